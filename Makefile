@@ -1,0 +1,80 @@
+# Every target works on a machine that has only python3, make and a way to PyPI:
+# what it needs (virtual environment, packages, data) it makes first.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lr-find train auto quick data test test-all check static doctest wheel clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+	| while IFS='|' read -r target does; do printf '  make %-9s %s\n' "$$target" "$$does"; done
+
+lr-find: .venv/.installed data  ## sweep the learning rate and plot the loss
+	$(PY) train.py --lr-find 1
+
+train: .venv/.installed data  ## train with the bounds in config.py
+	$(PY) train.py
+
+auto: .venv/.installed data  ## find the bounds, then train with them
+	$(PY) train.py --auto
+
+quick: .venv/.installed  ## find and train on the small bundled sample
+	$(PY) train.py --quick --auto
+
+data:  ## fetch Fashion-MNIST, unless it is here already
+	@$(PYTHON) scripts/get_data.py
+
+test: .venv/.installed  ## run the fast tests
+	$(PY) -m pytest -n 2 -m "not slow"
+
+test-all: .venv/.installed  ## run every test
+	$(PY) -m pytest -n 2
+
+check: static test doctest  ## formatting, lint, types, fast tests, docstring examples
+
+static: .venv/.installed  ## formatting, lint, types
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+doctest: .venv/.installed  ## run the examples in the docstrings
+	$(PY) -m pytest --doctest-modules pyimagesearch_lr
+
+wheel: .venv/.installed  ## build dist/*.whl
+	rm -rf build
+	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:  ## remove what was built; .venv, data and output stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian keeps pip out of its python3; there it is unpacked from Debian's own package, which needs no root.
+# Its pip trusts the system's certificates only, so a machine without any lends it those of ca-certificates.
+DEBIAN := .venv/debian
+define debian_pip
+$(PYTHON) -m venv --clear --without-pip .venv && \
+PYTHONPATH=scripts $(PYTHON) -c "import sys, pathlib, get_data; \
+	[get_data.unpack_debian_package(name, pathlib.Path('$(DEBIAN)').resolve()) for name in sys.argv[1:]]" \
+	python3-pip-whl ca-certificates && \
+cat $(DEBIAN)/usr/share/ca-certificates/mozilla/*.crt > $(DEBIAN)/certificates.pem && \
+{ test -e /etc/ssl/certs/ca-certificates.crt || export PIP_CERT="$${PIP_CERT:-$(DEBIAN)/certificates.pem}"; } && \
+PYTHONPATH=$$(echo $(DEBIAN)/usr/share/python-wheels/pip-*.whl) \
+	$(PY) -m pip install --quiet --ignore-installed pip && \
+rm -rf $(DEBIAN)
+endef
+
+.venv/.installed: setup.py pyproject.toml
+	@$(PY) -m pip --version > /dev/null 2>&1 || { \
+	echo "Making .venv ..."; \
+	$(PYTHON) -m venv --clear .venv > /dev/null 2>&1 || { $(debian_pip); } || { \
+	echo "Could not make .venv with $(PYTHON). On Debian: sudo apt-get install python3-venv" >&2; \
+	exit 1; }; }
+	@echo "Installing the packages into .venv (TensorFlow is large: some minutes) ..."
+	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --editable '.[test]' || { \
+	echo "pip failed, as it says above. If there is no TensorFlow for this Python, use another:" >&2; \
+	echo "  rm -rf .venv && make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+	exit 1; }
+	@touch $@

@@ -1,0 +1,30 @@
+"""Settings of `python train.py`. Edit them here; they are checked before anything is loaded."""
+
+import os
+
+# Data ------------------------------------------------------------------------------------------------------
+CLASSES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
+DATA_DIR = None  # folder with the four Fashion-MNIST .gz files; None looks in the usual places
+SEED = 42  # of weights, data order and augmentation
+
+# Phase 1: python train.py --lr-find 1 ----------------------------------------------------------------------
+LRFIND_START_LR = 1e-10  # first learning rate of the sweep
+LRFIND_END_LR = 1e1  # last learning rate of the sweep
+LRFIND_EPOCHS = 3  # epochs the sweep takes, if the loss does not diverge first
+
+# Phase 2: python train.py ----------------------------------------------------------------------------------
+MIN_LR = 1e-5  # lowest learning rate of a cycle
+MAX_LR = 1e-2  # highest learning rate of a cycle
+STEP_SIZE = 8  # epochs per half cycle
+CLR_METHOD = "triangular"  # "triangular", "triangular2" or "exp_range"
+NUM_EPOCHS = 48  # a whole number of cycles (2 * STEP_SIZE epochs each) ends at MIN_LR
+
+# Both phases -----------------------------------------------------------------------------------------------
+BATCH_SIZE = 64  # images per step
+DTYPE_POLICY = "auto"  # "auto", "float32", "mixed_bfloat16" or "mixed_float16"
+
+# Results ---------------------------------------------------------------------------------------------------
+OUTPUT_DIR = "output"  # everything that is not named below goes here
+LRFIND_PLOT_PATH = os.path.join(OUTPUT_DIR, "lrfind_plot.png")
+TRAINING_PLOT_PATH = os.path.join(OUTPUT_DIR, "training_plot.png")
+CLR_PLOT_PATH = os.path.join(OUTPUT_DIR, "clr_plot.png")

@@ -1,0 +1,27 @@
+"""A learning-rate finder and cyclical learning rates for Keras 3 on TensorFlow."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "CyclicLR": "callbacks",
+    "LRCurve": "curve",
+    "LRFinder": "callbacks",
+    "LearningRateFinder": "finder",
+    "MiniGoogLeNet": "minigooglenet",
+    "NoSuggestion": "suggest",
+    "Suggestion": "suggest",
+}
+__all__ = list(_ROOMS)
+
+
+def __getattr__(name):
+    """Import a public name's room when it is first asked for: the NumPy ones need no TensorFlow."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,187 @@
+"""The only door to what Keras keeps to itself: the rate inside an optimizer, the train step inside `fit`.
+
+Checked against Keras 3.15 on TensorFlow 2.21. Whatever depends on a private name of Keras or TensorFlow
+stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from keras.src.backend.common import global_state
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+from tensorflow.python.eager import context as tf_context
+
+MAX_LOGS = 64
+OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
+
+
+def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer that holds the learning rate: the innermost one, under any `LossScaleOptimizer`."""
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def is_rate_settable(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether a float can be assigned: false where the rate is a schedule or a callable."""
+    return isinstance(rate_holder(optimizer)._learning_rate, keras.Variable)
+
+
+def get_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The rate of the optimizer's next step."""
+    return float(ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
+    """Set the rate of the optimizer's next step; the optimizer's rate must be settable."""
+    rate_holder(optimizer)._learning_rate.assign(lr)
+
+
+@contextmanager
+def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Give `owner` another attribute for a while, past any tracking its class does on assignment."""
+    held = name in vars(owner)
+    before = vars(owner).get(name)
+    vars(owner)[name] = value
+    try:
+        yield
+    finally:
+        if held:
+            vars(owner)[name] = before
+        else:
+            vars(owner).pop(name, None)
+
+
+class StepRecorder:
+    """Rides in the compiled train step: gives every step its own rate and keeps every step's own logs.
+
+    `fit` hands callbacks the epoch's running mean, once an execution. Here the metrics are reset at the start
+    of each step inside the graph, so the logs are that step's own (what `train_on_batch` would return), and
+    they are written to a buffer, so that one execution may hold many steps. The rate comes from a schedule
+    put in the optimizer's place for it, whatever was there: a variable, a schedule, a callable.
+
+    Args:
+        model: A compiled `keras.Model`.
+        rates: float array of shape `(steps,)`, the rate of each step; the last one is used beyond its end.
+        capacity: Int, the most steps between two calls of `read`.
+    """
+
+    def __init__(self, model: keras.Model, rates: np.ndarray, capacity: int):
+        self.model = model
+        self.capacity = capacity
+        self._names: list[str] = []
+        self._read = 0
+        with model.distribute_strategy.scope():
+            self._step = keras.Variable(
+                0, dtype="int32", trainable=False, aggregation="only_first_replica", name="sweep_step"
+            )
+            self._logs = keras.Variable(
+                np.zeros((capacity, MAX_LOGS), "float32"),
+                trainable=False,
+                aggregation="mean",
+                synchronization="on_read",
+                name="sweep_logs",
+            )
+        self._schedule = _RateOfStep(ops.convert_to_tensor(rates, "float32"), self._step)
+
+    @contextmanager
+    def installed(self) -> Iterator[Callable]:
+        """Put the recorder into the model; give the train function that has it; take it out at the end."""
+        model, holder = self.model, rate_holder(self.model.optimizer)
+        with (
+            replaced_attribute(holder, "_learning_rate", self._schedule),
+            replaced_attribute(model, "train_function", None),
+        ):
+            with replaced_attribute(model, "train_step", self._wrap(model.train_step)):
+                model.make_train_function(force=True)
+            yield model.train_function
+
+    def read(self) -> list[dict[str, float]]:
+        """The logs of every step since the last call, in order."""
+        done = int(self._step.numpy())
+        rows = np.array(self._logs.numpy())
+        steps = range(self._read, done)
+        self._read = done
+        return [dict(zip(self._names, rows[step % self.capacity].tolist(), strict=False)) for step in steps]
+
+    def _wrap(self, train_step: Callable) -> Callable:
+        def recorded_train_step(data):
+            self.model.reset_metrics()
+            logs = train_step(data)
+            self._write(logs)
+            return logs
+
+        return recorded_train_step
+
+    def _write(self, logs: dict[str, Any]) -> None:
+        scalars = {name: value for name, value in logs.items() if len(ops.shape(value)) == 0}
+        self._names = list(scalars)[:MAX_LOGS]
+        row = ops.stack([ops.cast(scalars[name], "float32") for name in self._names])
+        row = ops.pad(row, [(0, MAX_LOGS - len(self._names))])
+        here = ops.equal(ops.arange(self.capacity), self._step % self.capacity)
+        self._logs.assign(ops.where(here[:, None], row[None, :], self._logs))
+        self._step.assign_add(1)
+
+
+class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
+    """Looks the rate up by the recorder's own count of steps, not by the optimizer's."""
+
+    def __init__(self, rates: Any, step: keras.Variable):
+        self._rates = rates
+        self._step = step
+
+    def __call__(self, step):
+        return ops.take(self._rates, ops.minimum(self._step, len(self._rates) - 1))
+
+
+def build_from(model: keras.Model, iterator: Any) -> None:
+    """Create the variables of model, loss, metrics and optimizer from the data's shapes, taking no batch."""
+    spec = getattr(iterator, "element_spec", None)
+    if spec is None or model.distribute_strategy.num_replicas_in_sync > 1:
+        return
+    model._symbolic_build(data_batch=tf.nest.map_structure(_symbolic, spec))
+
+
+def _symbolic(spec: Any) -> Any:
+    return None if isinstance(spec, tf.OptionalSpec) else spec
+
+
+def is_built(model: keras.Model) -> bool:
+    """Whether training would create no more variables."""
+    return all(layer.built for layer in model._flatten_layers()) and model.optimizer.built
+
+
+def component_variables(model: keras.Model) -> list[tf.Variable]:
+    """Every variable that training can change, one a device: of layers, seeds, metrics and optimizer."""
+    found = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in found]
+    components = [part for value in values for part in getattr(value, "values", [value])]
+    return list({id(part): part for part in components}.values())
+
+
+def random_states() -> Callable[[], None]:
+    """Take down the state of every global random generator; calling the result puts it back."""
+    python, legacy = random.getstate(), np.random.get_state()
+    eager = getattr(tf_context.context(), "_rng", None)
+    eager_state = eager.getstate() if eager is not None else None
+    generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    generator_state = None if generator is None else generator.state.numpy()
+
+    def put_back() -> None:
+        random.setstate(python)
+        np.random.set_state(legacy)
+        if eager is not None:
+            eager.setstate(eager_state)
+        if generator is not None:
+            generator.state.assign(generator_state)
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
+
+    return put_back

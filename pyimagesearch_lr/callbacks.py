@@ -1,0 +1,302 @@
+"""Guests in `fit`: `LRFinder` sweeps the learning rate, `CyclicLR` cycles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import keras
+import numpy as np
+
+from pyimagesearch_lr import _keras, _state, schedules
+from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.sweep import Sweep
+
+
+class LRFinder(keras.callbacks.Callback):
+    """Learning-rate range test inside your own `fit`.
+
+    Raises the learning rate at every step from `start_lr` to `end_lr`, records every step's own loss (not
+    the running mean that `fit` shows to callbacks), ends `fit` when the loss diverges or the last rate is
+    reached, and puts model and optimizer back bit for bit when `fit` ends, also when it ends by an exception
+    in the data or in a step, or by Ctrl-C. While it runs, the metrics in `logs` are those of the last step.
+
+    Works with any optimizer, also one made with a `LearningRateSchedule` or a callable, with
+    `steps_per_execution` above 1 (each step has its own rate and loss), `jit_compile`, mixed precision and
+    `tf.distribute.MirroredStrategy`.
+
+    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
+
+    Args:
+        start_lr: Float, the first rate.
+        end_lr: Float, the last rate.
+        num_steps: Int, how many steps the sweep takes; None takes `epochs * steps_per_epoch` of the `fit`.
+        ramp: String, "exponential" or "linear".
+        stop_factor: Float, ends the sweep when the smoothed loss exceeds this many times its best; None
+            goes on to `end_lr`. See `Sweep` for losses near zero and below.
+        beta: Float in [0, 1), the weight of the past in the smoothed loss.
+        steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+        monitor: String, the key of `logs` that is taken as the loss.
+        restore: Bool, whether to put the weights back at the end.
+        verbose: 0 or 1, whether to show a progress bar (give `fit` `verbose=0` then).
+
+    Attributes:
+        curve: `LRCurve`, what was measured; None before the first `fit`.
+        lrs: List of floats, the rates of the recorded steps.
+        losses: List of floats, the smoothed losses.
+
+    Raises:
+        ValueError: If the arguments do not make a sweep, or the length of `fit` is unknown and `num_steps`
+            is not given.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.random.default_rng(0).normal(size=(320, 4))
+    >>> lr_finder = LRFinder(start_lr=1e-5, end_lr=1e3)
+    >>> history = model.fit(x, x.sum(axis=1), epochs=10, callbacks=[lr_finder], verbose=0)
+    >>> lr_finder.curve.stop_reason
+    'diverged'
+    """
+
+    def __init__(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 10.0,
+        num_steps: int | None = None,
+        *,
+        ramp: str = "exponential",
+        stop_factor: float | None = 4.0,
+        beta: float = 0.98,
+        steps_per_lr: int = 1,
+        monitor: str = "loss",
+        restore: bool = True,
+        verbose: int = 0,
+    ):
+        super().__init__()
+        schedules.ramp_rates(start_lr, end_lr, 2, ramp)
+        self._settings = {"start_lr": float(start_lr), "end_lr": float(end_lr), "ramp": ramp}
+        self.num_steps = num_steps
+        self.stop_factor = stop_factor
+        self.beta = beta
+        self.steps_per_lr = steps_per_lr
+        self.monitor = monitor
+        self.restore = restore
+        self.verbose = verbose
+        self._sweep: Sweep | None = None
+        self._stack = ExitStack()
+        if num_steps is not None:
+            self._new_sweep(num_steps)
+
+    @property
+    def curve(self) -> LRCurve | None:
+        """What has been measured so far."""
+        if self._sweep is None:
+            return None
+        return self._sweep.curve(**self._settings)
+
+    @property
+    def lrs(self) -> list[float]:
+        return [] if self._sweep is None else self.curve.lrs.tolist()
+
+    @property
+    def losses(self) -> list[float]:
+        return [] if self._sweep is None else list(self._sweep.losses)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the curve; see `LRCurve.plot`."""
+        if self._sweep is None:
+            raise RuntimeError(
+                "`LRFinder.plot` draws what `fit` measured. Give this callback to `fit` first."
+            )
+        return self.curve.plot(ax=ax)
+
+    def on_train_begin(self, logs=None):
+        self._sweep = self._new_sweep(self.num_steps or self._length_of_fit())
+        capacity = self.model.steps_per_execution
+        self._recorder = _keras.StepRecorder(self.model, self._sweep.step_lrs, capacity)
+        self._progress = keras.utils.Progbar(
+            self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
+        )
+        self._stack = ExitStack()
+        self._stack.callback(setattr, self.model, "stop_training", False)
+        train_function = self._stack.enter_context(self._recorder.installed())
+        self.model.train_function = self._guarded(train_function)
+
+    def on_train_batch_end(self, batch, logs=None):
+        for step_logs in self._recorder.read():
+            if self._sweep.stop_reason is None:
+                self._sweep.record(self._loss_of(step_logs), step_logs)
+        if self._sweep.stop_reason is not None:
+            self.model.stop_training = True
+        self._show_progress()
+
+    def on_train_end(self, logs=None):
+        self.close("exhausted")
+
+    def close(self, reason: str = "interrupted") -> None:
+        """End the sweep and put everything back; `fit` does this by itself. Harmless when done twice."""
+        if self._sweep is not None:
+            self._sweep.stop(reason)
+        self._stack.close()
+
+    def _new_sweep(self, num_steps: int) -> Sweep:
+        num_rates = int(np.ceil(num_steps / self.steps_per_lr))
+        rates = schedules.ramp_rates(num_steps=num_rates, **self._settings)
+        return Sweep(rates, self.stop_factor, self.beta, self.steps_per_lr)
+
+    def _length_of_fit(self) -> int:
+        if not self.params.get("steps"):
+            raise ValueError(
+                "`LRFinder`: the length of this `fit` is unknown. Give `LRFinder` `num_steps`, or `fit` "
+                "`steps_per_epoch`."
+            )
+        return self.params["epochs"] * self.params["steps"]
+
+    def _loss_of(self, step_logs: dict[str, float]) -> float:
+        if self.monitor not in step_logs:
+            raise ValueError(
+                f"`LRFinder`: the train step returned no {self.monitor!r}. It returned {sorted(step_logs)}; "
+                "set `monitor` to one of them."
+            )
+        return step_logs.pop(self.monitor)
+
+    def _guarded(self, train_function: Callable) -> Callable:
+        """The train function, with the state copied before its first call and put back if a call raises."""
+        started = False
+
+        def guarded_train_function(iterator):
+            nonlocal started
+            try:
+                if not started:
+                    self._preserve(iterator)
+                    started = True
+                return train_function(iterator)
+            except _keras.OUT_OF_DATA:
+                raise
+            except BaseException:
+                self.close()
+                raise
+
+        return guarded_train_function
+
+    def _preserve(self, iterator: Any) -> None:
+        if not _keras.is_built(self.model):
+            _keras.build_from(self.model, iterator)
+        if self.restore:
+            self._stack.enter_context(_state.preserved(self.model))
+
+    def _show_progress(self) -> None:
+        if self._sweep.losses:
+            values = [("lr", self._sweep.lr), ("loss", self._sweep.losses[-1])]
+            over = self._sweep.stop_reason is not None
+            self._progress.update(self._sweep.step, values, finalize=over)
+
+
+class CyclicLR(keras.callbacks.Callback):
+    """Cyclical learning rate inside `fit`: the rate goes up and down between two bounds, step by step.
+
+    `cycle = floor(1 + step / (2 * step_size))`
+    `height = 1 - abs(step / step_size - 2 * cycle + 1)`
+    `lr = base_lr + (max_lr - base_lr) * height * scale`
+
+    with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
+    "exp_range", or what `scale_fn` returns. `step` is the optimizer's count of updates, so that a second
+    `fit`, or a new process that has loaded the optimizer, goes on in mid-cycle at the right rate. End training
+    at the bottom of a cycle: train a whole number of cycles, `2 * step_size` steps each.
+
+    With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
+    have the rate of its first.
+
+    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
+
+    Args:
+        base_lr: Float, the lowest rate of a cycle.
+        max_lr: Float, the highest rate of a cycle.
+        step_size: Number, the steps of half a cycle; 2 to 10 epochs' worth is usual.
+        mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
+        gamma: Float, the base of "exp_range".
+        scale_fn: Function of one number that returns the scale: of the cycle, from 1, or of the step, from 0.
+        scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
+
+    Attributes:
+        history: Dict of lists with an item a call of `fit`'s batch hook: "lr", the rate that was used,
+            "iterations", the steps done by then, and whatever `logs` holds.
+
+    Raises:
+        ValueError: If `base_lr` is not below `max_lr`, `step_size` is not positive, or `mode` or
+            `scale_mode` is unknown.
+        RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> clr = CyclicLR(base_lr=0.25, max_lr=0.75, step_size=2)
+    >>> history = model.fit(np.ones((6, 1)), np.ones(6), batch_size=1, callbacks=[clr], verbose=0)
+    >>> clr.history["lr"]
+    [0.25, 0.5, 0.75, 0.5, 0.25, 0.5]
+    """
+
+    def __init__(
+        self,
+        base_lr: float = 0.001,
+        max_lr: float = 0.006,
+        step_size: float = 2000.0,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable | None = None,
+        scale_mode: str = "cycle",
+    ):
+        super().__init__()
+        if not 0 <= base_lr < max_lr:
+            raise ValueError(
+                "`CyclicLR`: `base_lr` must be at least 0 and less than `max_lr`. "
+                f"Received: base_lr={base_lr}, max_lr={max_lr}."
+            )
+        if not step_size > 0:
+            raise ValueError(f"`CyclicLR`: `step_size` must be above 0. Received: step_size={step_size}.")
+        if mode not in schedules.CYCLIC_MODES:
+            raise ValueError(
+                f"`CyclicLR`: `mode` must be one of {schedules.CYCLIC_MODES}. Received: mode={mode!r}."
+            )
+        if scale_mode not in schedules.SCALE_MODES:
+            raise ValueError(
+                f"`CyclicLR`: `scale_mode` must be one of {schedules.SCALE_MODES}. "
+                f"Received: scale_mode={scale_mode!r}."
+            )
+        self.base_lr = base_lr
+        self.max_lr = max_lr
+        self.step_size = step_size
+        self.mode = mode
+        self.gamma = gamma
+        self.scale_fn = scale_fn
+        self.scale_mode = scale_mode
+        self.history: dict[str, list] = {}
+
+    def lr_at(self, step: int) -> float:
+        """The rate of the given step."""
+        settings = (self.step_size, self.mode, self.gamma, self.scale_fn, self.scale_mode)
+        return float(schedules.cyclic(step, self.base_lr, self.max_lr, *settings))
+
+    def on_train_begin(self, logs=None):
+        if not _keras.is_rate_settable(self.model.optimizer):
+            raise RuntimeError(
+                "`CyclicLR` sets the learning rate, and this optimizer was made with a schedule that sets it "
+                "too. Give the optimizer a float `learning_rate`."
+            )
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._lr = self.lr_at(int(self.model.optimizer.iterations))
+        _keras.set_learning_rate(self.model.optimizer, self._lr)
+
+    def on_train_batch_end(self, batch, logs=None):
+        steps_done = int(self.model.optimizer.iterations)
+        for name, value in {"lr": self._lr, "iterations": steps_done, **(logs or {})}.items():
+            self.history.setdefault(name, []).append(value)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = self._lr

@@ -1,0 +1,60 @@
+"""Keras layers that this package adds."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("pyimagesearch_lr")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` through TensorFlow's fused kernel.
+
+    Keras 3 composes batch normalisation of many elementwise operations; on a CPU each of them is a pass over
+    memory. For images of shape `(batch, height, width, channels)` this layer computes the same in one kernel
+    forward and one backward. Outputs, gradients and moving statistics equal the parent's up to rounding. Any
+    other input (another rank or axis, a mask, `synchronized=True`) is left to the parent.
+
+    Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
+
+    Args: as `keras.layers.BatchNormalization`.
+
+    Example:
+
+    >>> layer = FusedBatchNormalization()
+    >>> layer(keras.ops.ones((8, 4, 4, 3)), training=True).shape
+    TensorShape([8, 4, 4, 3])
+    """
+
+    def add_weight(self, *args, **kwargs):
+        """Keep statistics and scales in the variables' own precision: the kernel mixes precisions itself."""
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+    def call(self, inputs, training=None, mask=None):
+        if not self._is_fusable(inputs, mask):
+            return super().call(inputs, training=training, mask=mask)
+        training = bool(training and self.trainable)
+        ones, zeros = tf.ones_like(self.moving_mean), tf.zeros_like(self.moving_mean)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma) if self.scale else ones,
+            offset=tf.convert_to_tensor(self.beta) if self.center else zeros,
+            mean=tf.convert_to_tensor(self.moving_mean),
+            variance=tf.convert_to_tensor(self.moving_variance),
+            epsilon=self.epsilon,
+            exponential_avg_factor=1.0,
+            is_training=training,
+        )
+        if training:
+            self._update_moving_statistics(inputs, mean, variance)
+        return outputs
+
+    def _is_fusable(self, inputs, mask) -> bool:
+        last_axis = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        return last_axis and mask is None and not self.synchronized
+
+    def _update_moving_statistics(self, inputs, mean, variance):
+        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)
+        biased = variance * (count - 1) / count
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, biased)):
+            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))

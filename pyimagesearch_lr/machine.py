@@ -1,0 +1,40 @@
+"""What this machine computes fastest in, decided once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
+
+
+def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -> tuple[str, str]:
+    """The Keras dtype policy to use and the reason, to be shown to the user.
+
+    Args:
+        wanted: String, "auto" or the name of a policy, which is then taken as it is.
+        cpu_info: Path of the file in which the kernel lists the processor's flags.
+
+    Returns:
+        Tuple of strings, the policy's name and the reason.
+
+    Example:
+
+    >>> dtype_policy("float32")
+    ('float32', 'set by DTYPE_POLICY')
+    """
+    if wanted != "auto":
+        return wanted, "set by DTYPE_POLICY"
+    if _has_gpu():
+        return "mixed_float16", "there is a GPU"
+    path = Path(cpu_info)
+    flags = path.read_text(encoding="utf-8").split() if path.exists() else []
+    for flag in BFLOAT16_FLAGS:
+        if flag in flags:
+            return "mixed_bfloat16", f"the processor has {flag}"
+    return "float32", "the processor has no bfloat16 units"
+
+
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -1,0 +1,75 @@
+"""MiniGoogLeNet, the small Inception network of Zhang et al., 2017."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from pyimagesearch_lr.layers import FusedBatchNormalization
+
+
+class MiniGoogLeNet:
+    """MiniGoogLeNet for small images.
+
+    A stack of three modules. Convolution module: convolution, batch normalisation, ReLU. Inception module: a
+    1x1 and a 3x3 convolution module side by side, concatenated. Downsample module: a 3x3 convolution module
+    of stride 2 beside a 3x3 max pooling of stride 2, concatenated.
+
+    Reference: Zhang, Bengio, Hardt, Recht and Vinyals, 2017, Understanding deep learning requires rethinking
+    generalization, arXiv:1611.03530, figure 3.
+
+    Example:
+
+    >>> model = MiniGoogLeNet.build(width=32, height=32, depth=1, classes=10)
+    >>> model.output_shape
+    (None, 10)
+    """
+
+    @staticmethod
+    def build(width: int, height: int, depth: int, classes: int) -> keras.Model:
+        """Make the network, not compiled.
+
+        Args:
+            width: Int, image width in pixels, at least 27 (32 in the paper).
+            height: Int, image height in pixels, at least 27.
+            depth: Int, the number of channels of an image.
+            classes: Int, the number of classes.
+
+        Returns:
+            A functional `keras.Model` from `(batch, height, width, depth)` to softmax probabilities of shape
+            `(batch, classes)`.
+        """
+        inputs = keras.Input((height, width, depth))
+        x = _conv(inputs, 96, 3)
+        x = _inception(x, 32, 32)
+        x = _inception(x, 32, 48)
+        x = _downsample(x, 80)
+        x = _inception(x, 112, 48)
+        x = _inception(x, 96, 64)
+        x = _inception(x, 80, 80)
+        x = _inception(x, 48, 96)
+        x = _downsample(x, 96)
+        x = _inception(x, 176, 160)
+        x = _inception(x, 176, 160)
+        x = layers.AveragePooling2D(7)(x)
+        x = layers.Dropout(0.5)(x)
+        x = layers.Flatten()(x)
+        x = layers.Dense(classes)(x)
+        outputs = layers.Activation("softmax", dtype="float32")(x)
+        return keras.Model(inputs, outputs, name="minigooglenet")
+
+
+def _conv(x, filters: int, size: int, strides: int = 1, padding: str = "same"):
+    x = layers.Conv2D(filters, size, strides=strides, padding=padding)(x)
+    x = FusedBatchNormalization()(x)
+    return layers.Activation("relu")(x)
+
+
+def _inception(x, filters_1x1: int, filters_3x3: int):
+    return layers.Concatenate()([_conv(x, filters_1x1, 1), _conv(x, filters_3x3, 3)])
+
+
+def _downsample(x, filters: int):
+    return layers.Concatenate()(
+        [_conv(x, filters, 3, strides=2, padding="valid"), layers.MaxPooling2D(3, 2)(x)]
+    )

@@ -1,0 +1,318 @@
+"""The two phases of `python train.py`: find the learning-rate bounds, then train between them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyimagesearch_lr.settings import SettingError, Settings
+
+if TYPE_CHECKING:
+    from pyimagesearch_lr.suggest import Suggestion
+
+EXIT_OK, EXIT_NO_SUGGESTION, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def main(config: Any, argv: list[str] | None = None) -> int:
+    """Run what the command line asks for.
+
+    Args:
+        config: Module or object with the UPPER_CASE settings of config.py.
+        argv: List of strings, the arguments; None takes those of the process.
+
+    Returns:
+        The exit code: 0 done; 1 the curve supports no suggestion and `--auto` was asked for; 2 a setting or
+        the data cannot be used; 130 interrupted.
+    """
+    args = _parse(argv)
+    try:
+        settings = Settings.from_config(config)
+        settings = settings.for_quick_look() if args.quick else settings
+        settings.make_folders()
+        return _run(settings, find=args.lr_find > 0 or args.auto, train=args.auto or args.lr_find <= 0)
+    except (SettingError, FileNotFoundError) as error:
+        print(f"[ERROR] {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("\n[INFO] interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def console() -> int:
+    """The command `pyimagesearch-lr`: `main` with the config.py of the current folder."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        import config
+    except ModuleNotFoundError:
+        print(
+            f"[ERROR] there is no config.py in {os.getcwd()}: change to the project's folder, or copy its "
+            "config.py here.",
+            file=sys.stderr,
+        )
+        return EXIT_BAD_INPUT
+    return main(config)
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Find learning-rate bounds for MiniGoogLeNet on Fashion-MNIST, then train with a "
+        "cyclical learning rate between the bounds in config.py."
+    )
+    parser.add_argument(
+        "-f",
+        "--lr-find",
+        type=int,
+        default=0,
+        metavar="1",
+        help="1: find the bounds, do not train (default: 0)",
+    )
+    parser.add_argument("--auto", action="store_true", help="find the bounds, then train with them")
+    parser.add_argument(
+        "--quick", action="store_true", help="both phases in a minute or two, on the small embedded sample"
+    )
+    args = parser.parse_args(argv)
+    args.auto = args.auto or (args.quick and args.lr_find <= 0)
+    return args
+
+
+def _run(settings: Settings, *, find: bool, train: bool) -> int:
+    if train:
+        _say_where_training_ends(settings)
+    _import_quietly()
+    data = _load_data(settings)
+    model = _compiled_model(settings)
+    if find:
+        suggestion = _find_bounds(settings, model, data)
+        if suggestion is None and train:
+            return EXIT_NO_SUGGESTION
+        if suggestion is not None:
+            settings = dataclasses.replace(settings, min_lr=suggestion.base_lr, max_lr=suggestion.max_lr)
+    if train:
+        _train(settings, model, data)
+    return EXIT_OK
+
+
+def _find_bounds(settings: Settings, model: Any, data: _Data) -> Suggestion | None:
+    """Phase 1: sweep, draw, save, and say which bounds to use."""
+    from pyimagesearch_lr import report
+    from pyimagesearch_lr.finder import LearningRateFinder
+
+    _info("finding learning rate...")
+    finder = LearningRateFinder(model)
+    started = time.perf_counter()
+    try:
+        finder.find(
+            data.training_batches(settings),
+            settings.lrfind_start_lr,
+            settings.lrfind_end_lr,
+            epochs=settings.lrfind_epochs,
+            steps_per_epoch=math.ceil(len(data.train_images) / settings.batch_size),
+            verbose=_verbosity(),
+        )
+    finally:
+        if finder.curve is not None and len(finder.curve):
+            run = _record_of_run(settings, seconds=time.perf_counter() - started)
+            curve = dataclasses.replace(finder.curve, metadata={**finder.curve.metadata, **run})
+            curve.save(Path(settings.output_dir, "lrfind.json"))
+            title = "Learning rate finder, MiniGoogLeNet on Fashion-MNIST"
+            report.save_figure(settings.lrfind_plot_path, curve.plot(title=title).figure)
+    _info(f"learning rate finder complete: {_why_it_stopped(curve)}")
+    _info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, 'lrfind.json')}")
+    return _advise(curve)
+
+
+def _advise(curve: Any) -> Suggestion | None:
+    """Print the two lines for config.py and the reason, or why there are none."""
+    from pyimagesearch_lr.suggest import NoSuggestion
+
+    try:
+        suggestion = curve.suggest()
+    except NoSuggestion as reason:
+        _info(f"this curve supports no suggestion: {reason}")
+        return None
+    suggestion = dataclasses.replace(
+        suggestion, base_lr=float(f"{suggestion.base_lr:.1e}"), max_lr=float(f"{suggestion.max_lr:.1e}")
+    )
+    _info(f"suggested bounds, for config.py: {suggestion.reason}")
+    print(f"MIN_LR = {suggestion.base_lr:.1e}\nMAX_LR = {suggestion.max_lr:.1e}")
+    return suggestion
+
+
+def _train(settings: Settings, model: Any, data: _Data) -> None:
+    """Phase 2: train with a cyclical rate, evaluate, report, draw."""
+    from pyimagesearch_lr import plots, report
+    from pyimagesearch_lr.callbacks import CyclicLR
+
+    steps_per_epoch = len(data.train_images) // settings.batch_size
+    clr = CyclicLR(
+        settings.min_lr, settings.max_lr, settings.step_size * steps_per_epoch, mode=settings.clr_method
+    )
+    _info(
+        f"training for {settings.num_epochs} epochs, {settings.clr_method} learning rate between "
+        f"{settings.min_lr:g} and {settings.max_lr:g}..."
+    )
+    started = time.perf_counter()
+    history = model.fit(
+        data.training_batches(settings, drop_remainder=True),
+        validation_data=data.test_batches(settings),
+        steps_per_epoch=steps_per_epoch,
+        epochs=settings.num_epochs,
+        callbacks=[clr],
+        verbose=_verbosity(),
+        shuffle=False,
+    ).history
+    run = _record_of_run(settings, seconds=time.perf_counter() - started)
+
+    _info("evaluating network...")
+    predicted = model.predict(data.test_batches(settings), verbose=0).argmax(axis=1)
+    text = report.classification_report(data.test_labels, predicted, settings.classes)
+    print(text)
+
+    folder = Path(settings.output_dir)
+    accuracy = float((predicted == data.test_labels).mean())
+    report.save_text(folder / "report.txt", text)
+    report.save_history(folder / "history.csv", history)
+    report.save_json(folder / "training.json", {**run, "test_accuracy": accuracy, "history": history})
+    report.save_model(folder / "model.keras", model)
+    title = f"MiniGoogLeNet on Fashion-MNIST, {settings.num_epochs} epochs"
+    report.save_figure(settings.training_plot_path, plots.training_history(history, title=title))
+    axes = plots.lr_against_step(
+        clr.history["lr"],
+        base_lr=settings.min_lr,
+        max_lr=settings.max_lr,
+        title=f"Cyclical learning rate, {settings.clr_method}",
+    )
+    report.save_figure(settings.clr_plot_path, axes.figure)
+    _info(
+        f"test accuracy {accuracy:.4f} after {_duration(run['seconds'])}; plots, report and model: {folder}"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """Images of shape `(n, 32, 32, 1)`, uint8, and labels of shape `(n,)`."""
+
+    train_images: Any
+    train_labels: Any
+    test_images: Any
+    test_labels: Any
+
+    def training_batches(self, settings: Settings, drop_remainder: bool = False) -> Any:
+        from pyimagesearch_lr import fashion_mnist
+
+        return fashion_mnist.training_batches(
+            self.train_images,
+            fashion_mnist.binarize(self.train_labels),
+            settings.batch_size,
+            seed=settings.seed,
+            drop_remainder=drop_remainder,
+        )
+
+    def test_batches(self, settings: Settings) -> Any:
+        from pyimagesearch_lr import fashion_mnist
+
+        labels = fashion_mnist.binarize(self.test_labels)
+        return fashion_mnist.evaluation_batches(self.test_images, labels, settings.batch_size)
+
+
+def _load_data(settings: Settings) -> _Data:
+    from pyimagesearch_lr import fashion_mnist
+
+    if settings.quick:
+        _info("loading the embedded sample of Fashion-MNIST, not the full data...")
+        (train_x, train_y), (test_x, test_y) = fashion_mnist.load_sample()
+    else:
+        _info("loading Fashion-MNIST data...")
+        (train_x, train_y), (test_x, test_y) = fashion_mnist.load_data(settings.data_dir)
+    return _Data(fashion_mnist.resize(train_x), train_y, fashion_mnist.resize(test_x), test_y)
+
+
+def _compiled_model(settings: Settings) -> Any:
+    import keras
+
+    from pyimagesearch_lr import machine
+    from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
+
+    policy, reason = machine.dtype_policy(settings.dtype_policy)
+    _info(f"compiling model in {policy} ({reason})...")
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(policy)
+    model = MiniGoogLeNet.build(width=32, height=32, depth=1, classes=len(settings.classes))
+    optimizer = keras.optimizers.SGD(learning_rate=settings.min_lr, momentum=0.9)
+    model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def _say_where_training_ends(settings: Settings) -> None:
+    cycle = 2 * settings.step_size
+    remainder = settings.num_epochs % cycle
+    if remainder:
+        below, above = settings.num_epochs - remainder, settings.num_epochs - remainder + cycle
+        choices = f"{below} or {above}" if below else f"{above}"
+        _info(
+            f"NUM_EPOCHS = {settings.num_epochs} is not a whole number of cycles of {cycle} epochs, so "
+            f"training ends above MIN_LR, which costs accuracy. NUM_EPOCHS = {choices} would end at MIN_LR."
+        )
+
+
+def _why_it_stopped(curve: Any) -> str:
+    last = f"after {len(curve)} steps, at a learning rate of {curve.lrs[-1]:.1e}"
+    return {
+        "end_lr": f"it reached the last rate {last}",
+        "diverged": f"the loss diverged {last}",
+        "non_finite": f"the loss was no longer finite {last}",
+        "exhausted": f"the data ran out {last}",
+        "interrupted": f"interrupted {last}",
+    }[curve.stop_reason]
+
+
+def _record_of_run(settings: Settings, seconds: float) -> dict[str, Any]:
+    from pyimagesearch_lr import report
+
+    values = {name: str(v) if isinstance(v, Path) else v for name, v in dataclasses.asdict(settings).items()}
+    return {"settings": values, "versions": report.versions(), "seconds": round(seconds, 1)}
+
+
+def _verbosity() -> int:
+    """Keras's progress bar on a terminal, a line an epoch in a log file."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+def _info(message: str) -> None:
+    print(f"[INFO] {message}", flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def _import_quietly() -> None:
+    """Import TensorFlow without the notices its C++ libraries write to standard error on the way."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _muted_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _muted_stderr() -> Iterator[None]:
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -1,0 +1,120 @@
+"""Drawing on matplotlib axes. Nothing is shown on screen; matplotlib is imported on the first drawing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+RAW = {"color": "#9db7d5", "linewidth": 0.8}
+SMOOTHED = {"color": "#1f4e8c", "linewidth": 2.0}
+BOUNDS = "#2e9e5b"
+
+
+def new_axes(width: float = 8.0, height: float = 4.5) -> Any:
+    """One new Axes of the given size in inches; its figure becomes pyplot's current one."""
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    return ax
+
+
+def loss_against_lr(
+    lrs: np.ndarray,
+    raw_losses: np.ndarray,
+    losses: np.ndarray,
+    *,
+    suggestion: Any = None,
+    ax: Any = None,
+    title: str = "",
+) -> Any:
+    """Raw losses faint, smoothed ones strong, the suggested bounds shaded; logarithmic rate axis.
+
+    Args:
+        lrs: float array of shape `(rates,)`.
+        raw_losses: float array of shape `(rates,)`.
+        losses: float array of shape `(rates,)`, smoothed.
+        suggestion: `Suggestion` to mark, or None.
+        ax: matplotlib Axes; None makes one.
+        title: String.
+
+    Returns:
+        The Axes.
+    """
+    ax = new_axes() if ax is None else ax
+    ax.plot(lrs, raw_losses, label="loss of each step", **RAW)
+    ax.plot(lrs, losses, label="smoothed", **SMOOTHED)
+    if suggestion is not None:
+        _mark_bounds(ax, suggestion)
+    ax.set_ylim(*_readable_limits(raw_losses, losses))
+    _label(ax, "learning rate (log scale)", "loss", title)
+    ax.set_xscale("log")
+    ax.legend(loc="upper left", framealpha=0.9)
+    return ax
+
+
+def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title: str = "") -> Any:
+    """Change of the loss a step against the learning rate, on a logarithmic rate axis. Returns the Axes."""
+    ax = new_axes() if ax is None else ax
+    ax.plot(lrs, change, **SMOOTHED)
+    ax.axhline(0, color="grey", linewidth=0.8)
+    finite = change[np.isfinite(change)]
+    if len(finite):
+        depth = max(-float(finite.min()), 1e-12)
+        ax.set_ylim(-1.3 * depth, 1.3 * depth)
+    ax.set_xscale("log")
+    _label(ax, "learning rate (log scale)", "change of loss per step", title)
+    return ax
+
+
+def training_history(history: dict[str, list[float]], *, title: str = "") -> Any:
+    """Loss above and accuracy below against the epoch, training and validation. Returns the Figure."""
+    import matplotlib.pyplot as plt
+
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
+    for ax, name in ((top, "loss"), (bottom, "accuracy")):
+        epochs = np.arange(1, len(history[name]) + 1)
+        ax.plot(epochs, history[name], label="training", marker=".", **SMOOTHED)
+        ax.plot(epochs, history[f"val_{name}"], label="test", marker=".", color="#d1632a", linewidth=2.0)
+        ax.legend()
+    _label(top, "", "loss", title)
+    _label(bottom, "epoch", "accuracy", "")
+    bottom.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def lr_against_step(lrs: Any, *, base_lr: float, max_lr: float, ax: Any = None, title: str = "") -> Any:
+    """Learning rate of every step of a training, with its two bounds as lines. Returns the Axes."""
+    ax = new_axes() if ax is None else ax
+    ax.plot(np.arange(len(lrs)), lrs, **SMOOTHED)
+    for value, name in ((base_lr, "base_lr"), (max_lr, "max_lr")):
+        ax.axhline(value, color=BOUNDS, linestyle="--", linewidth=1.0, label=f"{name} = {value:.3g}")
+    ax.legend(loc="upper right", framealpha=0.9)
+    _label(ax, "step", "learning rate", title)
+    return ax
+
+
+def _mark_bounds(ax: Any, suggestion: Any) -> None:
+    ax.axvspan(suggestion.base_lr, suggestion.max_lr, color=BOUNDS, alpha=0.12, linewidth=0)
+    for value, name in ((suggestion.base_lr, "base_lr"), (suggestion.max_lr, "max_lr")):
+        label = f"{name} = {value:.2g}"
+        ax.axvline(value, color=BOUNDS, linestyle="--", linewidth=1.5, label=label)
+
+
+def _readable_limits(raw_losses: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
+    """Limits that show the fall: a diverging tail would squeeze it to a flat line."""
+    smoothed = losses[np.isfinite(losses)]
+    if not len(smoothed):
+        return 0.0, 1.0
+    raw = raw_losses[np.isfinite(raw_losses)]
+    low = float(min(np.percentile(raw, 0.5), smoothed.min()))
+    level = float(smoothed[: max(1, len(smoothed) // 10)].max())
+    span = max(level - low, 1e-12)
+    return low - 0.08 * span, level + 0.6 * span
+
+
+def _label(ax: Any, x: str, y: str, title: str) -> None:
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    ax.set_title(title)
+    ax.grid(True, alpha=0.25)

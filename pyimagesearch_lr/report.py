@@ -1,0 +1,78 @@
+"""The files of a run: figures, history, classification report, settings; each appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from pyimagesearch_lr.files import written_whole
+
+PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def save_text(path: str | os.PathLike, text: str) -> None:
+    """Write `text` to `path`."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def save_json(path: str | os.PathLike, document: Any) -> None:
+    """Write `document` to `path` as strict JSON."""
+    save_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def save_figure(path: str | os.PathLike, figure: Any) -> None:
+    """Write a matplotlib figure to `path` in the format of its ending, and close it."""
+    import matplotlib.pyplot as plt
+
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+    plt.close(figure)
+
+
+def save_model(path: str | os.PathLike, model: Any) -> None:
+    """Write a Keras model to `path`, which ends in ".keras"."""
+    with written_whole(path) as temporary:
+        model.save(temporary)
+
+
+def save_history(path: str | os.PathLike, history: dict[str, list[float]]) -> None:
+    """Write a training history to `path` as CSV, one row an epoch, counted from 1."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *history])
+    writer.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), 1))
+    save_text(path, text.getvalue())
+
+
+def classification_report(labels: np.ndarray, predicted: np.ndarray, class_names: list[str]) -> str:
+    """Precision, recall and F1 of every class, as text.
+
+    Args:
+        labels: int array of shape `(samples,)`, the true classes.
+        predicted: int array of shape `(samples,)`, the predicted classes.
+        class_names: List of strings, one a class.
+    """
+    from sklearn import metrics
+
+    return metrics.classification_report(
+        labels,
+        predicted,
+        labels=range(len(class_names)),
+        target_names=list(class_names),
+        digits=4,
+        zero_division=0,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on, and the kind of machine."""
+    found = {package: version(package) for package in PACKAGES}
+    return {"python": platform.python_version(), **found, "machine": platform.machine()}

@@ -1,0 +1,106 @@
+"""Smoothing and differencing of loss curves; NumPy only, TensorFlow is never imported here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class ExponentialMovingAverage:
+    """Bias-corrected exponential moving average, one value at a time.
+
+    `mean_t = beta * mean_{t-1} + (1 - beta) * value_t`, reported as `mean_t / (1 - beta ** t)`, so that
+    the first reported value is the first value. NaN and infinity are left out: the average stays as it was.
+
+    Args:
+        beta: Float in [0, 1), the weight of the past. 0 reports the values themselves.
+
+    Raises:
+        ValueError: If `beta` is not in [0, 1).
+
+    Example:
+
+    >>> average = ExponentialMovingAverage(beta=0.5)
+    >>> [round(average.update(value), 4) for value in (4.0, 1.0, float("nan"), 1.0)]
+    [4.0, 2.0, 2.0, 1.4286]
+    """
+
+    def __init__(self, beta: float = 0.98):
+        if not 0 <= beta < 1:
+            raise ValueError(f"`beta` must be at least 0 and less than 1. Received: beta={beta}.")
+        self.beta = beta
+        self._mean = 0.0
+        self._weight = 0.0
+
+    def update(self, value: float) -> float:
+        """Take in the next value; return the average so far, NaN before the first finite value."""
+        if np.isfinite(value):
+            self._mean = self.beta * self._mean + (1 - self.beta) * float(value)
+            self._weight = self.beta * self._weight + (1 - self.beta)
+        return self._mean / self._weight if self._weight else float("nan")
+
+
+def finite_mask(values: Any) -> np.ndarray:
+    """Boolean array of the shape of `values`: true where a value is neither NaN nor infinite.
+
+    Example:
+
+    >>> finite_mask([1.0, float("nan"), float("inf")]).tolist()
+    [True, False, False]
+    """
+    return np.isfinite(np.asarray(values, dtype=np.float64))
+
+
+def exponential_moving_average(values: Any, beta: float = 0.98) -> np.ndarray:
+    """`ExponentialMovingAverage` of a whole array of shape `(steps,)`.
+
+    Example:
+
+    >>> exponential_moving_average([4.0, 1.0], beta=0.5).tolist()
+    [4.0, 2.0]
+    """
+    average = ExponentialMovingAverage(beta)
+    return np.array([average.update(value) for value in values], dtype=np.float64)
+
+
+def simple_moving_average(values: Any, window: int) -> np.ndarray:
+    """Mean of the last `window` values at each place, of fewer where fewer precede.
+
+    Example:
+
+    >>> simple_moving_average([1.0, 3.0, 5.0, 7.0], window=2).tolist()
+    [1.0, 2.0, 4.0, 6.0]
+    """
+    values = np.asarray(values, dtype=np.float64)
+    _check_window(window)
+    return np.array([values[max(0, end - window) : end].mean() for end in range(1, len(values) + 1)])
+
+
+def rate_of_change(values: Any, window: int = 1) -> np.ndarray:
+    """Change a step over the last `window` steps: `(values[i] - values[i - window]) / window`.
+
+    Source: Surmenok, 2017, Estimating an Optimal Learning Rate For a Deep Neural Network.
+
+    Args:
+        values: Array of shape `(steps,)`.
+        window: Int, the number of steps to look back, at least 1.
+
+    Returns:
+        float64 array of shape `(steps,)`, NaN in its first `window` places.
+
+    Example:
+
+    >>> rate_of_change([5.0, 4.0, 1.0], window=2).tolist()
+    [nan, nan, -2.0]
+    """
+    values = np.asarray(values, dtype=np.float64)
+    _check_window(window)
+    change = np.full(values.shape, np.nan)
+    change[window:] = (values[window:] - values[:-window]) / window
+    return change
+
+
+def _check_window(window: int) -> None:
+    if window != int(window) or window < 1:
+        raise ValueError(f"`window` must be a whole number of at least 1. Received: window={window}.")

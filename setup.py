@@ -1,0 +1,44 @@
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).resolve().parent
+readme = here / "README.md"
+init = (here / "pyimagesearch_lr" / "__init__.py").read_text(encoding="utf-8")
+
+setup(
+    name="pyimagesearch-lr",
+    version=re.search(r'^__version__ = "([^"]+)"', init, re.MULTILINE).group(1),
+    description="A learning-rate finder and cyclical learning rates for Keras 3",
+    long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords="keras tensorflow learning-rate-finder cyclical-learning-rate one-cycle",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10",
+    packages=find_packages(include=["pyimagesearch_lr", "pyimagesearch_lr.*"]),
+    package_data={"pyimagesearch_lr": ["fashion_mnist_sample.npz", "py.typed"]},
+    install_requires=[
+        "tensorflow>=2.18",  # brings Keras 3
+        "numpy",
+        "matplotlib",
+        "scikit-learn",
+        # The same cv2 as opencv-python, whose windows need libGL, libxcb and GLib: a bare machine lacks them.
+        "opencv-python-headless",
+    ],
+    extras_require={"test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "ruff", "mypy"]},
+    entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.pipeline:console"]},
+    zip_safe=False,
+)
