@@ -35,9 +35,9 @@ def is_rate_settable(optimizer: keras.optimizers.Optimizer) -> bool:
     return isinstance(rate_holder(optimizer)._learning_rate, keras.Variable)
 
 
-def get_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    """The rate of the optimizer's next step."""
-    return float(ops.convert_to_numpy(optimizer.learning_rate))
+def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
+    """How many updates the optimizer has made."""
+    return int(optimizer.iterations.numpy())
 
 
 def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
@@ -156,7 +156,8 @@ def _symbolic(spec: Any) -> Any:
 
 def is_built(model: keras.Model) -> bool:
     """Whether training would create no more variables."""
-    return all(layer.built for layer in model._flatten_layers()) and model.optimizer.built
+    parts = (model.optimizer, model._compile_metrics, model._compile_loss, *model._flatten_layers())
+    return all(part.built for part in parts if part is not None)
 
 
 def component_variables(model: keras.Model) -> list[tf.Variable]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
-import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr.curve import LRCurve
@@ -20,7 +19,8 @@ class LRFinder(keras.callbacks.Callback):
     Raises the learning rate at every step from `start_lr` to `end_lr`, records every step's own loss (not
     the running mean that `fit` shows to callbacks), ends `fit` when the loss diverges or the last rate is
     reached, and puts model and optimizer back bit for bit when `fit` ends, also when it ends by an exception
-    in the data or in a step, or by Ctrl-C. While it runs, the metrics in `logs` are those of the last step.
+    in the data or in a step, or by Ctrl-C (should another callback raise, call `close`). While it runs, the
+    metrics in `logs` are those of the last step.
 
     Works with any optimizer, also one made with a `LearningRateSchedule` or a callable, with
     `steps_per_execution` above 1 (each step has its own rate and loss), `jit_compile`, mixed precision and
@@ -76,42 +76,36 @@ class LRFinder(keras.callbacks.Callback):
         verbose: int = 0,
     ):
         super().__init__()
-        schedules.ramp_rates(start_lr, end_lr, 2, ramp)
-        self._settings = {"start_lr": float(start_lr), "end_lr": float(end_lr), "ramp": ramp}
+        self._ramp: dict[str, Any] = {"start_lr": float(start_lr), "end_lr": float(end_lr), "ramp": ramp}
+        self._rules: dict[str, Any] = {"stop_factor": stop_factor, "beta": beta, "steps_per_lr": steps_per_lr}
         self.num_steps = num_steps
-        self.stop_factor = stop_factor
-        self.beta = beta
-        self.steps_per_lr = steps_per_lr
         self.monitor = monitor
         self.restore = restore
         self.verbose = verbose
-        self._sweep: Sweep | None = None
         self._stack = ExitStack()
-        if num_steps is not None:
-            self._new_sweep(num_steps)
+        self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
 
     @property
     def curve(self) -> LRCurve | None:
-        """What has been measured so far."""
-        if self._sweep is None:
-            return None
-        return self._sweep.curve(**self._settings)
+        """What has been measured so far, None before the first step."""
+        return self._sweep.curve(**self._ramp) if self._sweep.losses else None
 
     @property
     def lrs(self) -> list[float]:
-        return [] if self._sweep is None else self.curve.lrs.tolist()
+        return self._sweep.lrs[: len(self._sweep.losses)].tolist()
 
     @property
     def losses(self) -> list[float]:
-        return [] if self._sweep is None else list(self._sweep.losses)
+        return list(self._sweep.losses)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the curve; see `LRCurve.plot`."""
-        if self._sweep is None:
+        curve = self.curve
+        if curve is None:
             raise RuntimeError(
                 "`LRFinder.plot` draws what `fit` measured. Give this callback to `fit` first."
             )
-        return self.curve.plot(ax=ax)
+        return curve.plot(ax=ax)
 
     def on_train_begin(self, logs=None):
         self._sweep = self._new_sweep(self.num_steps or self._length_of_fit())
@@ -124,28 +118,25 @@ class LRFinder(keras.callbacks.Callback):
         self._stack.callback(setattr, self.model, "stop_training", False)
         train_function = self._stack.enter_context(self._recorder.installed())
         self.model.train_function = self._guarded(train_function)
+        if _keras.is_built(self.model):
+            self._preserve()
 
     def on_train_batch_end(self, batch, logs=None):
-        for step_logs in self._recorder.read():
-            if self._sweep.stop_reason is None:
-                self._sweep.record(self._loss_of(step_logs), step_logs)
+        with self._closed_on_error():
+            self._take_down()
         if self._sweep.stop_reason is not None:
             self.model.stop_training = True
-        self._show_progress()
 
     def on_train_end(self, logs=None):
         self.close("exhausted")
 
     def close(self, reason: str = "interrupted") -> None:
         """End the sweep and put everything back; `fit` does this by itself. Harmless when done twice."""
-        if self._sweep is not None:
-            self._sweep.stop(reason)
+        self._sweep.stop(reason)
         self._stack.close()
 
     def _new_sweep(self, num_steps: int) -> Sweep:
-        num_rates = int(np.ceil(num_steps / self.steps_per_lr))
-        rates = schedules.ramp_rates(num_steps=num_rates, **self._settings)
-        return Sweep(rates, self.stop_factor, self.beta, self.steps_per_lr)
+        return Sweep.over(**self._ramp, num_steps=num_steps, **self._rules)
 
     def _length_of_fit(self) -> int:
         if not self.params.get("steps"):
@@ -163,36 +154,40 @@ class LRFinder(keras.callbacks.Callback):
             )
         return step_logs.pop(self.monitor)
 
+    def _take_down(self) -> None:
+        for step_logs in self._recorder.read():
+            if self._sweep.stop_reason is None:
+                self._sweep.record(self._loss_of(step_logs), step_logs)
+        if self._sweep.losses:
+            values = [("lr", self._sweep.lr), ("loss", self._sweep.losses[-1])]
+            self._progress.update(self._sweep.step, values, finalize=self._sweep.stop_reason is not None)
+
     def _guarded(self, train_function: Callable) -> Callable:
-        """The train function, with the state copied before its first call and put back if a call raises."""
-        started = False
+        """The train function, which builds what is not yet built, and puts everything back if it raises."""
 
         def guarded_train_function(iterator):
-            nonlocal started
-            try:
-                if not started:
-                    self._preserve(iterator)
-                    started = True
+            with self._closed_on_error():
+                if not _keras.is_built(self.model):
+                    _keras.build_from(self.model, iterator)
+                    self._preserve()
                 return train_function(iterator)
-            except _keras.OUT_OF_DATA:
-                raise
-            except BaseException:
-                self.close()
-                raise
 
         return guarded_train_function
 
-    def _preserve(self, iterator: Any) -> None:
-        if not _keras.is_built(self.model):
-            _keras.build_from(self.model, iterator)
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        """Put everything back if the body raises: `fit` calls no `on_train_end` then."""
+        try:
+            yield
+        except _keras.OUT_OF_DATA:
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def _preserve(self) -> None:
         if self.restore:
             self._stack.enter_context(_state.preserved(self.model))
-
-    def _show_progress(self) -> None:
-        if self._sweep.losses:
-            values = [("lr", self._sweep.lr), ("loss", self._sweep.losses[-1])]
-            over = self._sweep.stop_reason is not None
-            self._progress.update(self._sweep.step, values, finalize=over)
 
 
 class CyclicLR(keras.callbacks.Callback):
@@ -204,8 +199,8 @@ class CyclicLR(keras.callbacks.Callback):
 
     with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
     "exp_range", or what `scale_fn` returns. `step` is the optimizer's count of updates, so that a second
-    `fit`, or a new process that has loaded the optimizer, goes on in mid-cycle at the right rate. End training
-    at the bottom of a cycle: train a whole number of cycles, `2 * step_size` steps each.
+    `fit`, or a new process that has loaded the optimizer, goes on in mid-cycle at the right rate. End
+    training at the bottom of a cycle: train a whole number of cycles, `2 * step_size` steps each.
 
     With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
     have the rate of its first.
@@ -289,11 +284,11 @@ class CyclicLR(keras.callbacks.Callback):
             )
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._lr = self.lr_at(int(self.model.optimizer.iterations))
+        self._lr = self.lr_at(_keras.steps_done(self.model.optimizer))
         _keras.set_learning_rate(self.model.optimizer, self._lr)
 
     def on_train_batch_end(self, batch, logs=None):
-        steps_done = int(self.model.optimizer.iterations)
+        steps_done = _keras.steps_done(self.model.optimizer)
         for name, value in {"lr": self._lr, "iterations": steps_done, **(logs or {})}.items():
             self.history.setdefault(name, []).append(value)
 

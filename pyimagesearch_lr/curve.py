@@ -18,6 +18,7 @@ from pyimagesearch_lr.suggest import NoSuggestion, Suggestion, suggest
 
 STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "interrupted")
 FORMAT = "pyimagesearch_lr.LRCurve/1"
+METRICS = "metrics."
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +91,8 @@ class LRCurve:
         """Write the curve to `path`, whole or not at all.
 
         Args:
-            path: Path that ends in ".json" or ".csv". JSON keeps everything; CSV has one row a rate, with
-                the metadata in a comment on its first line.
+            path: Path that ends in ".json" or ".csv". Both keep everything; CSV has one row a rate, with
+                the metadata in a comment on its first line. A metric's column is named `metrics.<name>`.
 
         Raises:
             ValueError: If the path ends in neither.
@@ -114,10 +115,9 @@ class LRCurve:
         """
         path = Path(path)
         parse = {".json": _fields_from_json, ".csv": _fields_from_csv}[_format_of(path)]
-        text = path.read_text(encoding="utf-8")
         try:
-            return cls(**parse(text))
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            return cls(**parse(path.read_text(encoding="utf-8")))
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, csv.Error) as error:
             raise ValueError(
                 f"{path} does not hold a curve saved by `LRCurve.save` ({error}). Expected {FORMAT}."
             ) from error
@@ -140,7 +140,7 @@ class LRCurve:
             suggestion = self.suggest()
         except NoSuggestion:
             suggestion = None
-        shown = slice(skip_begin, len(self) - skip_end)
+        shown = slice(skip_begin, max(0, len(self) - skip_end))
         return plots.loss_against_lr(
             self.lrs[shown],
             self.raw_losses[shown],
@@ -166,7 +166,8 @@ class LRCurve:
         return plots.rate_of_change(self.lrs, rate_of_change(self.losses, window), ax=ax, title=title)
 
     def _columns(self) -> dict[str, np.ndarray]:
-        return {"lr": self.lrs, "raw_loss": self.raw_losses, "loss": self.losses, **self.metrics}
+        metrics = {METRICS + name: values for name, values in self.metrics.items()}
+        return {"lr": self.lrs, "raw_loss": self.raw_losses, "loss": self.losses, **metrics}
 
     def _to_json(self) -> str:
         document = {
@@ -179,7 +180,12 @@ class LRCurve:
 
     def _to_csv(self) -> str:
         text = io.StringIO()
-        header = {"format": FORMAT, "stop_reason": self.stop_reason, "metadata": self.metadata}
+        header = {
+            "format": FORMAT,
+            "stop_reason": self.stop_reason,
+            "rates": len(self),
+            "metadata": self.metadata,
+        }
         text.write("# " + json.dumps(header, allow_nan=False) + "\n")
         columns = self._columns()
         writer = csv.writer(text, lineterminator="\n")
@@ -208,7 +214,7 @@ def _fields(header: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
         "lrs": columns.pop("lr"),
         "raw_losses": columns.pop("raw_loss"),
         "losses": columns.pop("loss"),
-        "metrics": columns,
+        "metrics": {name.removeprefix(METRICS): values for name, values in columns.items()},
         "stop_reason": header["stop_reason"],
         "metadata": header["metadata"],
     }
@@ -220,7 +226,10 @@ def _fields_from_json(text: str) -> dict[str, Any]:
 
 
 def _fields_from_csv(text: str) -> dict[str, Any]:
-    header, _, table = text.partition("\n")
+    first_line, _, table = text.partition("\n")
+    header = json.loads(first_line.removeprefix("# "))
     rows = list(csv.reader(io.StringIO(table)))
     columns = {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
-    return _fields(json.loads(header.lstrip("# ")), columns)
+    if len(rows) != 1 + header["rates"] or not table.endswith("\n"):
+        raise ValueError("it does not end where it should")
+    return _fields(header, columns)

@@ -169,6 +169,8 @@ class LearningRateFinder:
             finally:
                 callback.close()
                 self.curve = callback.curve
+        if self.curve is None:
+            raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
         return self.curve
 
     @accepts_tutorial_names
@@ -203,8 +205,7 @@ def _check_model(model: keras.Model) -> None:
 def _source(train_data: Any, batch_size: int, sample_weight: Any) -> dict[str, Any]:
     """The arguments of `fit` that carry the data."""
     if not isinstance(train_data, tuple):
-        ignores_shuffle = hasattr(train_data, "cardinality")
-        return {"x": train_data, "shuffle": not ignores_shuffle}
+        return {"x": train_data, "shuffle": isinstance(train_data, keras.utils.PyDataset)}
     if not 2 <= len(train_data) <= 3:
         raise ValueError(
             "`train_data` must be `(x, y)` or `(x, y, sample_weight)` where it is a tuple. "
@@ -218,6 +219,7 @@ def _source(train_data: Any, batch_size: int, sample_weight: Any) -> dict[str, A
 
 
 def _steps_per_epoch(steps: float | None, train_data: Any, source: dict[str, Any], batch_size: int) -> int:
+    num_batches: float | None
     if "y" in source:
         num_batches = math.ceil(len(keras.tree.flatten(source["x"])[0]) / batch_size)
     else:
@@ -247,13 +249,20 @@ def _num_batches(train_data: Any) -> float | None:
     return len(train_data) if hasattr(train_data, "__len__") else None
 
 
+def _steps_per_execution(model: keras.Model) -> int:
+    """The model's own, or many where Python would otherwise take a good part of each step's time."""
+    several_devices = model.distribute_strategy.num_replicas_in_sync > 1
+    small = not model.built or model.count_params() < SMALL_MODEL
+    own = model.steps_per_execution
+    return STEPS_PER_EXECUTION if own == 1 and small and not several_devices else own
+
+
 @contextmanager
 def _undisturbed(model: keras.Model) -> Iterator[None]:
-    """Let `fit` run inside without a trace in the model's attributes, several steps an execution if small."""
-    few = model.count_params() < SMALL_MODEL if model.built else False
-    steps = STEPS_PER_EXECUTION if few and model.steps_per_execution == 1 else model.steps_per_execution
+    """Let `fit` run inside without a trace in the model's attributes."""
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
+        steps = _steps_per_execution(model)
         stack.enter_context(_keras.replaced_attribute(model, "steps_per_execution", steps))
         for name in ("history", "stop_training", "_eval_epoch_iterator"):
             stack.enter_context(_keras.replaced_attribute(model, name, None))

@@ -30,8 +30,8 @@ class MiniGoogLeNet:
         """Make the network, not compiled.
 
         Args:
-            width: Int, image width in pixels, at least 27 (32 in the paper).
-            height: Int, image height in pixels, at least 27.
+            width: Int, image width in pixels, at least 31 (32 in the paper).
+            height: Int, image height in pixels, at least 31.
             depth: Int, the number of channels of an image.
             classes: Int, the number of classes.
 

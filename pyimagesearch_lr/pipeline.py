@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 EXIT_OK, EXIT_NO_SUGGESTION, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
+class UnusableData(Exception):  # noqa: N818 - the message is the data room's own
+    """The images cannot be found, read or trusted; the message says why and what to do."""
+
+
 def main(config: Any, argv: list[str] | None = None) -> int:
     """Run what the command line asks for.
 
@@ -38,7 +42,7 @@ def main(config: Any, argv: list[str] | None = None) -> int:
         settings = settings.for_quick_look() if args.quick else settings
         settings.make_folders()
         return _run(settings, find=args.lr_find > 0 or args.auto, train=args.auto or args.lr_find <= 0)
-    except (SettingError, FileNotFoundError) as error:
+    except (SettingError, UnusableData) as error:
         print(f"[ERROR] {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
@@ -51,7 +55,9 @@ def console() -> int:
     sys.path.insert(0, os.getcwd())
     try:
         import config
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "config":
+            raise
         print(
             f"[ERROR] there is no config.py in {os.getcwd()}: change to the project's folder, or copy its "
             "config.py here.",
@@ -88,6 +94,7 @@ def _run(settings: Settings, *, find: bool, train: bool) -> int:
         _say_where_training_ends(settings)
     _import_quietly()
     data = _load_data(settings)
+    settings.check_fits(len(data.train_images))
     model = _compiled_model(settings)
     if find:
         suggestion = _find_bounds(settings, model, data)
@@ -226,12 +233,15 @@ class _Data:
 def _load_data(settings: Settings) -> _Data:
     from pyimagesearch_lr import fashion_mnist
 
-    if settings.quick:
-        _info("loading the embedded sample of Fashion-MNIST, not the full data...")
-        (train_x, train_y), (test_x, test_y) = fashion_mnist.load_sample()
-    else:
-        _info("loading Fashion-MNIST data...")
-        (train_x, train_y), (test_x, test_y) = fashion_mnist.load_data(settings.data_dir)
+    try:
+        if settings.quick:
+            _info("loading the embedded sample of Fashion-MNIST, not the full data...")
+            (train_x, train_y), (test_x, test_y) = fashion_mnist.load_sample()
+        else:
+            _info("loading Fashion-MNIST data...")
+            (train_x, train_y), (test_x, test_y) = fashion_mnist.load_data(settings.data_dir)
+    except (OSError, ValueError) as error:
+        raise UnusableData(str(error)) from error
     return _Data(fashion_mnist.resize(train_x), train_y, fashion_mnist.resize(test_x), test_y)
 
 
@@ -307,6 +317,9 @@ def _import_quietly() -> None:
 
 @contextmanager
 def _muted_stderr() -> Iterator[None]:
+    if sys.stderr is None:  # closed by whoever started Python: there is nothing to mute
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     try:

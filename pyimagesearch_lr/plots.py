@@ -42,13 +42,13 @@ def loss_against_lr(
         The Axes.
     """
     ax = new_axes() if ax is None else ax
+    ax.set_xscale("log")
     ax.plot(lrs, raw_losses, label="loss of each step", **RAW)
     ax.plot(lrs, losses, label="smoothed", **SMOOTHED)
     if suggestion is not None:
         _mark_bounds(ax, suggestion)
     ax.set_ylim(*_readable_limits(raw_losses, losses))
     _label(ax, "learning rate (log scale)", "loss", title)
-    ax.set_xscale("log")
     ax.legend(loc="upper left", framealpha=0.9)
     return ax
 
@@ -56,13 +56,13 @@ def loss_against_lr(
 def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title: str = "") -> Any:
     """Change of the loss a step against the learning rate, on a logarithmic rate axis. Returns the Axes."""
     ax = new_axes() if ax is None else ax
+    ax.set_xscale("log")
     ax.plot(lrs, change, **SMOOTHED)
     ax.axhline(0, color="grey", linewidth=0.8)
     finite = change[np.isfinite(change)]
     if len(finite):
         depth = max(-float(finite.min()), 1e-12)
         ax.set_ylim(-1.3 * depth, 1.3 * depth)
-    ax.set_xscale("log")
     _label(ax, "learning rate (log scale)", "change of loss per step", title)
     return ax
 
@@ -107,9 +107,9 @@ def _readable_limits(raw_losses: np.ndarray, losses: np.ndarray) -> tuple[float,
     if not len(smoothed):
         return 0.0, 1.0
     raw = raw_losses[np.isfinite(raw_losses)]
-    low = float(min(np.percentile(raw, 0.5), smoothed.min()))
+    low = float(min(np.percentile(raw, 0.5) if len(raw) else np.inf, smoothed.min()))
     level = float(smoothed[: max(1, len(smoothed) // 10)].max())
-    span = max(level - low, 1e-12)
+    span = max(level - low, 1e-9 * abs(level), 1e-12)
     return low - 0.08 * span, level + 0.6 * span
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import platform
 from importlib.metadata import version
@@ -24,17 +25,19 @@ def save_text(path: str | os.PathLike, text: str) -> None:
 
 
 def save_json(path: str | os.PathLike, document: Any) -> None:
-    """Write `document` to `path` as strict JSON."""
-    save_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    """Write `document` to `path` as strict JSON; NaN and infinity become strings that `float` reads."""
+    save_text(path, json.dumps(_jsonable(document), indent=1, allow_nan=False) + "\n")
 
 
 def save_figure(path: str | os.PathLike, figure: Any) -> None:
     """Write a matplotlib figure to `path` in the format of its ending, and close it."""
     import matplotlib.pyplot as plt
 
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=120)
-    plt.close(figure)
+    try:
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, dpi=120)
+    finally:
+        plt.close(figure)
 
 
 def save_model(path: str | os.PathLike, model: Any) -> None:
@@ -76,3 +79,12 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on, and the kind of machine."""
     found = {package: version(package) for package in PACKAGES}
     return {"python": platform.python_version(), **found, "machine": platform.machine()}
+
+
+def _jsonable(document: Any) -> Any:
+    if isinstance(document, dict):
+        return {name: _jsonable(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_jsonable(value) for value in document]
+    is_number = not isinstance(document, float) or math.isfinite(document)
+    return document if is_number else str(document)

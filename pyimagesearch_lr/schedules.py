@@ -131,6 +131,9 @@ def cyclic(
     Returns:
         The learning rate, of the shape of `step`.
 
+    Raises:
+        ValueError: For an unknown `mode` or `scale_mode`.
+
     Example:
 
     >>> [float(round(cyclic(step, 1.0, 5.0, step_size=2), 6)) for step in range(9)]
@@ -138,6 +141,8 @@ def cyclic(
     >>> [float(round(cyclic(step, 1.0, 5.0, step_size=2, mode="triangular2"), 6)) for step in range(9)]
     [1.0, 3.0, 5.0, 3.0, 1.0, 2.0, 3.0, 2.0, 1.0]
     """
+    if scale_mode not in SCALE_MODES:
+        raise ValueError(f"`scale_mode` must be one of {SCALE_MODES}. Received: scale_mode={scale_mode!r}.")
     step = np.asarray(step, dtype=np.float64)
     cycle = np.floor(1 + step / (2 * step_size))
     height = 1 - np.abs(step / step_size - 2 * cycle + 1)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pyimagesearch_lr.schedules import CYCLIC_MODES
 
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NUM_CLASSES = 10
+MAX_SEED = 2**32 - 1
+PLOT_PATHS = ("lrfind_plot_path", "training_plot_path", "clr_plot_path")
 
 
 class SettingError(ValueError):
@@ -54,8 +58,10 @@ class Settings:
         values = {}
         for field in dataclasses.fields(cls):
             name = field.name.upper()
+            if name == "QUICK":
+                continue
             if hasattr(config, name):
-                values[field.name] = getattr(config, name)
+                values[field.name] = _plain(getattr(config, name))
             elif field.default is dataclasses.MISSING:
                 raise SettingError(f"{name} is missing from config.py: add a line `{name} = ...`.")
         settings = cls(**values)
@@ -65,7 +71,7 @@ class Settings:
     def for_quick_look(self) -> Settings:
         """The same for the embedded sample: a handful of epochs, results in a folder of their own."""
         folder = Path(self.output_dir) / "quick"
-        paths = ("lrfind_plot_path", "training_plot_path", "clr_plot_path")
+        plots: dict[str, Any] = {name: str(folder / Path(getattr(self, name)).name) for name in PLOT_PATHS}
         return dataclasses.replace(
             self,
             quick=True,
@@ -76,29 +82,34 @@ class Settings:
             batch_size=min(self.batch_size, 16),
             step_size=2,
             num_epochs=4,
-            **{name: str(folder / Path(getattr(self, name)).name) for name in paths},
+            **plots,
         )
 
     def make_folders(self) -> None:
         """Make the folders of the results and see that they can be written to.
 
         Raises:
-            SettingError: If one cannot.
+            SettingError: If one cannot, or a folder is in the place of a plot.
         """
-        paths = {"OUTPUT_DIR": Path(self.output_dir)}
-        for name in ("lrfind_plot_path", "training_plot_path", "clr_plot_path"):
-            paths[name.upper()] = Path(getattr(self, name)).parent
-        for name, folder in paths.items():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                writable = os.access(folder, os.W_OK | os.X_OK)
-            except OSError:
-                writable = False
-            if not writable:
+        folders = {name: Path(getattr(self, name)).parent for name in PLOT_PATHS}
+        for name, folder in {"output_dir": Path(self.output_dir), **folders}.items():
+            if not _is_writable(folder):
                 raise SettingError(
-                    f"{name} = {getattr(self, name.lower())!r}: the folder {str(folder)!r} cannot be written "
+                    f"{name.upper()} = {getattr(self, name)!r}: the folder {str(folder)!r} cannot be written "
                     "to. Name another one, or change its permissions."
                 )
+        for name in PLOT_PATHS:
+            is_free = not os.path.isdir(getattr(self, name))
+            _require(self, name, is_free, "must name a file, and there is a folder of that name")
+
+    def check_fits(self, num_images: int) -> None:
+        """See that the training images make more than one batch.
+
+        Raises:
+            SettingError: If they do not.
+        """
+        rule = f"must be less than the number of training images, {num_images}"
+        _require(self, "batch_size", self.batch_size < num_images, rule)
 
     def _check(self) -> None:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr"):
@@ -107,34 +118,55 @@ class Settings:
         for name in ("batch_size", "step_size", "num_epochs", "lrfind_epochs"):
             value = getattr(self, name)
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
-        _require(
-            self, "seed", _is_whole(self.seed) and self.seed >= 0, "must be a whole number of at least 0"
-        )
+        in_range = _is_whole(self.seed) and 0 <= self.seed <= MAX_SEED
+        _require(self, "seed", in_range, f"must be a whole number from 0 to {MAX_SEED}")
         below = f"must be less than MAX_LR = {self.max_lr!r}; swap them, or lower it"
         _require(self, "min_lr", self.min_lr < self.max_lr, below)
         below = f"must be less than LRFIND_END_LR = {self.lrfind_end_lr!r}; swap them, or lower it"
         _require(self, "lrfind_start_lr", self.lrfind_start_lr < self.lrfind_end_lr, below)
-        _require(self, "clr_method", self.clr_method in CYCLIC_MODES, f"must be one of {CYCLIC_MODES}")
-        policies = f"must be one of {DTYPE_POLICIES}"
-        _require(self, "dtype_policy", self.dtype_policy in DTYPE_POLICIES, policies)
-        enough = isinstance(self.classes, list | tuple) and len(self.classes) == NUM_CLASSES
-        _require(self, "classes", enough, f"must be a list of the {NUM_CLASSES} class names")
-        for name in ("output_dir", "lrfind_plot_path", "training_plot_path", "clr_plot_path"):
+        for name, choices in (("clr_method", CYCLIC_MODES), ("dtype_policy", DTYPE_POLICIES)):
             value = getattr(self, name)
-            _require(self, name, isinstance(value, str | Path) and str(value), "must be a path")
-        for name in ("lrfind_plot_path", "training_plot_path", "clr_plot_path"):
+            is_choice = isinstance(value, str) and value in choices
+            _require(self, name, is_choice, f"must be one of {choices}")
+        enough = isinstance(self.classes, list | tuple) and len(self.classes) == NUM_CLASSES
+        named = enough and all(isinstance(each, str) and each for each in self.classes)
+        _require(self, "classes", named, f"must be a list of the {NUM_CLASSES} class names")
+        for name in ("output_dir", *PLOT_PATHS):
+            _require(self, name, _is_path(getattr(self, name)), "must be a path")
+        has_folder = self.data_dir is None or _is_path(self.data_dir)
+        _require(self, "data_dir", has_folder, "must be the path of a folder, or None")
+        for name in PLOT_PATHS:
             is_image = Path(getattr(self, name)).suffix.lower() in (".png", ".pdf", ".svg", ".jpg")
             _require(self, name, is_image, "must end in .png, .pdf, .svg or .jpg")
 
 
 def _require(settings: Settings, name: str, holds: bool, rule: str) -> None:
     if not holds:
-        raise SettingError(f"{name.upper()} = {getattr(settings, name)!r} in config.py: it {rule}.")
+        value = " ".join(repr(getattr(settings, name)).split())
+        raise SettingError(f"{name.upper()} = {value} in config.py: it {rule}.")
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's scalars as Python's own, which print and save like any other number."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and abs(value) <= sys.float_info.max
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | Path) and str(value) != "" and "\0" not in str(value)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)

@@ -73,7 +73,7 @@ def simple_moving_average(values: Any, window: int) -> np.ndarray:
     [1.0, 2.0, 4.0, 6.0]
     """
     values = np.asarray(values, dtype=np.float64)
-    _check_window(window)
+    window = _checked_window(window)
     return np.array([values[max(0, end - window) : end].mean() for end in range(1, len(values) + 1)])
 
 
@@ -95,12 +95,13 @@ def rate_of_change(values: Any, window: int = 1) -> np.ndarray:
     [nan, nan, -2.0]
     """
     values = np.asarray(values, dtype=np.float64)
-    _check_window(window)
+    window = _checked_window(window)
     change = np.full(values.shape, np.nan)
     change[window:] = (values[window:] - values[:-window]) / window
     return change
 
 
-def _check_window(window: int) -> None:
-    if window != int(window) or window < 1:
+def _checked_window(window: float) -> int:
+    if window % 1 != 0 or window < 1:
         raise ValueError(f"`window` must be a whole number of at least 1. Received: window={window}.")
+    return int(window)

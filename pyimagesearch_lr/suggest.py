@@ -129,10 +129,14 @@ def minimum(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
 @_method("steepest")
 def steepest(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
-    """A constant rate: where the smoothed loss falls fastest against the logarithm of the rate."""
+    """A constant rate: where the smoothed loss falls fastest against the logarithm of the rate.
+
+    Looked for from where the fall begins: a high loss on the first steps is no fall.
+    """
     shape = _Shape.of(lrs, losses)
     slope = np.gradient(shape.smoothed, shape.log_lrs)
-    lr = float(10 ** shape.log_lrs[np.argmin(slope[: shape.lowest + 1])])
+    steepest = shape.fall_begins + np.argmin(slope[shape.fall_begins : shape.lowest + 1])
+    lr = float(np.clip(10 ** shape.log_lrs[steepest], lrs[0], lrs[-1]))
     return Suggestion(lr, lr, "steepest", f"the loss falls fastest at {lr:.1e}.")
 
 
@@ -172,14 +176,18 @@ class _Shape:
         return self.level - float(self.smoothed[self.lowest])
 
     @property
-    def fall_begins_lr(self) -> float:
+    def fall_begins(self) -> int:
         before = self.smoothed[: self.lowest + 1]
         still_level = np.flatnonzero(before > self.level - FALL_BEGINS * self.fall)
-        return float(10 ** self.log_lrs[still_level[-1] if len(still_level) else 0])
+        return int(still_level[-1]) if len(still_level) else 0
+
+    @property
+    def fall_begins_lr(self) -> float:
+        return float(10 ** self.log_lrs[self.fall_begins])
 
     def _check(self, noise: float, broke_off: bool) -> None:
         rise = float(self.smoothed[-1] - self.smoothed[self.lowest])
-        if self.fall <= 4 * noise or self.fall <= 1e-6 * abs(self.level):
+        if self.lowest == 0 or self.fall <= 4 * noise or self.fall <= 1e-6 * abs(self.level):
             if broke_off or rise > max(4 * noise, 1e-6 * abs(self.level)):
                 raise NoSuggestion(
                     "the loss rises without having fallen first: lower `start_lr`, so that the sweep begins "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from pyimagesearch_lr import schedules
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.smoothing import ExponentialMovingAverage
 
@@ -53,14 +55,10 @@ class Sweep:
             raise ValueError(
                 f"`stop_factor` must be greater than 1, or None to never stop. Received: {stop_factor}."
             )
-        if steps_per_lr != int(steps_per_lr) or steps_per_lr < 1:
-            raise ValueError(
-                f"`steps_per_lr` must be a whole number of at least 1. Received: {steps_per_lr}."
-            )
         self.lrs = np.asarray(lrs, dtype=np.float64)
         self.stop_factor = stop_factor
         self.beta = beta
-        self.steps_per_lr = int(steps_per_lr)
+        self.steps_per_lr = _checked_steps_per_lr(steps_per_lr)
         self.raw_losses: list[float] = []
         self.losses: list[float] = []
         self.metrics: dict[str, list[float]] = {}
@@ -68,7 +66,25 @@ class Sweep:
         self.step = 0
         self._average = ExponentialMovingAverage(beta)
         self._best = float("inf")
-        self._pending: list[dict[str, float]] = []
+        self._pending: list[tuple[float, dict[str, float]]] = []
+
+    @classmethod
+    def over(
+        cls, start_lr: float, end_lr: float, num_steps: int, ramp: str = "exponential", **settings: Any
+    ) -> Sweep:
+        """A sweep from `start_lr` to `end_lr` in at least `num_steps` steps.
+
+        Args:
+            start_lr: Float, the first rate.
+            end_lr: Float, the last rate.
+            num_steps: Int, how many steps to take; made up to a whole number of rates.
+            ramp: String, "exponential" or "linear".
+            **settings: As for `Sweep`.
+        """
+        steps_per_lr = _checked_steps_per_lr(settings.get("steps_per_lr", 1))
+        return cls(
+            schedules.ramp_rates(start_lr, end_lr, math.ceil(num_steps / steps_per_lr), ramp), **settings
+        )
 
     @property
     def num_steps(self) -> int:
@@ -90,7 +106,7 @@ class Sweep:
         if self.stop_reason:
             raise RuntimeError(f"This sweep is over ({self.stop_reason}); start a new one.")
         self.step += 1
-        self._pending.append({"loss": float(loss), **(metrics or {})})
+        self._pending.append((float(loss), metrics or {}))
         finite = np.isfinite(loss)
         if len(self._pending) == self.steps_per_lr or not finite:
             self._close_rate()
@@ -109,21 +125,21 @@ class Sweep:
         """What has been measured so far, with `metadata` beside it."""
         return LRCurve(
             lrs=self.lrs[: len(self.raw_losses)],
-            raw_losses=self.raw_losses,
-            losses=self.losses,
+            raw_losses=np.array(self.raw_losses),
+            losses=np.array(self.losses),
             stop_reason=self.stop_reason or "interrupted",
-            metrics=self.metrics,
+            metrics={name: np.array(values) for name, values in self.metrics.items()},
             metadata={"stop_factor": self.stop_factor, "beta": self.beta, **metadata},
         )
 
     def _close_rate(self) -> None:
-        means = {name: float(np.mean([step[name] for step in self._pending])) for name in self._pending[0]}
+        losses, metrics = zip(*self._pending, strict=True)
         self._pending = []
-        loss = means.pop("loss")
-        self.raw_losses.append(loss)
-        self.losses.append(self._average.update(loss))
-        for name, value in means.items():
-            self.metrics.setdefault(name, []).append(value)
+        self.raw_losses.append(float(np.mean(losses)))
+        self.losses.append(self._average.update(self.raw_losses[-1]))
+        for name in metrics[0]:
+            mean = float(np.mean([step_metrics[name] for step_metrics in metrics]))
+            self.metrics.setdefault(name, []).append(mean)
 
     def _has_diverged(self) -> bool:
         if self._pending or self.stop_factor is None:
@@ -132,3 +148,9 @@ class Sweep:
         self._best = min(self._best, smoothed)
         scale = max(abs(self._best), (self.losses[0] - self._best) / 10)
         return smoothed > self._best + (self.stop_factor - 1) * scale
+
+
+def _checked_steps_per_lr(steps_per_lr: int) -> int:
+    if steps_per_lr != int(steps_per_lr) or steps_per_lr < 1:
+        raise ValueError(f"`steps_per_lr` must be a whole number of at least 1. Received: {steps_per_lr}.")
+    return int(steps_per_lr)

@@ -1,0 +1,267 @@
+"""`LRFinder` and `CyclicLR` as guests in the user's own `fit`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import assert_same_state, data, model, state
+
+from pyimagesearch_lr.callbacks import CyclicLR, LRFinder
+from pyimagesearch_lr.finder import LearningRateFinder
+
+
+def dataset(x, y, size=16):
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(size)
+
+
+def variables(network):
+    return state(network)["variables"]
+
+
+class TestLRFinder:
+    @pytest.mark.parametrize("steps_per_execution", [1, 2])
+    def test_gives_the_same_curve_as_learning_rate_finder(self, steps_per_execution):
+        batches = dataset(*data(64))
+        lr_finder = LRFinder(start_lr=1e-5, end_lr=1.0)
+        network = model(steps_per_execution=steps_per_execution)
+        network.fit(batches, epochs=3, callbacks=[lr_finder], verbose=0, shuffle=False)
+        curve = LearningRateFinder(model()).find(batches, 1e-5, 1.0, epochs=3, verbose=0)
+        assert lr_finder.lrs == curve.lrs.tolist()
+        np.testing.assert_allclose(lr_finder.curve.raw_losses, curve.raw_losses, rtol=2e-6)
+        np.testing.assert_allclose(lr_finder.losses, curve.losses, rtol=2e-6)
+
+    def test_puts_everything_back_when_fit_ends_and_returns_its_history(self):
+        x, y = data(70)
+        network = model(keras.optimizers.Adam(0.01, use_ema=True))
+        network.fit(x, y, verbose=0)
+        before, function = variables(network), network.train_function
+        history = network.fit(x, y, epochs=2, batch_size=16, callbacks=[LRFinder(1e-5, 1.0)], verbose=0)
+        assert list(history.history) == ["accuracy", "loss"]
+        assert network.train_function is function
+        assert network.stop_training is False
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    @pytest.mark.parametrize("build", [True, False])
+    def test_training_afterwards_equals_training_without_it(self, build):
+        batches = dataset(*data(64))
+
+        def trained(sweep):
+            network = model(build=build)
+            if sweep:
+                network.fit(batches, epochs=3, callbacks=[LRFinder(1e-5, 1.0)], verbose=0, shuffle=False)
+            network.fit(batches, epochs=2, verbose=0, shuffle=False)
+            return variables(network)
+
+        for expected, got in zip(trained(False), trained(True), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_restore_false_keeps_the_trained_weights_and_gives_the_rate_back(self):
+        x, y = data(64)
+        network = model(keras.optimizers.SGD(0.125))
+        before = network.get_weights()
+        network.fit(x, y, callbacks=[LRFinder(1e-3, 1e-2, restore=False)], verbose=0)
+        assert any(np.abs(a - b).max() > 1e-6 for a, b in zip(before, network.get_weights(), strict=True))
+        assert float(network.optimizer.learning_rate) == 0.125
+
+    def test_stops_fit_after_num_steps_in_mid_epoch(self):
+        seen = []
+        count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+        network = model()
+        lr_finder = LRFinder(1e-5, 1e-2, num_steps=3)
+        network.fit(dataset(*data(160)), epochs=5, callbacks=[lr_finder, count], verbose=0, shuffle=False)
+        assert len(seen) == 3
+        assert lr_finder.curve.stop_reason == "end_lr"
+        assert lr_finder.lrs == pytest.approx([1e-5, 10**-3.5, 1e-2])
+
+    def test_fit_that_ends_before_the_sweep_leaves_it_exhausted(self):
+        lr_finder = LRFinder(1e-5, 1e-2, num_steps=50)
+        model().fit(dataset(*data(64)), epochs=2, callbacks=[lr_finder], verbose=0, shuffle=False)
+        assert lr_finder.curve.stop_reason == "exhausted"
+        assert len(lr_finder.curve) == 8
+
+    def test_fit_of_unknown_length_asks_for_num_steps(self):
+        batches = dataset(*data(64)).filter(lambda *_: True)
+        network = model()
+        before = variables(network)
+        with pytest.raises(ValueError, match=r"length of this `fit` is unknown.*`num_steps`"):
+            network.fit(batches, callbacks=[LRFinder()], verbose=0, shuffle=False)
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_exception_in_the_data_of_the_users_fit_restores(self):
+        x, y = data(64)
+
+        def broken(index):
+            if index == 5:
+                raise OSError("the disk is gone")
+            return x[index * 8 : index * 8 + 8], y[index * 8 : index * 8 + 8]
+
+        class Broken(keras.utils.PyDataset):
+            def __len__(self):
+                return 8
+
+            def __getitem__(self, index):
+                return broken(index)
+
+        network = model(keras.optimizers.Adam(0.01))
+        network.fit(x, y, verbose=0)
+        before = variables(network)
+        lr_finder = LRFinder(1e-3, 1.0)
+        with pytest.raises(Exception, match="the disk is gone"):
+            network.fit(Broken(), epochs=2, callbacks=[lr_finder], verbose=0, shuffle=False)
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_close_restores_after_another_callback_has_raised(self):
+        x, y = data(64)
+        network = model()
+        network.fit(x, y, verbose=0)
+        before, holder_rate = state(network), network.optimizer._learning_rate
+        lr_finder = LRFinder(1e-3, 1.0)
+        raising = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            network.fit(x, y, epochs=3, callbacks=[lr_finder, raising], verbose=0)
+        lr_finder.close()
+        lr_finder.close()
+        for expected, got in zip(before["variables"], variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+        assert network.optimizer._learning_rate is holder_rate
+        assert lr_finder.curve.stop_reason == "interrupted"
+
+    def test_monitor_takes_another_key_of_the_logs(self):
+        lr_finder = LRFinder(1e-5, 1e-2, monitor="accuracy", stop_factor=None)
+        model().fit(dataset(*data(64)), epochs=2, callbacks=[lr_finder], verbose=0, shuffle=False)
+        assert set(lr_finder.curve.metrics) == {"loss"}
+        assert ((lr_finder.curve.raw_losses >= 0) & (lr_finder.curve.raw_losses <= 1)).all()
+
+    def test_unknown_monitor_names_what_there_is(self):
+        network = model()
+        network.fit(*data(64), verbose=0)
+        before = variables(network)
+        with pytest.raises(ValueError, match=r"no 'g_loss'.*\['accuracy', 'loss'\].*`monitor`"):
+            network.fit(*data(64), callbacks=[LRFinder(monitor="g_loss")], verbose=0, epochs=2)
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_plot_before_fit_says_so_and_after_it_draws(self):
+        lr_finder = LRFinder(1e-5, 1.0)
+        assert lr_finder.curve is None
+        assert lr_finder.lrs == lr_finder.losses == []
+        with pytest.raises(RuntimeError, match="Give this callback to `fit` first"):
+            lr_finder.plot()
+        model().fit(*data(64), epochs=4, callbacks=[lr_finder], verbose=0)
+        assert lr_finder.plot().get_xscale() == "log"
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({"start_lr": 1.0, "end_lr": 0.5}, "`end_lr` must be greater"),
+            ({"num_steps": 1}, "at least 2 steps"),
+            ({"stop_factor": 1.0}, "`stop_factor` must be greater than 1"),
+            ({"beta": -0.1}, "`beta` must be"),
+            ({"ramp": "cubic"}, "`ramp` must be one of"),
+        ],
+    )
+    def test_bad_arguments_are_refused_before_fit(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            LRFinder(**arguments)
+
+    def test_progress_bar_shows_rate_and_loss(self, capsys):
+        model().fit(*data(64), epochs=2, callbacks=[LRFinder(1e-5, 1.0, verbose=1)], verbose=0)
+        shown = capsys.readouterr().out
+        assert "4/4" in shown
+        assert "lr:" in shown
+        assert "loss:" in shown
+
+
+def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):
+    """The rates the optimizer really had, read from the optimizer inside `fit`."""
+    network = model(keras.optimizers.SGD(7.0)) if network is None else network
+    seen = []
+    spy = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(float(network.optimizer.learning_rate))
+    )
+    x, y = data(4 * steps)
+    network.fit(x, y, batch_size=4, epochs=epochs, callbacks=[clr, spy], verbose=0, **fit_kwargs)
+    return seen
+
+
+class TestCyclicLR:
+    def test_triangular_goes_up_and_down_in_straight_lines(self):
+        clr = CyclicLR(base_lr=0.01, max_lr=0.05, step_size=4)
+        up = np.linspace(0.01, 0.05, 5)
+        expected = [*up[:-1], *up[:0:-1], *up[:-1], *up[:0:-1], 0.01]
+        np.testing.assert_allclose(rates_of_fit(clr, 17), expected, rtol=1e-6)
+        np.testing.assert_allclose(clr.history["lr"], expected, rtol=1e-12)
+
+    def test_triangular2_halves_the_height_of_every_cycle(self):
+        rates = rates_of_fit(CyclicLR(0.01, 0.05, 2, mode="triangular2"), 12)
+        np.testing.assert_allclose(
+            rates, [0.01, 0.03, 0.05, 0.03, 0.01, 0.02, 0.03, 0.02, 0.01, 0.015, 0.02, 0.015], rtol=1e-6
+        )
+
+    def test_exp_range_shrinks_the_height_by_gamma_a_step(self):
+        rates = rates_of_fit(CyclicLR(0.0, 1.0, 2, mode="exp_range", gamma=0.5), 5)
+        np.testing.assert_allclose(rates, [0.0, 0.5 * 0.5, 1.0 * 0.25, 0.5 * 0.125, 0.0], rtol=1e-6)
+
+    def test_scale_fn_of_the_cycle_and_of_the_step(self):
+        thirds = rates_of_fit(CyclicLR(0.0, 9.0, 1, scale_fn=lambda cycle: 3.0 ** (1 - cycle)), 6)
+        np.testing.assert_allclose(thirds, [0, 9, 0, 3, 0, 1], rtol=1e-6)
+        growing = CyclicLR(0.0, 1.0, 1, scale_fn=lambda step: step, scale_mode="iterations")
+        np.testing.assert_allclose(rates_of_fit(growing, 6), [0, 1, 0, 3, 0, 5], rtol=1e-6)
+
+    def test_goes_on_in_mid_cycle_in_the_next_fit_and_after_a_restart(self, tmp_path):
+        whole = rates_of_fit(CyclicLR(0.01, 0.05, 4), 10)
+        network = model(keras.optimizers.SGD(7.0))
+        first = rates_of_fit(CyclicLR(0.01, 0.05, 4), 3, network=network)
+        network.save(tmp_path / "half.keras")
+        second = rates_of_fit(
+            CyclicLR(0.01, 0.05, 4), 7, network=keras.models.load_model(tmp_path / "half.keras")
+        )
+        assert first + second == whole
+
+    def test_history_has_an_item_a_step_and_the_epoch_logs_have_the_rate(self):
+        clr = CyclicLR(0.01, 0.05, 4)
+        network = model(keras.optimizers.SGD(7.0))
+        x, y = data(12)
+        history = network.fit(x, y, batch_size=4, epochs=2, callbacks=[clr], verbose=0).history
+        assert clr.history["iterations"] == [1, 2, 3, 4, 5, 6]
+        assert {len(values) for values in clr.history.values()} == {6}
+        np.testing.assert_allclose(history["learning_rate"], [0.03, 0.04], rtol=1e-6)
+
+    def test_inside_loss_scaling(self):
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(7.0), initial_scale=2.0)
+        rates = rates_of_fit(CyclicLR(0.01, 0.05, 2), 4, network=model(optimizer))
+        np.testing.assert_allclose(rates, [0.01, 0.03, 0.05, 0.03], rtol=1e-6)
+
+    def test_refuses_an_optimizer_whose_rate_is_a_schedule(self):
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+        with pytest.raises(RuntimeError, match=r"made with a schedule.*float `learning_rate`"):
+            rates_of_fit(CyclicLR(), 2, network=model(keras.optimizers.SGD(schedule)))
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({"base_lr": 0.1, "max_lr": 0.1}, "`base_lr` must be at least 0 and less than `max_lr`.*0.1"),
+            ({"base_lr": -0.1}, "`base_lr` must be at least 0"),
+            ({"base_lr": float("nan")}, "`base_lr` must be at least 0"),
+            ({"step_size": 0}, "`step_size` must be above 0.*0"),
+            ({"step_size": float("nan")}, "`step_size` must be above 0"),
+            ({"mode": "square"}, "`mode` must be one of.*triangular2.*'square'"),
+            ({"scale_mode": "epochs"}, "`scale_mode` must be one of.*'epochs'"),
+        ],
+    )
+    def test_bad_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            CyclicLR(**arguments)
+
+
+def test_a_sweep_between_two_fits_does_not_move_the_cycle():
+    network = model(keras.optimizers.SGD(7.0))
+    first = rates_of_fit(CyclicLR(0.01, 0.05, 4), 3, network=network)
+    before = state(network)
+    LearningRateFinder(network).find(data(64), 1e-5, 1.0, epochs=4, verbose=0)
+    assert_same_state(before, state(network))
+    second = rates_of_fit(CyclicLR(0.01, 0.05, 4), 4, network=network)
+    np.testing.assert_allclose(first + second, [0.01, 0.02, 0.03, 0.04, 0.05, 0.04, 0.03], rtol=1e-6)

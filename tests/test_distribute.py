@@ -1,0 +1,12 @@
+"""The sweep on several devices."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_sweep_under_mirrored_strategy_on_two_logical_devices():
+    script = Path(__file__).with_name("mirrored.py")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip().endswith("same curve, same state")

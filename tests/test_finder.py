@@ -1,0 +1,466 @@
+"""`LearningRateFinder`: every step's own loss, on any data, and the model exactly as it was."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import CLASSES, FEATURES, assert_same_state, data, model, state
+
+from pyimagesearch_lr.finder import LearningRateFinder
+
+SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
+
+
+def batches(x, y, size, weights=None):
+    parts = [x, y] if weights is None else [x, y, weights]
+    return [tuple(part[i : i + size] for part in parts) for i in range(0, len(x), size)]
+
+
+def losses_of_train_on_batch(network, stream, rates):
+    """The oracle: Keras's own `train_on_batch`, one batch and one rate at a time."""
+    losses = []
+    for batch, rate in zip(stream, rates, strict=False):
+        network.optimizer.learning_rate = rate
+        losses.append(network.train_on_batch(*batch, return_dict=True)["loss"])
+    return np.array(losses)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, parts, **kwargs):
+        super().__init__(**kwargs)
+        self.parts = parts
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __getitem__(self, index):
+        return self.parts[index]
+
+
+class TestTrueLoss:
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("steps_per_execution", [1, 3])
+    def test_every_loss_equals_train_on_batch_across_epochs_and_a_smaller_last_batch(
+        self, weighted, steps_per_execution
+    ):
+        x, y = data(70)
+        weights = np.linspace(0.1, 3, 70).astype("float32") if weighted else None
+        parts = batches(x, y, 16, weights)
+        dataset = tf.data.Dataset.from_generator(lambda: iter(parts), output_signature=_signature(weighted))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(parts)))
+        swept = model(steps_per_execution=steps_per_execution)
+        curve = LearningRateFinder(swept, stop_factor=None).find(dataset, **SWEEP, epochs=3)
+        oracle = losses_of_train_on_batch(model(), parts * 3, np.geomspace(1e-5, 1.0, 15))
+        assert [len(part[0]) for part in parts] == [16, 16, 16, 16, 6]
+        np.testing.assert_allclose(curve.raw_losses, oracle, rtol=2e-6)
+
+    def test_running_mean_of_fit_would_not_pass(self):
+        x, y = data(64)
+        network = model()
+        curve = LearningRateFinder(network, stop_factor=None).find(
+            tf.data.Dataset.from_tensor_slices((x, y)).batch(16), **SWEEP, epochs=4
+        )
+        running_mean = np.cumsum(curve.raw_losses[:4]) / np.arange(1, 5)
+        assert np.abs(running_mean - curve.raw_losses[:4]).max() > 1e-3
+
+    def test_other_metrics_of_each_step_are_recorded(self):
+        x, y = data(48)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+        curve = LearningRateFinder(model(), stop_factor=None).find(dataset, **SWEEP, epochs=2)
+        network, oracle = model(), []
+        for batch, rate in zip(batches(x, y, 16) * 2, np.geomspace(1e-5, 1.0, 6), strict=True):
+            network.optimizer.learning_rate = rate
+            oracle.append(network.train_on_batch(*batch, return_dict=True)["accuracy"])
+        assert set(curve.metrics) == {"accuracy"}
+        np.testing.assert_allclose(curve.metrics["accuracy"], oracle, rtol=1e-6)
+        assert len(set(oracle)) > 2
+
+    def test_rates_are_the_ramp_and_are_really_used(self):
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        network.compile(keras.optimizers.SGD(0.1), "mean_absolute_error")
+        network.set_weights([np.array([[0.0]])])
+        x, y = np.ones((5, 1)), np.full((5, 1), 100.0)
+        curve = LearningRateFinder(network).find((x, y), 1.0, 16.0, epochs=1, batch_size=1, verbose=0)
+        # The gradient of |100 - w| is -1 below 100, so each step adds exactly its rate to w.
+        np.testing.assert_allclose(curve.lrs, [1.0, 2.0, 4.0, 8.0, 16.0], rtol=1e-12)
+        np.testing.assert_allclose(curve.raw_losses, [100.0, 99.0, 97.0, 93.0, 85.0], rtol=1e-6)
+
+    def test_linear_ramp_and_several_steps_a_rate(self):
+        x, y = data(60)
+        finder = LearningRateFinder(model(), stop_factor=None)
+        curve = finder.find(
+            (x, y), 0.1, 0.4, epochs=2, batch_size=10, verbose=0, ramp="linear", steps_per_lr=3
+        )
+        np.testing.assert_allclose(curve.lrs, [0.1, 0.2, 0.3, 0.4])
+
+
+def _signature(weighted):
+    spec = [tf.TensorSpec((None, FEATURES)), tf.TensorSpec((None, CLASSES))]
+    return tuple(spec + ([tf.TensorSpec((None,))] if weighted else []))
+
+
+def _same_batches_every_way():
+    x, y = data(64)
+    parts = batches(x, y, 16)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    return {
+        "finite dataset": (dataset, {}),
+        "infinite dataset": (dataset.repeat(), {"steps_per_epoch": 4}),
+        "dataset of unknown length": (dataset.filter(lambda *_: True), {"steps_per_epoch": 4}),
+        "generator": ((part for _ in range(3) for part in parts), {"steps_per_epoch": 4}),
+    }
+
+
+class TestData:
+    @pytest.mark.parametrize("name", list(_same_batches_every_way()))
+    def test_the_same_batches_give_the_same_curve_however_they_arrive(self, name):
+        source, kwargs = _same_batches_every_way()[name]
+        curve = LearningRateFinder(model(), stop_factor=None).find(source, **SWEEP, epochs=3, **kwargs)
+        x, y = data(64)
+        oracle = losses_of_train_on_batch(model(), batches(x, y, 16) * 3, np.geomspace(1e-5, 1.0, 12))
+        np.testing.assert_allclose(curve.raw_losses, oracle, rtol=2e-6)
+        assert curve.stop_reason == "end_lr"
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_pydataset(self, workers):
+        x, y = data(64)
+        parts = Batches(batches(x, y, 16), workers=workers)
+        curve = LearningRateFinder(model(), stop_factor=None).find(parts, **SWEEP, epochs=3)
+        assert len(curve) == 12
+        assert np.isfinite(curve.raw_losses).all()
+
+    def test_arrays_with_sample_weights_in_the_tuple_or_beside_it(self):
+        x, y = data(40)
+        weights = np.linspace(0, 2, 40).astype("float32")
+        oracle = model(dropout=0).train_on_batch(x, y, weights, return_dict=True)["loss"]
+        for source, beside in (((x, y, weights), None), ((x, y), weights)):
+            curve = LearningRateFinder(model(dropout=0)).find(
+                source, **SWEEP, epochs=2, batch_size=40, sample_weight=beside
+            )
+            assert curve.raw_losses[0] == pytest.approx(oracle, rel=1e-5)
+
+    def test_class_weight(self):
+        x, y = data(40)
+        labels = y.argmax(axis=1)
+        weights = np.array([0.0, 1.0, 5.0])[labels].astype("float32")
+        networks = [model(dropout=0, loss="sparse_categorical_crossentropy") for _ in range(2)]
+        oracle = networks[0].train_on_batch(x, labels, weights, return_dict=True)["loss"]
+        curve = LearningRateFinder(networks[1]).find(
+            (x, labels), **SWEEP, epochs=2, batch_size=40, class_weight={0: 0.0, 1: 1.0, 2: 5.0}
+        )
+        assert curve.raw_losses[0] == pytest.approx(oracle, rel=1e-5)
+
+    def test_several_inputs_and_outputs_as_dicts(self):
+        x, y = data(48)
+        a, b = keras.Input((FEATURES,), name="a"), keras.Input((FEATURES,), name="b")
+        merged = keras.layers.Concatenate()([a, b])
+        outputs = {
+            "p": keras.layers.Dense(CLASSES, activation="softmax", name="p")(merged),
+            "q": keras.layers.Dense(1, name="q")(merged),
+        }
+        network = keras.Model({"a": a, "b": b}, outputs)
+        network.compile("sgd", {"p": "categorical_crossentropy", "q": "mse"})
+        inputs, targets = {"a": x, "b": -x}, {"p": y, "q": x[:, :1]}
+        curve = LearningRateFinder(network).find((inputs, targets), **SWEEP, epochs=4, batch_size=16)
+        assert len(curve) == 12
+        assert set(curve.metrics) == {"p_loss", "q_loss"}
+        np.testing.assert_allclose(
+            curve.raw_losses, curve.metrics["p_loss"] + curve.metrics["q_loss"], rtol=1e-5
+        )
+
+    def test_generator_that_runs_out_ends_the_sweep_as_exhausted(self):
+        x, y = data(64)
+        curve = LearningRateFinder(model()).find(
+            (part for part in batches(x, y, 16)), **SWEEP, steps_per_epoch=4, epochs=3
+        )
+        assert curve.stop_reason == "exhausted"
+        assert len(curve) == 4
+
+    def test_generator_without_steps_per_epoch_is_an_error_that_says_what_to_pass(self):
+        x, y = data(64)
+        network = model()
+        before = state(network)
+        with pytest.raises(ValueError, match=r"`steps_per_epoch` is needed.*generator.*Pass"):
+            LearningRateFinder(network).find((part for part in batches(x, y, 16)), **SWEEP)
+        assert_same_state(before, state(network))
+
+    def test_default_length_is_the_tutorials_rule(self):
+        x, y = data(100)
+        finder = LearningRateFinder(model(), stop_factor=None)
+        curve = finder.find((x, y), 1e-5, 1.0, batch_size=10, sample_size=25, verbose=0)
+        assert len(curve) == 30  # 10 steps an epoch, ceil(25 / 10) epochs
+
+
+class Custom(keras.Model):
+    """A subclassed model with a train step of its own that never calls `compute_loss`."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(CLASSES, activation="softmax")
+        self.tracker = keras.metrics.Mean(name="loss")
+
+    def call(self, x):
+        return self.dense(x)
+
+    @property
+    def metrics(self):
+        return [self.tracker]
+
+    def train_step(self, batch):
+        x, y = keras.utils.unpack_x_y_sample_weight(batch)[:2]
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean((self(x) - y) ** 2)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        self.tracker.update_state(loss)
+        return {"loss": self.tracker.result()}
+
+
+class TestModels:
+    def test_subclassed_unbuilt_model_with_its_own_train_step(self):
+        x, y = data(64)
+        keras.utils.set_random_seed(1)
+        network = Custom()
+        network.compile("sgd")
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+        curve = LearningRateFinder(network, stop_factor=None).find(dataset, **SWEEP, epochs=2)
+        keras.utils.set_random_seed(1)
+        reference = Custom()
+        reference.compile("sgd")
+        oracle = losses_of_train_on_batch(reference, batches(x, y, 16) * 2, np.geomspace(1e-5, 1.0, 8))
+        np.testing.assert_allclose(curve.raw_losses, oracle, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        "optimizer",
+        [
+            keras.optimizers.Adam(1e-3),
+            keras.optimizers.AdamW(1e-3, weight_decay=0.1, clipnorm=1.0),
+            keras.optimizers.RMSprop(1e-3, use_ema=True),
+            keras.optimizers.Lion(1e-3),
+            keras.optimizers.Adafactor(1e-3),
+            keras.optimizers.SGD(1e-3, gradient_accumulation_steps=2),
+            keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3, momentum=0.9)),
+            keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)),
+            keras.optimizers.Adam(lambda: 0.01),
+        ],
+        ids=lambda optimizer: type(optimizer).__name__,
+    )
+    def test_sweeps_any_optimizer_and_puts_it_back(self, optimizer):
+        network = model(optimizer)
+        x, y = data(64)
+        network.fit(x, y, verbose=0)
+        holder = getattr(optimizer, "inner_optimizer", optimizer)
+        rate_before, before = holder._learning_rate, state(network)
+        curve = LearningRateFinder(network, stop_factor=None).find((x, y), **SWEEP, epochs=3, batch_size=16)
+        assert len(curve) == 12
+        assert np.isfinite(curve.raw_losses).all()
+        assert len(set(curve.raw_losses)) > 6
+        assert_same_state(before, state(network))
+        assert holder._learning_rate is rate_before
+
+    @pytest.mark.parametrize(
+        "compile_kwargs", [{"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 5}]
+    )
+    def test_compile_options(self, compile_kwargs):
+        x, y = data(64)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+        swept = LearningRateFinder(model(dropout=0, **compile_kwargs), stop_factor=None).find(
+            dataset, **SWEEP, epochs=3
+        )
+        plain = LearningRateFinder(model(dropout=0), stop_factor=None).find(dataset, **SWEEP, epochs=3)
+        np.testing.assert_allclose(swept.raw_losses, plain.raw_losses, rtol=1e-4)
+
+    def test_mixed_precision(self):
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            network = model(keras.optimizers.SGD(0.05, momentum=0.9))
+        finally:
+            keras.config.set_dtype_policy("float32")
+        x, y = data(64)
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        curve = LearningRateFinder(network, stop_factor=None).find((x, y), **SWEEP, epochs=3)
+        assert isinstance(network.optimizer, keras.optimizers.LossScaleOptimizer)
+        assert len(curve) == 6
+        assert_same_state(before, state(network))
+
+
+class Interrupting(keras.callbacks.Callback):
+    """Raises at a given step of the sweep."""
+
+    def __init__(self, error, at):
+        super().__init__()
+        self.error, self.left = error, at
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+
+
+class TestTraceless:
+    @pytest.mark.parametrize("build", [True, False])
+    def test_training_after_a_sweep_equals_training_without_one(self, build):
+        x, y = data(70)
+
+        def trained(sweep):
+            network = model(build=build)
+            if sweep:
+                LearningRateFinder(network).find((x, y), **SWEEP, epochs=3, batch_size=16)
+            history = network.fit(x, y, batch_size=16, epochs=3, verbose=0).history
+            return history, state(network)
+
+        (history, without), (swept_history, after) = trained(False), trained(True)
+        assert swept_history == history
+        for expected, got in zip(without["variables"], after["variables"], strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_two_sweeps_in_a_row_give_the_same_curve(self):
+        x, y = data(70)
+        finder = LearningRateFinder(model())
+        first, second = (finder.find((x, y), **SWEEP, epochs=3, batch_size=16) for _ in range(2))
+        np.testing.assert_array_equal(first.raw_losses, second.raw_losses)
+
+    def test_a_traced_train_function_is_kept(self):
+        x, y = data(70)
+        network = model()
+        network.fit(x, y, verbose=0)
+        before = network.train_function
+        LearningRateFinder(network).find((x, y), **SWEEP, epochs=1)
+        assert network.train_function is before
+        losses = network.fit(x, y, epochs=2, verbose=0).history["loss"]
+        assert np.isfinite(losses).all()
+
+    @pytest.mark.parametrize("end_lr, reason", [(1.0, "end_lr"), (1e9, "diverged")])
+    def test_state_is_bit_identical_after_the_end_and_after_divergence(self, end_lr, reason):
+        x, y = data(70)
+        network = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(CLASSES)])
+        network.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse", metrics=["mae"])
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        curve = LearningRateFinder(network).find((x, y), 1e-5, end_lr, epochs=30, batch_size=16, verbose=0)
+        assert curve.stop_reason == reason
+        assert_same_state(before, state(network))
+
+    def test_state_is_bit_identical_after_nan(self):
+        x, y = data(64)
+        y[40:48] = np.nan
+        network = model()
+        network.fit(*data(64), verbose=0)
+        before = state(network)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+        curve = LearningRateFinder(network).find(dataset, **SWEEP, epochs=3)
+        assert curve.stop_reason == "non_finite"
+        assert len(curve) == 6
+        assert np.isnan(curve.raw_losses[-1])
+        assert np.isfinite(curve.losses).all()
+        assert_same_state(before, state(network))
+
+    @pytest.mark.parametrize("at", range(7))
+    def test_state_is_bit_identical_after_an_exception_in_the_data_at_any_step(self, at):
+        x, y = data(64)
+
+        def broken():
+            for index, batch in enumerate(batches(x, y, 8) * 2):
+                if index == at + 2:  # Keras itself looks at the first two batches
+                    raise OSError("the disk is gone")
+                yield batch
+
+        network = model()
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        with pytest.raises(Exception, match="the disk is gone"):
+            LearningRateFinder(network).find(broken(), **SWEEP, steps_per_epoch=8, epochs=2)
+        assert_same_state(before, state(network))
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), RuntimeError("stop")])
+    @pytest.mark.parametrize("at", [0, 2])
+    def test_interrupted_sweep_restores_and_keeps_the_curve_so_far(self, error, at):
+        x, y = data(64)
+        network = model(steps_per_execution=2)
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        finder = LearningRateFinder(network)
+        with pytest.raises(type(error), match="stop"):
+            finder.find((x, y), **SWEEP, epochs=9, batch_size=8, callbacks=[Interrupting(error, at)])
+        assert_same_state(before, state(network))
+        assert finder.curve.stop_reason == "interrupted"
+        assert len(finder.curve) == 2 * (at + 1)
+
+    def test_no_file_is_left_behind(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        LearningRateFinder(model()).find(data(64), **SWEEP, epochs=3)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({"start_lr": 1.0, "end_lr": 0.1}, "`end_lr` must be greater than `start_lr`.*0.1.*Swap them"),
+            ({"start_lr": 1.0, "end_lr": 1.0}, "`end_lr` must be greater than `start_lr`"),
+            ({"start_lr": 0.0}, "`start_lr` must be a finite number above 0.*0.0"),
+            ({"start_lr": float("nan")}, "`start_lr` must be a finite number above 0.*nan"),
+            ({"end_lr": float("inf")}, "`end_lr` must be a finite number above 0.*inf"),
+            ({"epochs": 1, "batch_size": 64}, "at least 2 steps.*Received: 1"),
+            ({"epochs": 0}, "at least 2 steps.*Received: 0"),
+            ({"steps_per_epoch": 2.5}, "`steps_per_epoch` must be a whole number.*2.5"),
+            ({"batch_size": 0}, "`batch_size` must be a whole number of at least 1.*0"),
+            ({"ramp": "cosine"}, "`ramp` must be one of.*exponential.*cosine"),
+            ({"steps_per_lr": 0}, "`steps_per_lr` must be a whole number of at least 1.*0"),
+        ],
+    )
+    def test_argument(self, arguments, message):
+        network = model()
+        before = state(network)
+        with pytest.raises(ValueError, match=message):
+            LearningRateFinder(network).find(data(64), **{**SWEEP, **arguments})
+        assert_same_state(before, state(network))
+
+    @pytest.mark.parametrize(
+        "empty", [data(0), tf.data.Dataset.from_tensor_slices(data(0)).batch(4), Batches([])]
+    )
+    def test_empty_data(self, empty):
+        with pytest.raises(ValueError, match="`train_data` is empty"):
+            LearningRateFinder(model()).find(empty, **SWEEP)
+
+    def test_tuple_that_is_not_x_and_y(self):
+        with pytest.raises(ValueError, match=r"`\(x, y\)`.*tuple of 1"):
+            LearningRateFinder(model()).find((data(8)[0],), **SWEEP)
+
+    def test_model_that_is_not_compiled(self):
+        network = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
+        with pytest.raises(RuntimeError, match=r"model.compile"):
+            LearningRateFinder(network).find(data(8), **SWEEP)
+
+    def test_stop_factor_and_beta(self):
+        with pytest.raises(ValueError, match=r"`stop_factor` must be greater than 1.*0.5"):
+            LearningRateFinder(model(), stop_factor=0.5).find(data(8), **SWEEP, batch_size=2)
+        with pytest.raises(ValueError, match=r"`beta` must be at least 0 and less than 1.*1.5"):
+            LearningRateFinder(model(), beta=1.5).find(data(8), **SWEEP, batch_size=2)
+
+    def test_plot_before_find(self):
+        with pytest.raises(RuntimeError, match="Call `find` first"):
+            LearningRateFinder(model()).plot_loss()
+
+    def test_the_same_argument_under_both_names(self):
+        with pytest.raises(TypeError, match="both its names"):
+            LearningRateFinder(model()).find(data(8), startLR=1e-5, **SWEEP)
+
+
+class TestTutorialNames:
+    def test_camel_case_keywords_mean_the_same(self):
+        x, y = data(64)
+        ours = LearningRateFinder(model(), stop_factor=3, beta=0.9)
+        ours.find((x, y), 1e-5, 1.0, steps_per_epoch=4, batch_size=16, sample_size=10, verbose=0)
+        tutorial = LearningRateFinder(model(), stopFactor=3, beta=0.9)
+        tutorial.find(
+            (x, y), startLR=1e-5, endLR=1.0, stepsPerEpoch=4.0, batchSize=16, sampleSize=10, verbose=0
+        )
+        assert tutorial.lrs == ours.lrs
+        assert tutorial.losses == ours.losses
+        assert isinstance(tutorial.losses, list)
+        axes = tutorial.plot_loss(skipBegin=1, skipEnd=2, title="found")
+        assert axes.get_title() == "found"
+        assert len(axes.lines[0].get_xdata()) == 12 - 3

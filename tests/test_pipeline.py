@@ -1,0 +1,701 @@
+"""The two phases through their front door: exit codes, the console, the files; on a tiny network."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pyimagesearch_lr import fashion_mnist, pipeline
+from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
+
+ROOT = Path(__file__).resolve().parents[1]
+EMBEDDED = fashion_mnist.load_sample()
+REAL_LOAD_DATA = fashion_mnist.load_data
+REAL_TRAINING_BATCHES = fashion_mnist.training_batches
+NUM_TRAIN, NUM_TEST, BATCH = 64, 24, 16
+STEPS = NUM_TRAIN // BATCH
+NUM_EPOCHS = 4
+SWEEP_EPOCHS = 30
+
+CONFIG = {
+    "CLASSES": list(fashion_mnist.CLASS_NAMES),
+    "SEED": 42,
+    "LRFIND_START_LR": 1e-6,
+    "LRFIND_END_LR": 10.0,
+    "LRFIND_EPOCHS": SWEEP_EPOCHS,
+    "MIN_LR": 1e-4,
+    "MAX_LR": 1e-2,
+    "STEP_SIZE": 1,
+    "CLR_METHOD": "triangular",
+    "NUM_EPOCHS": NUM_EPOCHS,
+    "BATCH_SIZE": BATCH,
+    "DTYPE_POLICY": "float32",
+    "OUTPUT_DIR": "output",
+    "LRFIND_PLOT_PATH": "output/lrfind_plot.png",
+    "TRAINING_PLOT_PATH": "output/training_plot.png",
+    "CLR_PLOT_PATH": "output/clr_plot.png",
+}
+FLAT = {"LRFIND_START_LR": 1e-12, "LRFIND_END_LR": 1e-11, "LRFIND_EPOCHS": 10}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the pipeline left behind."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def info(self) -> list[str]:
+        return [line.removeprefix("[INFO] ") for line in self.out.splitlines() if line.startswith("[INFO]")]
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The lines to paste into config.py, run as Python."""
+        names: dict[str, float] = {}
+        exec("\n".join(re.findall(r"^M.*_LR = .*$", self.out, re.MULTILINE)), {}, names)
+        return names
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(os.listdir(self.folder / "output"))
+
+    def json(self, name: str = "training.json") -> dict[str, Any]:
+        return json.loads((self.folder / "output" / name).read_text())
+
+    def history(self) -> list[dict[str, float]]:
+        with (self.folder / "output" / "history.csv").open(newline="") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def run(folder: Path, *argv: str, **changes: Any) -> Run:
+    """Call `main` in `folder` with a config in which `changes` are made."""
+    config = SimpleNamespace(**{**CONFIG, **changes})
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = pipeline.main(config, list(argv))
+    return Run(code, out.getvalue(), err.getvalue(), folder)
+
+
+def first_images(num_train: int = NUM_TRAIN, num_test: int = NUM_TEST) -> fashion_mnist.Arrays:
+    (x_train, y_train), (x_test, y_test) = EMBEDDED
+    return (x_train[:num_train], y_train[:num_train]), (x_test[:num_test], y_test[:num_test])
+
+
+def tiny_network(width: int, height: int, depth: int, classes: int) -> keras.Model:
+    layers = [keras.layers.Flatten(), keras.layers.Dense(classes, activation="softmax", dtype="float32")]
+    return keras.Sequential([keras.Input((height, width, depth)), *layers])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
+    """A few dozen images and a network of one layer in place of the real ones."""
+    policy = keras.config.dtype_policy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images())
+        patch.setattr(fashion_mnist, "load_sample", lambda: first_images(640, 50))
+        patch.setattr(MiniGoogLeNet, "build", staticmethod(tiny_network))
+        yield
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> Run:
+    return run(tmp_path_factory.mktemp("found"), "--lr-find", "1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Run:
+    return run(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def auto(tmp_path_factory) -> Run:
+    return run(tmp_path_factory.mktemp("auto"), "--auto")
+
+
+def is_png(path: Path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+# Phase 1 ---------------------------------------------------------------------------------------------------
+
+
+def test_finding_ends_well_with_a_plot_and_a_curve_and_nothing_else(found):
+    assert (found.code, found.err) == (0, "")
+    assert found.files == ["lrfind.json", "lrfind_plot.png"]
+    assert is_png(found.folder / "output" / "lrfind_plot.png")
+
+
+def test_finding_says_what_it_does_in_the_tutorials_order(found):
+    expected = [
+        r"loading Fashion-MNIST data\.\.\.",
+        r"compiling model in float32 \(set by DTYPE_POLICY\)\.\.\.",
+        r"finding learning rate\.\.\.",
+        r"learning rate finder complete: the loss diverged after \d+ steps, at a learning rate of \d.*",
+        r"plot: output/lrfind_plot\.png, data: output/lrfind\.json",
+        r"suggested bounds, for config\.py: .+",
+    ]
+    assert len(found.info) == len(expected)
+    for line, pattern in zip(found.info, expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_curve_is_saved_with_the_settings_and_versions_it_was_made_with(found):
+    curve = LRCurve.load(found.folder / "output" / "lrfind.json")
+    assert curve.stop_reason == "diverged"
+    assert curve.lrs[0] == pytest.approx(1e-6, rel=1e-6)
+    assert f"after {len(curve)} steps, at a learning rate of {curve.lrs[-1]:.1e}" in found.out
+    settings = curve.metadata["settings"]
+    assert {name: settings[name.lower()] for name in CONFIG} == CONFIG
+    assert curve.metadata["versions"]["keras"] == keras.__version__
+    assert curve.metadata["versions"]["tensorflow"] == tf.__version__
+    assert curve.metadata["stop_factor"] == 4
+    assert curve.metadata["seconds"] >= 0
+
+
+def test_sweep_takes_the_steps_that_the_settings_say(found):
+    # 64 images in batches of 16 are 4 steps; 30 epochs are 120 steps, 119 ratios from 1e-6 to 10.
+    lrs = LRCurve.load(found.folder / "output" / "lrfind.json").lrs
+    np.testing.assert_allclose(lrs[1:] / lrs[:-1], 1e7 ** (1 / 119), rtol=1e-4)
+
+
+def test_suggested_lines_are_python_for_config(found, tmp_path):
+    assert found.bounds.keys() == {"MIN_LR", "MAX_LR"}
+    assert CONFIG["LRFIND_START_LR"] <= found.bounds["MIN_LR"] < found.bounds["MAX_LR"] < 1.0
+    assert run(tmp_path, NUM_EPOCHS=2, **found.bounds).code == 0
+
+
+def test_suggested_lines_are_the_saved_curves_suggestion_to_two_digits(found):
+    suggestion = LRCurve.load(found.folder / "output" / "lrfind.json").suggest()
+    assert found.bounds["MIN_LR"] == pytest.approx(suggestion.base_lr, rel=0.05)
+    assert found.bounds["MAX_LR"] == pytest.approx(suggestion.max_lr, rel=0.05)
+    assert found.info[-1].endswith(suggestion.reason)
+
+
+def test_flat_curve_is_kept_and_no_bounds_are_suggested(tmp_path):
+    flat = run(tmp_path, "--lr-find", "1", **FLAT)
+    assert (flat.code, flat.bounds) == (0, {})
+    assert flat.info[-1].startswith("this curve supports no suggestion: the loss is flat")
+    assert LRCurve.load(tmp_path / "output" / "lrfind.json").stop_reason == "end_lr"
+    assert is_png(tmp_path / "output" / "lrfind_plot.png")
+
+
+def test_end_of_the_sweep_is_told_when_nothing_diverged(tmp_path):
+    flat = run(tmp_path, "-f", "1", **FLAT)
+    why = "it reached the last rate after 40 steps, at a learning rate of 1.0e-11"
+    assert f"learning rate finder complete: {why}" in flat.info
+
+
+# Phase 2 ---------------------------------------------------------------------------------------------------
+
+
+def test_training_ends_well_with_all_its_files(trained):
+    assert (trained.code, trained.err) == (0, "")
+    assert trained.files == [
+        "clr_plot.png",
+        "history.csv",
+        "model.keras",
+        "report.txt",
+        "training.json",
+        "training_plot.png",
+    ]
+    assert is_png(trained.folder / "output" / "training_plot.png")
+    assert is_png(trained.folder / "output" / "clr_plot.png")
+
+
+def test_training_says_what_it_does(trained):
+    expected = [
+        r"loading Fashion-MNIST data\.\.\.",
+        r"compiling model in float32 \(set by DTYPE_POLICY\)\.\.\.",
+        r"training for 4 epochs, triangular learning rate between 0\.0001 and 0\.01\.\.\.",
+        r"evaluating network\.\.\.",
+        r"test accuracy 0\.\d{4} after 0 min \d s; plots, report and model: output",
+    ]
+    assert len(trained.info) == len(expected)
+    for line, pattern in zip(trained.info, expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_report_is_printed_and_saved(trained):
+    text = (trained.folder / "output" / "report.txt").read_text()
+    assert text in trained.out
+    for name in fashion_mnist.CLASS_NAMES:
+        assert re.search(rf"^\s*{name}( +[01]\.\d{{4}}){{3}} +\d+$", text, re.MULTILINE)
+
+
+def test_history_has_a_row_an_epoch_and_the_same_numbers_as_the_json(trained):
+    rows, document = trained.history(), trained.json()["history"]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    names = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert document.keys() == names
+    for name in names:
+        assert [row[name] for row in rows] == document[name]
+
+
+def test_learning_rate_cycles_between_the_bounds_of_config(trained):
+    # Half cycles of one epoch, 4 steps: the last steps of the epochs are 3, 7, 11, 15 of a triangle from
+    # 1e-4 at step 0 to 1e-2 at step 4, so 3/4, 1/4, 3/4, 1/4 of the way up.
+    rates = trained.json()["history"]["learning_rate"]
+    np.testing.assert_allclose(rates, [0.007525, 0.002575, 0.007525, 0.002575], rtol=1e-12)
+
+
+def test_training_is_saved_with_its_settings_versions_and_accuracy(trained):
+    document = trained.json()
+    assert {name: document["settings"][name.lower()] for name in CONFIG} == CONFIG
+    assert document["versions"]["numpy"] == np.__version__
+    assert document["seconds"] >= 0
+    assert f"test accuracy {document['test_accuracy']:.4f} after" in trained.out
+    assert document["test_accuracy"] == pytest.approx(document["history"]["val_accuracy"][-1], abs=1e-6)
+
+
+def test_saved_model_is_the_trained_one(trained):
+    model = keras.models.load_model(trained.folder / "output" / "model.keras")
+    _, (x_test, y_test) = first_images()
+    images = fashion_mnist.resize(x_test).astype("float32") / 255
+    right = model.predict(images, verbose=0).argmax(axis=1) == y_test
+    assert right.mean() == trained.json()["test_accuracy"]
+    assert model.optimizer.momentum == 0.9
+    assert int(model.optimizer.iterations) == STEPS * NUM_EPOCHS
+
+
+def test_model_is_kept_when_the_loss_is_no_longer_finite(tmp_path):
+    diverged = run(tmp_path, MAX_LR=1e38, NUM_EPOCHS=2)
+    assert diverged.code == 0
+    assert "model.keras" in diverged.files
+    assert not np.isfinite([float(loss) for loss in diverged.json()["history"]["loss"]]).all()
+
+
+def test_same_seed_trains_the_same(trained, tmp_path):
+    again = run(tmp_path).json()["history"]
+    for name, values in trained.json()["history"].items():
+        np.testing.assert_allclose(again[name], values, rtol=1e-5)
+
+
+def test_paths_may_be_anywhere(tmp_path):
+    plots = {"TRAINING_PLOT_PATH": str(tmp_path / "a" / "t.svg"), "CLR_PLOT_PATH": tmp_path / "b" / "c.pdf"}
+    elsewhere = run(tmp_path, OUTPUT_DIR=tmp_path / "o", NUM_EPOCHS=1, **plots)
+    assert elsewhere.code == 0
+    assert (tmp_path / "a" / "t.svg").read_bytes().startswith(b"<?xml")
+    assert (tmp_path / "b" / "c.pdf").read_bytes().startswith(b"%PDF")
+    assert json.loads((tmp_path / "o" / "training.json").read_text())["settings"]["output_dir"] == str(
+        tmp_path / "o"
+    )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A length of training, in half cycles of 8 epochs, and the lengths that would end at MIN_LR."""
+
+    num_epochs: int
+    choices: str
+
+
+@pytest.mark.parametrize("ending", [Ending(47, "32 or 48"), Ending(40, "32 or 48"), Ending(5, "16")])
+@pytest.mark.parametrize("argv", [[], ["--auto"]])
+def test_training_that_ends_in_mid_cycle_is_told_before_the_data_is_loaded(tmp_path, ending, argv):
+    with missing_data():
+        stopped = run(tmp_path, *argv, STEP_SIZE=8, NUM_EPOCHS=ending.num_epochs)
+    assert stopped.info[0] == (
+        f"NUM_EPOCHS = {ending.num_epochs} is not a whole number of cycles of 16 epochs, so training ends "
+        f"above MIN_LR, which costs accuracy. NUM_EPOCHS = {ending.choices} would end at MIN_LR."
+    )
+
+
+@pytest.mark.parametrize(("argv", "num_epochs"), [([], 48), ([], 16), (["--lr-find", "1"], 47)])
+def test_whole_cycles_and_finding_need_no_warning(tmp_path, argv, num_epochs):
+    with missing_data():
+        stopped = run(tmp_path, *argv, STEP_SIZE=8, NUM_EPOCHS=num_epochs)
+    assert stopped.info == ["loading Fashion-MNIST data..."]
+
+
+# Both in one go --------------------------------------------------------------------------------------------
+
+
+def test_auto_leaves_the_files_of_both_phases(auto):
+    assert (auto.code, auto.err) == (0, "")
+    assert auto.files == [
+        "clr_plot.png",
+        "history.csv",
+        "lrfind.json",
+        "lrfind_plot.png",
+        "model.keras",
+        "report.txt",
+        "training.json",
+        "training_plot.png",
+    ]
+
+
+def test_auto_trains_with_the_bounds_it_found(auto, found):
+    settings = auto.json()["settings"]
+    assert {"MIN_LR": settings["min_lr"], "MAX_LR": settings["max_lr"]} == auto.bounds == found.bounds
+    low, high = auto.bounds["MIN_LR"], auto.bounds["MAX_LR"]
+    expected = [low + part * (high - low) for part in (0.75, 0.25, 0.75, 0.25)]
+    np.testing.assert_allclose(auto.json()["history"]["learning_rate"], expected, rtol=1e-12)
+
+
+def test_auto_trains_as_if_there_had_been_no_sweep(auto, tmp_path):
+    plain = run(tmp_path, **auto.bounds).json()["history"]
+    for name, values in auto.json()["history"].items():
+        np.testing.assert_allclose(plain[name], values, rtol=1e-5)
+
+
+def test_auto_without_a_suggestion_says_so_and_does_not_train(tmp_path):
+    flat = run(tmp_path, "--auto", **FLAT)
+    assert flat.code == 1
+    assert flat.info[-1].startswith("this curve supports no suggestion: the loss is flat")
+    assert flat.files == ["lrfind.json", "lrfind_plot.png"]
+
+
+def test_quick_look_takes_the_sample_says_so_and_keeps_its_results_apart(tmp_path):
+    with missing_data():
+        quick = run(tmp_path, "--quick")
+    assert quick.code == 0
+    assert quick.info[0] == "loading the embedded sample of Fashion-MNIST, not the full data..."
+    assert quick.files == ["quick"]
+    names = ["clr_plot.png", "lrfind.json", "lrfind_plot.png", "model.keras", "report.txt", "training.json"]
+    assert set(names) < set(os.listdir(tmp_path / "output" / "quick"))
+    assert quick.json("quick/training.json")["settings"]["quick"] is True
+
+
+def test_quick_look_at_the_sweep_does_not_train(tmp_path):
+    quick = run(tmp_path, "--quick", "--lr-find", "1")
+    assert quick.code == 0
+    assert sorted(os.listdir(tmp_path / "output" / "quick")) == ["lrfind.json", "lrfind_plot.png"]
+
+
+# What cannot be used ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def missing_data():
+    """No data anywhere, without a look at the network."""
+
+    def load_data(data_dir=None):
+        raise FileNotFoundError("no data here: put it there")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fashion_mnist, "load_data", load_data)
+        yield
+
+
+def test_missing_data_ends_with_2_and_one_line(tmp_path):
+    with missing_data():
+        stopped = run(tmp_path)
+    assert (stopped.code, stopped.err) == (2, "[ERROR] no data here: put it there\n")
+
+
+def test_missing_data_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(fashion_mnist, "load_data", REAL_LOAD_DATA)
+    stopped = run(tmp_path, DATA_DIR=str(tmp_path / "nowhere"))
+    assert stopped.code == 2
+    assert re.fullmatch(r"\[ERROR\] .*does not exist\. Received: .*/nowhere\. Expected .*\n", stopped.err)
+
+
+def test_corrupt_data_ends_with_2_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(fashion_mnist, "load_data", REAL_LOAD_DATA)
+    for name in fashion_mnist.FILES:
+        (tmp_path / name).write_bytes(b"not gzip")
+    stopped = run(tmp_path, "--auto", DATA_DIR=tmp_path)
+    assert stopped.code == 2
+    assert re.fullmatch(r"\[ERROR\] .*train-images.* is not a sound gzip file\. .*\n", stopped.err)
+
+
+@pytest.mark.parametrize("argv", [[], ["--lr-find", "1"], ["--auto"], ["--quick"]])
+def test_bad_setting_ends_with_2_and_one_line(tmp_path, argv):
+    stopped = run(tmp_path, *argv, MIN_LR=1.0)
+    assert stopped.code == 2
+    assert stopped.err == (
+        "[ERROR] MIN_LR = 1.0 in config.py: it must be less than MAX_LR = 0.01; swap them, or lower it.\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("argv", [[], ["--lr-find", "1"]])
+def test_batch_larger_than_the_data_ends_with_2_and_one_line(tmp_path, argv):
+    stopped = run(tmp_path, *argv, BATCH_SIZE=1000)
+    assert stopped.code == 2
+    assert stopped.err == (
+        "[ERROR] BATCH_SIZE = 1000 in config.py: it must be less than the number of training images, 64.\n"
+    )
+
+
+def test_unwritable_output_ends_with_2_before_the_data_is_loaded(tmp_path):
+    (tmp_path / "output").write_text("a file")
+    stopped = run(tmp_path)
+    assert (stopped.code, stopped.out) == (2, "")
+    assert re.fullmatch(
+        r"\[ERROR\] OUTPUT_DIR = 'output': the folder 'output' cannot be written to\. .*\n", stopped.err
+    )
+
+
+@pytest.mark.parametrize("argv", [["--lr-find", "yes"], ["--lr-finder-of-rates"], ["extra"]])
+def test_bad_argument_ends_with_2_and_the_usage(capsys, argv):
+    with pytest.raises(SystemExit, match="2"):
+        pipeline.main(SimpleNamespace(**CONFIG), argv)
+    assert capsys.readouterr().err.startswith("usage: ")
+
+
+# Ctrl-C ----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def ctrl_c_from_batch(number: int):
+    """The data presses Ctrl-C, for real, when it is asked for its batch `number`."""
+
+    def training_batches(*args, **kwargs):
+        count = itertools.count()
+
+        def press(y):
+            if next(count) == number:
+                os.kill(os.getpid(), signal.SIGINT)
+            return y
+
+        def pressing(x, y):
+            pressed = tf.numpy_function(press, [y], tf.float32)
+            return x, tf.ensure_shape(pressed, y.shape)
+
+        return REAL_TRAINING_BATCHES(*args, **kwargs).map(pressing)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fashion_mnist, "training_batches", training_batches)
+        yield
+
+
+@pytest.mark.parametrize("argv", [["--lr-find", "1"], ["--auto"]])
+def test_ctrl_c_in_the_sweep_keeps_what_was_measured(tmp_path, argv):
+    with ctrl_c_from_batch(70):
+        stopped = run(tmp_path, *argv)
+    assert (stopped.code, stopped.err) == (130, "\n[INFO] interrupted\n")
+    assert stopped.files == ["lrfind.json", "lrfind_plot.png"]
+    assert is_png(tmp_path / "output" / "lrfind_plot.png")
+    curve = LRCurve.load(tmp_path / "output" / "lrfind.json")
+    assert curve.stop_reason == "interrupted"
+    assert 32 <= len(curve) <= 96
+    assert curve.metadata["settings"]["seed"] == 42
+
+
+def test_ctrl_c_before_the_first_step_leaves_no_curve(tmp_path):
+    with ctrl_c_from_batch(0):
+        stopped = run(tmp_path, "--lr-find", "1")
+    assert stopped.code == 130
+    assert stopped.files == []
+
+
+def test_ctrl_c_in_the_training_leaves_no_half_results(tmp_path):
+    with ctrl_c_from_batch(6):
+        stopped = run(tmp_path)
+    assert (stopped.code, stopped.err) == (130, "\n[INFO] interrupted\n")
+    assert stopped.files == []
+
+
+# Standard error while TensorFlow is imported ---------------------------------------------------------------
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_standard_error_is_silent_inside_and_itself_again_outside(capfd):
+    before = open_files()
+    os.write(2, b"before ")
+    with pipeline._muted_stderr():
+        os.write(2, b"noise ")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "before after"
+    assert open_files() == before
+
+
+def test_text_waiting_in_pythons_buffer_is_not_lost(capfd):
+    with open(2, "w", closefd=False) as stderr, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", stderr)
+        stderr.write("waiting")
+        with pipeline._muted_stderr():
+            pass
+    assert capfd.readouterr().err == "waiting"
+
+
+@pytest.mark.parametrize("error", [ImportError("no TensorFlow"), KeyboardInterrupt("real"), SystemExit(3)])
+def test_standard_error_comes_back_after_an_exception(capfd, error):
+    before = open_files()
+    with pytest.raises(type(error), match=str(error)), pipeline._muted_stderr():
+        raise error
+    os.write(2, b"audible")
+    assert capfd.readouterr().err == "audible"
+    assert open_files() == before
+
+
+def test_standard_error_comes_back_after_a_real_ctrl_c(capfd):
+    before = open_files()
+    try:
+        with pipeline._muted_stderr():
+            os.write(2, b"noise")
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(10)
+    except KeyboardInterrupt:
+        os.write(2, b"audible")
+    assert capfd.readouterr().err == "audible"
+    assert open_files() == before
+
+
+def test_muting_does_not_touch_signal_handlers():
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pipeline._muted_stderr():
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_muting_works_where_standard_error_is_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with pipeline._muted_stderr():
+        assert sys.stderr is None
+
+
+# The command, in a process of its own ----------------------------------------------------------------------
+
+
+def python(*arguments: str | Path, cwd: Path, **kwargs: Any) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **kwargs
+    )
+
+
+CALL = """
+import sys, types
+sys.path.insert(0, {root!r})
+from pyimagesearch_lr.pipeline import main
+code = main(types.SimpleNamespace(**{config!r}), {argv!r})
+print(code, sorted({{"tensorflow", "keras", "matplotlib", "cv2", "sklearn"}} & set(sys.modules)))
+sys.exit(code)
+"""
+
+
+def call(*argv: str, **changes: Any) -> str:
+    return CALL.format(root=str(ROOT), config={**CONFIG, **changes}, argv=list(argv))
+
+
+@pytest.mark.parametrize("script", ["train.py", "scripts/train.py"])
+def test_both_scripts_explain_themselves_from_any_folder(tmp_path, script):
+    done = python(ROOT / script, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for option in ("-f 1, --lr-find 1", "--auto", "--quick"):
+        assert option in done.stdout
+
+
+def test_help_takes_less_than_a_second_and_no_tensorflow(tmp_path):
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = python("-X", "importtime", ROOT / "train.py", "--help", cwd=tmp_path)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 1.0
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "pyimagesearch_lr" in imported
+    assert not {"tensorflow", "keras", "matplotlib", "cv2", "sklearn"} & imported
+
+
+def test_bad_setting_is_found_before_anything_heavy_is_imported(tmp_path):
+    done = python("-c", call("--auto", CLR_METHOD="zigzag"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == "2 []\n"
+    assert done.stderr == (
+        "[ERROR] CLR_METHOD = 'zigzag' in config.py: it must be one of "
+        "('triangular', 'triangular2', 'exp_range').\n"
+    )
+
+
+def test_tensorflow_is_imported_without_its_noise(tmp_path):
+    done = python("-c", call(DATA_DIR=str(tmp_path / "nowhere")), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "tensorflow" in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("[ERROR] ")
+
+
+def test_closed_standard_error_does_not_stop_the_command(tmp_path):
+    done = python(
+        "-c", call(DATA_DIR=str(tmp_path / "nowhere")), cwd=tmp_path, preexec_fn=lambda: os.close(2)
+    )
+    assert done.returncode == 2
+    assert "tensorflow" in done.stdout
+
+
+def test_ctrl_c_while_tensorflow_is_imported_ends_with_130_and_one_line(tmp_path):
+    command = [sys.executable, "-c", call(STEP_SIZE=8, NUM_EPOCHS=47)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("[INFO] NUM_EPOCHS = 47 ")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "\n[INFO] interrupted\n")
+
+
+@pytest.fixture
+def console(monkeypatch, tmp_path):
+    """The installed command in an empty folder, with `main` replaced by one that gives its config back."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != ROOT])
+    monkeypatch.delitem(sys.modules, "config", raising=False)
+    monkeypatch.setattr(pipeline, "main", lambda config: config.MIN_LR)
+    yield pipeline.console
+    sys.modules.pop("config", None)
+
+
+def test_installed_command_takes_the_config_of_the_current_folder(console, tmp_path):
+    (tmp_path / "config.py").write_text("MIN_LR = 7\n")
+    assert console() == 7
+
+
+def test_installed_command_without_a_config_says_where_it_looked(console, capsys, tmp_path):
+    assert console() == 2
+    expected = f"[ERROR] there is no config.py in {tmp_path}: change to the project's folder, or copy its"
+    assert capsys.readouterr().err == f"{expected} config.py here.\n"
+
+
+def test_installed_command_does_not_hide_what_config_lacks(console, tmp_path):
+    (tmp_path / "config.py").write_text("import a_module_that_is_not_there\n")
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
+        console()
+
+
+@pytest.mark.slow
+def test_quick_look_works_on_the_real_network_within_two_minutes(tmp_path):
+    started = time.perf_counter()
+    done = python(ROOT / "train.py", "--quick", cwd=tmp_path)
+    seconds = time.perf_counter() - started
+    assert (done.returncode, done.stderr) == (0, "")
+    assert seconds < 120
+    result = json.loads((tmp_path / "output" / "quick" / "training.json").read_text())
+    assert result["test_accuracy"] > 0.5
+    assert len(result["history"]["loss"]) == 4
+    model = keras.models.load_model(tmp_path / "output" / "quick" / "model.keras")
+    assert model.count_params() == 1_654_522
+    curve = LRCurve.load(tmp_path / "output" / "quick" / "lrfind.json")
+    assert curve.suggest().max_lr == pytest.approx(result["settings"]["max_lr"], rel=0.05)

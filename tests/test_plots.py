@@ -1,0 +1,124 @@
+"""What is drawn: the right numbers on the right axes, limits that show the fall, nothing left behind."""
+
+from __future__ import annotations
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from pyimagesearch_lr import plots
+from pyimagesearch_lr.suggest import Suggestion
+
+LRS = np.geomspace(1e-6, 1, 200)
+LOSSES = np.interp(np.log10(LRS), [-6, -4, -1, 0], [2.3, 2.3, 0.5, 50.0])
+HISTORY = {
+    "loss": [2.0, 1.0, 0.5],
+    "val_loss": [1.5, 1.0, 0.75],
+    "accuracy": [0.25, 0.5, 0.75],
+    "val_accuracy": [0.5, 0.5, 0.625],
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(monkeypatch):
+    """No drawing shows a window or changes matplotlib's settings."""
+
+    def fail(*args, **kwargs):
+        raise AssertionError("a plot called show()")
+
+    monkeypatch.setattr(plt, "show", fail)
+    before = dict(matplotlib.rcParams)
+    yield
+    assert dict(matplotlib.rcParams) == before
+
+
+def labels_of(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_limits_show_the_fall_and_cut_the_diverging_tail():
+    low, high = plots.loss_against_lr(LRS, LOSSES, LOSSES).get_ylim()
+    assert low < 0.5
+    assert 2.3 < high < 5.0
+
+
+def test_limits_show_the_raw_losses_below_the_smoothed_ones():
+    noisy = LOSSES - 0.3 * np.tile([0, 1], 100)
+    low, _ = plots.loss_against_lr(LRS, noisy, LOSSES).get_ylim()
+    assert low < 0.3
+
+
+def test_limits_show_negative_losses():
+    low, high = plots.loss_against_lr(LRS, LOSSES - 10, LOSSES - 10).get_ylim()
+    assert low < -9.5
+    assert -7.7 < high < -5.0
+
+
+def test_bounds_are_shaded_and_named_with_their_values():
+    suggestion = Suggestion(1.2e-4, 1e-2, "bounds", "as seen.")
+    ax = plots.loss_against_lr(LRS, LOSSES, LOSSES, suggestion=suggestion, title="sweep")
+    assert [line.get_xdata()[0] for line in ax.lines[2:]] == [1.2e-4, 1e-2]
+    (shade,) = ax.patches
+    assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((1.2e-4, 1e-2))
+    assert labels_of(ax)[2:] == ["base_lr = 0.00012", "max_lr = 0.01"]
+    assert ax.get_title() == "sweep"
+
+
+def test_rate_of_change_is_centred_on_zero_and_shows_the_steepest_fall():
+    change = np.array([np.nan, -0.5, -2.0, 1.0, 1000.0])
+    low, high = plots.rate_of_change(LRS[:5], change).get_ylim()
+    assert low == -high
+    assert -4.0 < low < -2.0
+
+
+def test_training_history_shows_loss_above_and_accuracy_below_from_epoch_1():
+    figure = plots.training_history(HISTORY, title="run")
+    top, bottom = figure.axes
+    for ax, name in ((top, "loss"), (bottom, "accuracy")):
+        training, test = ax.lines
+        assert training.get_xdata().tolist() == test.get_xdata().tolist() == [1, 2, 3]
+        assert list(training.get_ydata()) == HISTORY[name]
+        assert list(test.get_ydata()) == HISTORY[f"val_{name}"]
+        assert ax.get_ylabel() == name
+        assert labels_of(ax) == ["training", "test"]
+    assert top.get_title() == "run"
+    assert bottom.get_xlabel() == "epoch"
+
+
+def test_training_history_of_one_epoch_is_drawn(tmp_path):
+    figure = plots.training_history({name: values[:1] for name, values in HISTORY.items()})
+    figure.savefig(tmp_path / "history.png")
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[1], [1]]
+
+
+def test_lr_against_step_counts_steps_from_0_and_draws_both_bounds():
+    lrs = [0.001, 0.0035, 0.006, 0.0035]
+    ax = plots.lr_against_step(lrs, base_lr=0.001, max_lr=0.006, title="cycle")
+    rates, base, peak = ax.lines
+    assert rates.get_xdata().tolist() == [0, 1, 2, 3]
+    assert list(rates.get_ydata()) == lrs
+    assert (base.get_ydata()[0], peak.get_ydata()[0]) == (0.001, 0.006)
+    assert labels_of(ax) == ["base_lr = 0.001", "max_lr = 0.006"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("step", "learning rate", "cycle")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: plots.loss_against_lr(LRS, LOSSES, LOSSES, ax=ax),
+        lambda ax: plots.rate_of_change(LRS, LOSSES, ax=ax),
+        lambda ax: plots.lr_against_step(LRS, base_lr=0.1, max_lr=0.2, ax=ax),
+    ],
+    ids=["loss", "change", "lr"],
+)
+def test_given_axes_are_drawn_on_and_returned(draw):
+    _, (left, right) = plt.subplots(1, 2)
+    figures = plt.get_fignums()
+    assert draw(right) is right
+    assert plt.get_fignums() == figures
+    assert right.lines
+    assert not left.lines
+    own = draw(None)
+    assert own.figure is not right.figure
+    assert own.figure.number not in figures

@@ -1,0 +1,163 @@
+"""The files of a run: whole or not at all, readable by strict readers, with the right numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from pyimagesearch_lr import report
+
+
+class Broken:
+    """A figure and a model that write a part of their file and then fail."""
+
+    def savefig(self, path, **kwargs):
+        Path(path).write_bytes(b"half")
+        raise OSError("disk full")
+
+    def save(self, path):
+        self.savefig(path)
+
+
+def broken_figure():
+    figure = plt.figure()
+    figure.savefig = Broken().savefig
+    return figure
+
+
+FAILURES = {
+    "text": (report.save_text, "half \ud800", UnicodeEncodeError, "surrogates not allowed"),
+    "json": (report.save_json, {"a": object()}, TypeError, "not JSON serializable"),
+    "history": (report.save_history, {"loss": [1.0], "accuracy": []}, ValueError, "shorter than"),
+    "model": (report.save_model, Broken(), OSError, "disk full"),
+}
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, kind):
+    save, content, error, message = FAILURES[kind]
+    (tmp_path / "file.keras").write_text("old")
+    with pytest.raises(error, match=message):
+        save(tmp_path / "file.keras", content)
+    assert os.listdir(tmp_path) == ["file.keras"]
+    assert (tmp_path / "file.keras").read_text() == "old"
+
+
+def test_failed_figure_leaves_the_old_file_and_is_closed(tmp_path):
+    (tmp_path / "plot.png").write_text("old")
+    figure = broken_figure()
+    with pytest.raises(OSError, match="disk full"):
+        report.save_figure(tmp_path / "plot.png", figure)
+    assert os.listdir(tmp_path) == ["plot.png"]
+    assert (tmp_path / "plot.png").read_text() == "old"
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_file_appears_only_when_it_is_whole(tmp_path):
+    seen = []
+
+    class Model:
+        def save(self, path):
+            Path(path).write_text("first half")
+            seen.append((Path(path).suffix, Path(path).parent, (tmp_path / "new" / "model.keras").exists()))
+            Path(path).write_text("both halves")
+
+    report.save_model(tmp_path / "new" / "model.keras", Model())
+    assert seen == [(".keras", tmp_path / "new", False)]
+    assert os.listdir(tmp_path / "new") == ["model.keras"]
+    assert (tmp_path / "new" / "model.keras").read_text() == "both halves"
+
+
+def test_text_is_written_in_utf8(tmp_path):
+    report.save_text(tmp_path / "report.txt", "précision\n")
+    assert (tmp_path / "report.txt").read_bytes() == b"pr\xc3\xa9cision\n"
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def test_json_is_strict_whatever_the_numbers(tmp_path):
+    nan, inf = float("nan"), float("inf")
+    report.save_json(tmp_path / "run.json", {"loss": [1.5, nan, inf], "pair": (1, -inf), "none": None})
+    document = json.loads((tmp_path / "run.json").read_text(), parse_constant=refuse)
+    assert document == {"loss": [1.5, "nan", "inf"], "pair": [1, "-inf"], "none": None}
+    assert np.isnan(float(document["loss"][1]))
+    assert float(document["loss"][2]) == inf
+
+
+def test_json_ends_with_a_newline_and_keeps_every_digit(tmp_path):
+    report.save_json(tmp_path / "run.json", {"lr": 0.1 + 0.2})
+    assert (tmp_path / "run.json").read_text() == '{\n "lr": 0.30000000000000004\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "signature"),
+    [("a.png", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.svg", b"<?xml"), ("a.jpg", b"\xff\xd8")],
+)
+def test_figure_has_the_format_of_its_ending_and_is_closed(tmp_path, name, signature):
+    figure, _ = plt.subplots()
+    report.save_figure(tmp_path / name, figure)
+    assert (tmp_path / name).read_bytes().startswith(signature)
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_history_has_a_row_an_epoch_counted_from_1(tmp_path):
+    history = {"accuracy": [0.5, 0.75], "loss": [2.25, float("nan")], "learning_rate": [1e-05, 0.01]}
+    report.save_history(tmp_path / "history.csv", history)
+    assert (tmp_path / "history.csv").read_bytes() == (
+        b"epoch,accuracy,loss,learning_rate\n1,0.5,2.25,1e-05\n2,0.75,nan,0.01\n"
+    )
+
+
+# Eight samples of four classes; hat never occurs and is never predicted, bag is predicted and never occurs.
+#   true      top top top shoe shoe shoe shoe shoe
+#   predicted top top shoe shoe shoe shoe bag bag
+# top:  2 of 2 predictions right, 2 of 3 found: precision 1, recall 2/3, F1 2 * (2/3) / (5/3) = 0.8
+# shoe: 3 of 4 predictions right, 3 of 5 found: precision 3/4, recall 3/5, F1 2 * 0.45 / 1.35 = 2/3
+# bag:  0 of 2 predictions right, none to find: all 0. hat: all 0.
+# accuracy 5/8; macro F1 (0.8 + 2/3) / 4 = 0.3667; weighted F1 (3 * 0.8 + 5 * 2/3) / 8 = 0.7167
+LABELS = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+PREDICTED = np.array([0, 0, 1, 1, 1, 1, 3, 3])
+EXPECTED_ROWS = {
+    "top": ["1.0000", "0.6667", "0.8000", "3"],
+    "shoe": ["0.7500", "0.6000", "0.6667", "5"],
+    "hat": ["0.0000", "0.0000", "0.0000", "0"],
+    "bag": ["0.0000", "0.0000", "0.0000", "0"],
+    "accuracy": ["0.6250", "8"],
+    "macro avg": ["0.4375", "0.3167", "0.3667", "8"],
+    "weighted avg": ["0.8438", "0.6250", "0.7167", "8"],
+}
+
+
+def test_classification_report_gives_the_numbers_worked_out_by_hand():
+    text = report.classification_report(LABELS, PREDICTED, ["top", "shoe", "hat", "bag"])
+    assert text.split("\n")[0].split() == ["precision", "recall", "f1-score", "support"]
+    for name, expected in EXPECTED_ROWS.items():
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(name)]
+        assert line.strip().removeprefix(name).split() == expected
+
+
+def test_classification_report_names_every_class_in_order():
+    names = ("ankle boot", "top", "dress")
+    text = report.classification_report(np.array([2, 2]), np.array([2, 2]), names)
+    assert [line.strip()[:3] for line in text.splitlines()[2:5]] == ["ank", "top", "dre"]
+
+
+def test_versions_name_what_the_numbers_depend_on():
+    import keras
+    import tensorflow as tf
+
+    assert report.versions() == {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }

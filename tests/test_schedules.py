@@ -1,0 +1,213 @@
+"""Ramps and cycles, against pieces made with NumPy's linspace and geomspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyimagesearch_lr.schedules import CYCLIC_MODES, RAMPS, cyclic, exponential, linear, ramp_rates
+
+BASE_LR, MAX_LR, STEP_SIZE = 1e-3, 6e-3, 2000
+UP = np.linspace(BASE_LR, MAX_LR, STEP_SIZE + 1)
+DOWN = np.linspace(MAX_LR, BASE_LR, STEP_SIZE + 1)
+CYCLE = np.concatenate([UP[:-1], DOWN[:-1]])
+TWO_CYCLES = np.arange(4 * STEP_SIZE)
+
+
+def cycle_up_to(peak: float) -> np.ndarray:
+    """One cycle of `2 * STEP_SIZE` steps from BASE_LR to `peak` and back."""
+    up = np.linspace(BASE_LR, peak, STEP_SIZE + 1)
+    down = np.linspace(peak, BASE_LR, STEP_SIZE + 1)
+    return np.concatenate([up[:-1], down[:-1]])
+
+
+@pytest.mark.parametrize("num_steps", [2, 3, 100, 2814])
+@pytest.mark.parametrize(("ramp", "reference"), [("exponential", np.geomspace), ("linear", np.linspace)])
+def test_ramp_agrees_with_numpy_and_is_exact_at_both_ends(ramp, reference, num_steps):
+    rates = ramp_rates(1e-10, 1e1, num_steps, ramp)
+    assert rates.dtype == np.float64
+    assert rates.shape == (num_steps,)
+    assert (rates[0], rates[-1]) == (1e-10, 1e1)
+    np.testing.assert_allclose(rates, reference(1e-10, 1e1, num_steps), rtol=1e-12)
+    assert (np.diff(rates) > 0).all()
+
+
+@pytest.mark.parametrize("start_lr", [1e-10, 1e-7, 3e-5, 0.1])
+@pytest.mark.parametrize("end_lr", [0.3, 1, 7.7, 10])
+@pytest.mark.parametrize("ramp", list(RAMPS))
+def test_ramp_begins_and_ends_at_the_given_rates_bit_for_bit(ramp, start_lr, end_lr):
+    rates = ramp_rates(start_lr, end_lr, 938, ramp)
+    assert (rates[0], rates[-1]) == (start_lr, end_lr)
+
+
+def test_ramp_is_exponential_unless_told():
+    np.testing.assert_allclose(ramp_rates(1e-4, 1.0, 5), [1e-4, 1e-3, 1e-2, 1e-1, 1.0], rtol=1e-12)
+
+
+def test_ramp_takes_ints_and_floats_alike():
+    np.testing.assert_array_equal(ramp_rates(1, 100, 3.0), ramp_rates(1.0, 100.0, 3))
+    np.testing.assert_array_equal(ramp_rates(1, 5, 5, "linear"), [1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize("function", [exponential, linear])
+def test_ramp_functions_take_a_step_or_an_array_of_steps(function):
+    rates = function(np.arange(50), 1e-5, 1.0, 50)
+    one_by_one = [function(step, 1e-5, 1.0, 50) for step in range(50)]
+    np.testing.assert_allclose(rates, one_by_one, rtol=1e-15)
+
+
+@dataclass(frozen=True)
+class BadRamp:
+    name: str
+    arguments: tuple[Any, ...]
+    message: str
+
+
+BAD_RAMPS = [
+    BadRamp("zero start", (0.0, 1.0, 10), r"`start_lr` must be a finite number above 0.*start_lr=0\.0"),
+    BadRamp("negative start", (-1e-3, 1.0, 10), r"`start_lr` must be .* above 0.*start_lr=-0\.001"),
+    BadRamp("start not a number", (np.nan, 1.0, 10), "`start_lr` must be a finite number.*start_lr=nan"),
+    BadRamp("endless end", (1e-3, np.inf, 10), "`end_lr` must be a finite number.*end_lr=inf"),
+    BadRamp("negative end", (1e-3, -1.0, 10), r"`end_lr` must be .* above 0.*end_lr=-1\.0"),
+    BadRamp("swapped", (0.1, 0.01, 10), r"greater than `start_lr`.*start_lr=0\.1, end_lr=0\.01.*Swap them"),
+    BadRamp("equal", (0.1, 0.1, 10), "`end_lr` must be greater than `start_lr`"),
+    BadRamp("one step", (1e-3, 1.0, 1), "at least 2 steps. Received: 1. Raise `epochs`"),
+    BadRamp("no step", (1e-3, 1.0, 0), "at least 2 steps. Received: 0"),
+    BadRamp("half a step", (1e-3, 1.0, 10.5), r"at least 2 steps. Received: 10\.5"),
+    BadRamp("unknown ramp", (1e-3, 1.0, 10, "cosine"), r"\('exponential', 'linear'\).*ramp='cosine'"),
+]
+
+
+@pytest.mark.parametrize("case", BAD_RAMPS, ids=lambda case: case.name)
+def test_bad_ramp_says_what_was_received(case):
+    with pytest.raises(ValueError, match=case.message):
+        ramp_rates(*case.arguments)
+
+
+def test_triangular_goes_up_and_down_in_straight_lines():
+    rates = cyclic(TWO_CYCLES, BASE_LR, MAX_LR, STEP_SIZE, mode="triangular")
+    np.testing.assert_allclose(rates, np.tile(CYCLE, 2), rtol=1e-12)
+
+
+def test_triangular2_halves_the_height_with_every_cycle():
+    rates = cyclic(np.arange(6 * STEP_SIZE), BASE_LR, MAX_LR, STEP_SIZE, mode="triangular2")
+    expected = np.concatenate([CYCLE, cycle_up_to(3.5e-3), cycle_up_to(2.25e-3)])
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_exp_range_shrinks_the_height_with_every_step():
+    steps = np.arange(4 * STEP_SIZE + 1)
+    shrinking = np.cumprod(np.concatenate([[1.0], np.full(4 * STEP_SIZE, 0.9996)]))
+    heights = np.append(np.tile(CYCLE, 2), BASE_LR) - BASE_LR
+    rates = cyclic(steps, BASE_LR, MAX_LR, STEP_SIZE, mode="exp_range", gamma=0.9996)
+    np.testing.assert_allclose(rates, BASE_LR + heights * shrinking, rtol=1e-9)
+
+
+def test_exp_range_with_gamma_1_is_triangular():
+    exp_range = cyclic(TWO_CYCLES, BASE_LR, MAX_LR, STEP_SIZE, mode="exp_range", gamma=1.0)
+    triangular = cyclic(TWO_CYCLES, BASE_LR, MAX_LR, STEP_SIZE, mode="triangular")
+    np.testing.assert_array_equal(exp_range, triangular)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """The rates of the first two cycles between 1 and 5 with gamma 0.5 and 2 steps up, 2 steps down."""
+
+    mode: str
+    expected: list[float]
+
+
+CYCLES = [
+    Cycle("triangular", [1, 3, 5, 3, 1, 3, 5, 3, 1]),
+    Cycle("triangular2", [1, 3, 5, 3, 1, 2, 3, 2, 1]),
+    Cycle("exp_range", [1, 2, 2, 1.25, 1, 1.0625, 1.0625, 1.015625, 1]),
+]
+
+
+@pytest.mark.parametrize("case", CYCLES, ids=lambda case: case.mode)
+def test_short_cycles_are_exact_at_every_step(case):
+    rates = [cyclic(step, 1.0, 5.0, 2, mode=case.mode, gamma=0.5) for step in range(9)]
+    assert rates == case.expected
+
+
+@pytest.mark.parametrize("mode", CYCLIC_MODES)
+def test_troughs_are_exactly_base_lr(mode):
+    troughs = 2 * STEP_SIZE * np.arange(10)
+    rates = cyclic(troughs, BASE_LR, MAX_LR, STEP_SIZE, mode=mode, gamma=0.9999)
+    assert (rates == BASE_LR).all()
+
+
+def test_peaks_are_max_lr():
+    peaks = STEP_SIZE * np.arange(1, 20, 2)
+    np.testing.assert_allclose(cyclic(peaks, BASE_LR, MAX_LR, STEP_SIZE), np.full(10, MAX_LR), rtol=1e-15)
+
+
+def test_way_down_mirrors_the_way_up():
+    rates = cyclic(np.arange(2 * STEP_SIZE + 1), BASE_LR, MAX_LR, STEP_SIZE)
+    np.testing.assert_allclose(rates, rates[::-1], rtol=1e-12)
+
+
+def test_step_size_need_not_be_whole():
+    rates = cyclic(np.arange(6), 1.0, 6.0, 2.5)
+    np.testing.assert_allclose(rates, [1.0, 3.0, 5.0, 5.0, 3.0, 1.0], rtol=1e-12)
+
+
+def test_scale_fn_of_the_cycle_counts_from_1():
+    rates = cyclic(np.arange(6 * STEP_SIZE), BASE_LR, MAX_LR, STEP_SIZE, scale_fn=lambda cycle: 1 / cycle**2)
+    expected = np.concatenate([CYCLE, cycle_up_to(2.25e-3), cycle_up_to(BASE_LR + 5e-3 / 9)])
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_scale_fn_of_the_iterations_counts_from_0():
+    rates = cyclic(
+        TWO_CYCLES,
+        BASE_LR,
+        MAX_LR,
+        STEP_SIZE,
+        scale_fn=lambda step: 1 - step / 8000,
+        scale_mode="iterations",
+    )
+    heights = np.tile(CYCLE, 2) - BASE_LR
+    fading = np.linspace(1, 0, 8001)[:-1]
+    np.testing.assert_allclose(rates, BASE_LR + heights * fading, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("scale_mode", "expected"), [("cycle", [1, 1, 1, 1, 2, 2, 2, 2, 3]), ("iterations", list(range(9)))]
+)
+def test_scale_fn_is_given_the_shape_of_the_step(scale_mode, expected):
+    received = []
+
+    def scale_fn(value):
+        received.append(value)
+        return 1.0
+
+    cyclic(np.arange(9), 1.0, 5.0, 2, scale_fn=scale_fn, scale_mode=scale_mode)
+    np.testing.assert_array_equal(received, [expected])
+
+
+def test_scale_fn_goes_before_the_mode():
+    with_both = cyclic(TWO_CYCLES, BASE_LR, MAX_LR, STEP_SIZE, mode="triangular2", scale_fn=lambda cycle: 1.0)
+    np.testing.assert_allclose(with_both, np.tile(CYCLE, 2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", CYCLIC_MODES)
+def test_one_step_and_an_array_of_steps_give_the_same_rates(mode):
+    steps = np.arange(0, 8000, 37)
+    rates = cyclic(steps, BASE_LR, MAX_LR, STEP_SIZE, mode=mode, gamma=0.999)
+    one_by_one = [cyclic(int(step), BASE_LR, MAX_LR, STEP_SIZE, mode=mode, gamma=0.999) for step in steps]
+    assert np.shape(one_by_one[0]) == ()
+    np.testing.assert_allclose(rates, one_by_one, rtol=1e-15)
+
+
+def test_unknown_mode_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"\('triangular', 'triangular2', 'exp_range'\).*mode='cosine'"):
+        cyclic(0, BASE_LR, MAX_LR, STEP_SIZE, mode="cosine")
+
+
+def test_unknown_scale_mode_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"\('cycle', 'iterations'\).*scale_mode='epochs'"):
+        cyclic(0, BASE_LR, MAX_LR, STEP_SIZE, scale_fn=lambda epoch: 1.0, scale_mode="epochs")

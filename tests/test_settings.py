@@ -1,0 +1,290 @@
+"""Settings: what config.py may say, and the one line that answers what it may not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyimagesearch_lr.settings import SettingError, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
+GOOD = {
+    "CLASSES": NAMES,
+    "DATA_DIR": None,
+    "SEED": 42,
+    "LRFIND_START_LR": 1e-10,
+    "LRFIND_END_LR": 1e1,
+    "LRFIND_EPOCHS": 3,
+    "MIN_LR": 1e-5,
+    "MAX_LR": 1e-2,
+    "STEP_SIZE": 8,
+    "CLR_METHOD": "triangular",
+    "NUM_EPOCHS": 48,
+    "BATCH_SIZE": 64,
+    "DTYPE_POLICY": "auto",
+    "OUTPUT_DIR": "output",
+    "LRFIND_PLOT_PATH": "output/lrfind_plot.png",
+    "TRAINING_PLOT_PATH": "output/training_plot.png",
+    "CLR_PLOT_PATH": "output/clr_plot.png",
+}
+REQUIRED = [
+    "CLASSES",
+    "MIN_LR",
+    "MAX_LR",
+    "BATCH_SIZE",
+    "STEP_SIZE",
+    "CLR_METHOD",
+    "NUM_EPOCHS",
+    "LRFIND_PLOT_PATH",
+    "TRAINING_PLOT_PATH",
+    "CLR_PLOT_PATH",
+]
+RATES = ["MIN_LR", "MAX_LR", "LRFIND_START_LR", "LRFIND_END_LR"]
+COUNTS = ["BATCH_SIZE", "STEP_SIZE", "NUM_EPOCHS", "LRFIND_EPOCHS"]
+PLOTS = ["LRFIND_PLOT_PATH", "TRAINING_PLOT_PATH", "CLR_PLOT_PATH"]
+
+ABOVE_0 = "it must be a finite number above 0."
+WHOLE = "it must be a whole number of at least 1."
+
+
+def config(**changes: Any) -> SimpleNamespace:
+    return SimpleNamespace(**{**GOOD, **changes})
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A setting that cannot be used: its name, its value, the value as shown, the rule it breaks."""
+
+    name: str
+    value: Any
+    shown: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.shown}"[:50]
+
+
+NOT_RATES = [
+    (0, "0"),
+    (0.0, "0.0"),
+    (-1e-3, "-0.001"),
+    (math.nan, "nan"),
+    (math.inf, "inf"),
+    (np.float32("nan"), "nan"),
+    (None, "None"),
+    ("0.01", "'0.01'"),
+    (True, "True"),
+    ([1e-3], "[0.001]"),
+    (1j, "1j"),
+    (np.array([0.1, 0.2]), "array([0.1, 0.2])"),
+    (np.array(0.1), "array(0.1)"),
+    (10**400, "1" + "0" * 400),
+]
+NOT_COUNTS = [
+    (0, "0"),
+    (-64, "-64"),
+    (64.0, "64.0"),
+    (True, "True"),
+    (np.bool_(True), "True"),
+    ("64", "'64'"),
+    (None, "None"),
+    ([64], "[64]"),
+    (math.nan, "nan"),
+    (np.float64(64), "64.0"),
+]
+NOT_PATHS = [
+    (None, "None"),
+    ("", "''"),
+    (3, "3"),
+    (["a.png"], "['a.png']"),
+    (b"a.png", "b'a.png'"),
+    ("a\0.png", r"'a\x00.png'"),
+]
+MODES = "it must be one of ('triangular', 'triangular2', 'exp_range')."
+POLICIES = "it must be one of ('auto', 'float32', 'mixed_bfloat16', 'mixed_float16')."
+ENDINGS = "it must end in .png, .pdf, .svg or .jpg."
+TEN_NAMES = "it must be a list of the 10 class names."
+SEEDS = "it must be a whole number from 0 to 4294967295."
+
+BAD = [
+    *(Bad(name, value, shown, ABOVE_0) for name in RATES for value, shown in NOT_RATES),
+    *(Bad(name, value, shown, WHOLE) for name in COUNTS for value, shown in NOT_COUNTS),
+    *(Bad(name, *bad, "it must be a path.") for name in ("OUTPUT_DIR", *PLOTS) for bad in NOT_PATHS),
+    *(Bad(name, "plot", "'plot'", ENDINGS) for name in PLOTS),
+    *(Bad(name, "plot.txt", "'plot.txt'", ENDINGS) for name in PLOTS),
+    Bad("LRFIND_PLOT_PATH", "output/.png", "'output/.png'", ENDINGS),
+    Bad("MIN_LR", 0.1, "0.1", "it must be less than MAX_LR = 0.01; swap them, or lower it."),
+    Bad("MIN_LR", 1e-2, "0.01", "it must be less than MAX_LR = 0.01; swap them, or lower it."),
+    Bad("LRFIND_START_LR", 11, "11", "it must be less than LRFIND_END_LR = 10.0; swap them, or lower it."),
+    Bad("LRFIND_START_LR", 10, "10", "it must be less than LRFIND_END_LR = 10.0; swap them, or lower it."),
+    Bad("CLR_METHOD", "Triangular", "'Triangular'", MODES),
+    Bad("CLR_METHOD", None, "None", MODES),
+    Bad("CLR_METHOD", ["triangular"], "['triangular']", MODES),
+    Bad("CLR_METHOD", np.array(["triangular", "x"]), "array(['triangular', 'x'], dtype='<U10')", MODES),
+    Bad("DTYPE_POLICY", "bfloat16", "'bfloat16'", POLICIES),
+    Bad("DTYPE_POLICY", None, "None", POLICIES),
+    Bad("DTYPE_POLICY", np.array(["auto", "x"]), "array(['auto', 'x'], dtype='<U4')", POLICIES),
+    Bad("CLASSES", NAMES[:9], repr(NAMES[:9]), TEN_NAMES),
+    Bad("CLASSES", [*NAMES, "hat"], repr([*NAMES, "hat"]), TEN_NAMES),
+    Bad("CLASSES", "0123456789", "'0123456789'", TEN_NAMES),
+    Bad("CLASSES", list(range(10)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]", TEN_NAMES),
+    Bad("CLASSES", [*NAMES[:9], ""], repr([*NAMES[:9], ""]), TEN_NAMES),
+    Bad("CLASSES", None, "None", TEN_NAMES),
+    Bad("SEED", -1, "-1", SEEDS),
+    Bad("SEED", 2**32, "4294967296", SEEDS),
+    Bad("SEED", 0.5, "0.5", SEEDS),
+    Bad("SEED", None, "None", SEEDS),
+    Bad("SEED", False, "False", SEEDS),
+    Bad("DATA_DIR", 3, "3", "it must be the path of a folder, or None."),
+    Bad("DATA_DIR", "", "''", "it must be the path of a folder, or None."),
+    Bad("DATA_DIR", ["data"], "['data']", "it must be the path of a folder, or None."),
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=str)
+def test_bad_setting_gives_one_line_with_name_value_and_fix(bad):
+    expected = f"{bad.name} = {bad.shown} in config.py: {bad.rule}"
+    with pytest.raises(SettingError, match=f"^{re.escape(expected)}$"):
+        Settings.from_config(config(**{bad.name: bad.value}))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_value_shown_on_several_lines_is_put_on_one(name):
+    with pytest.raises(SettingError, match=rf"^{name} = array\(\[\[0\.") as error:
+        Settings.from_config(config(**{name: np.zeros((30, 30))}))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_missing_setting_is_named(name):
+    incomplete = config()
+    delattr(incomplete, name)
+    with pytest.raises(
+        SettingError, match=rf"^{name} is missing from config\.py: add a line `{name} = \.\.\.`\.$"
+    ):
+        Settings.from_config(incomplete)
+
+
+def test_other_settings_have_defaults():
+    settings = Settings.from_config(SimpleNamespace(**{name: GOOD[name] for name in REQUIRED}))
+    assert (settings.output_dir, settings.data_dir, settings.seed) == ("output", None, 42)
+    assert (settings.lrfind_start_lr, settings.lrfind_end_lr, settings.lrfind_epochs) == (1e-10, 10.0, 3)
+    assert settings.dtype_policy == "auto"
+
+
+def test_config_cannot_ask_for_the_embedded_sample():
+    assert Settings.from_config(config(QUICK=True)).quick is False
+
+
+def test_config_of_the_project_names_every_setting_and_can_be_used():
+    spec = importlib.util.spec_from_file_location("config_of_the_project", ROOT / "config.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    settings = Settings.from_config(module)
+    assert {name for name in vars(module) if name.isupper()} == set(GOOD)
+    assert asdict(settings).keys() == {name.lower() for name in GOOD} | {"quick"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("MIN_LR", np.float64(1e-4), 1e-4),
+        ("MIN_LR", np.float32(0.0078125), 0.0078125),
+        ("MAX_LR", 1, 1),
+        ("MAX_LR", np.int64(1), 1),
+        ("BATCH_SIZE", np.int32(32), 32),
+        ("SEED", np.uint8(7), 7),
+        ("CLR_METHOD", np.str_("exp_range"), "exp_range"),
+    ],
+)
+def test_numpy_scalars_become_python_numbers(name, value, expected):
+    received = getattr(Settings.from_config(config(**{name: value})), name.lower())
+    assert received == expected
+    assert type(received) is type(expected)
+    assert json.loads(json.dumps(received)) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["plot.png", "plot.pdf", "plot.svg", "plot.jpg", "PLOT.PNG", Path("a/b.png")]
+)
+def test_plot_path_may_have_any_image_ending(name):
+    assert Settings.from_config(config(CLR_PLOT_PATH=name)).clr_plot_path == name
+
+
+def test_classes_may_be_a_tuple():
+    assert list(Settings.from_config(config(CLASSES=tuple(NAMES))).classes) == NAMES
+
+
+def inside(folder: Path, **changes: Any) -> Settings:
+    paths = {name: str(folder / Path(GOOD[name]).name) for name in PLOTS}
+    return Settings.from_config(config(**{"OUTPUT_DIR": str(folder), **paths, **changes}))
+
+
+def test_missing_folders_are_made(tmp_path):
+    inside(tmp_path / "a" / "b", CLR_PLOT_PATH=str(tmp_path / "c" / "clr.png")).make_folders()
+    assert (tmp_path / "a" / "b").is_dir()
+    assert (tmp_path / "c").is_dir()
+
+
+@pytest.mark.parametrize("name", ["OUTPUT_DIR", *PLOTS])
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_file_in_the_place_of_a_folder_is_named(tmp_path, name, below):
+    (tmp_path / "taken").write_text("a file")
+    folder = tmp_path / "taken" / below
+    value = str(folder if name == "OUTPUT_DIR" else folder / "plot.png")
+    expected = f"{name} = {value!r}: the folder {str(folder)!r} cannot be written to. Name another one, or"
+    with pytest.raises(SettingError, match=f"^{re.escape(expected)} change its permissions.$"):
+        inside(tmp_path / "free", **{name: value}).make_folders()
+
+
+def test_folder_without_permission_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path / "locked")
+    with pytest.raises(SettingError, match=r"^OUTPUT_DIR = .*locked' cannot be written to\."):
+        inside(tmp_path / "free", OUTPUT_DIR=str(tmp_path / "locked")).make_folders()
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_folder_in_the_place_of_a_plot_is_named(tmp_path, name):
+    (tmp_path / "plot.png").mkdir()
+    with pytest.raises(SettingError, match=rf"^{name} = .* it must name a file, and there is a folder of"):
+        inside(tmp_path, **{name: str(tmp_path / "plot.png")}).make_folders()
+
+
+@pytest.mark.parametrize("num_images", [64, 63, 1])
+def test_batch_of_all_images_is_refused(num_images):
+    rule = f"BATCH_SIZE = 64 in config.py: it must be less than the number of training images, {num_images}."
+    with pytest.raises(SettingError, match=f"^{re.escape(rule)}$"):
+        Settings.from_config(config()).check_fits(num_images)
+
+
+def test_batch_of_fewer_than_all_images_fits():
+    Settings.from_config(config()).check_fits(65)
+
+
+def test_quick_look_keeps_its_results_apart():
+    settings = Settings.from_config(config(OUTPUT_DIR="results", CLR_PLOT_PATH="elsewhere/clr.svg"))
+    quick = settings.for_quick_look()
+    assert quick.quick is True
+    assert quick.output_dir == "results/quick"
+    assert quick.lrfind_plot_path == "results/quick/lrfind_plot.png"
+    assert quick.training_plot_path == "results/quick/training_plot.png"
+    assert quick.clr_plot_path == "results/quick/clr.svg"
+    assert settings.quick is False
+    assert settings.output_dir == "results"
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(64, 16), (8, 8)])
+def test_quick_look_trains_whole_cycles_in_small_batches(batch_size, expected):
+    quick = Settings.from_config(config(BATCH_SIZE=batch_size)).for_quick_look()
+    assert quick.batch_size == expected
+    assert quick.num_epochs % (2 * quick.step_size) == 0
