@@ -11,6 +11,7 @@ _ROOMS = {
     "LearningRateFinder": "finder",
     "MiniGoogLeNet": "minigooglenet",
     "NoSuggestion": "suggest",
+    "PeriodicLRFinder": "finder",
     "Suggestion": "suggest",
 }
 __all__ = list(_ROOMS)

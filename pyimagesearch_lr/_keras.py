@@ -7,8 +7,9 @@ stands here and nowhere else.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import keras
@@ -17,6 +18,8 @@ import tensorflow as tf
 from keras import ops
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+from keras.src.trainers.data_adapters.py_dataset_adapter import OrderedEnqueuer
 from tensorflow.python.eager import context as tf_context
 
 MAX_LOGS = 64
@@ -140,6 +143,29 @@ class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         return ops.take(self._rates, ops.minimum(self._step, len(self._rates) - 1))
+
+
+def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.data.Dataset:
+    """The batches that `fit` makes of arrays, shuffled anew every epoch, without tf.data's autotuning.
+
+    Autotuning gains nothing on arrays in memory, and its thread holds up the end of a short `fit`.
+    """
+    adapter = ArrayDataAdapter(x, y, sample_weight, batch_size=batch_size, shuffle=True)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return adapter.get_tf_dataset().with_options(options)
+
+
+def stop_workers(py_dataset: keras.utils.PyDataset) -> None:
+    """End the threads that still load batches of `py_dataset`: `fit` leaves them if it stops in mid-epoch.
+
+    An error in a batch that was loaded ahead and never asked for is not raised.
+    """
+    for thread in threading.enumerate():
+        enqueuer = getattr(getattr(thread, "_target", None), "__self__", None)
+        if isinstance(enqueuer, OrderedEnqueuer) and enqueuer.py_dataset is py_dataset:
+            with suppress(Exception):
+                enqueuer.stop()
 
 
 def build_from(model: keras.Model, iterator: Any) -> None:

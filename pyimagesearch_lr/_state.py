@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +15,7 @@ from pyimagesearch_lr import _keras
 
 
 @contextmanager
-def preserved(model: keras.Model) -> Iterator[None]:
+def preserved(model: keras.Model, directory: str | os.PathLike | None = None) -> Iterator[None]:
     """Copy every variable of the model and its optimizer now and put the copies back at the end.
 
     Weights, batch-normalisation statistics, optimizer slots, the step counter, the learning rate, the loss
@@ -20,6 +23,8 @@ def preserved(model: keras.Model) -> Iterator[None]:
 
     Args:
         model: A compiled and built `keras.Model`.
+        directory: Folder in which to keep the copies for the time, for a model too large to be held in
+            memory twice; None keeps them in memory.
 
     Example:
 
@@ -33,12 +38,33 @@ def preserved(model: keras.Model) -> Iterator[None]:
     """
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    copies = [(variable, np.array(variable.numpy())) for variable in _keras.component_variables(model)]
-    try:
-        yield
-    finally:
-        for variable, value in copies:
-            variable.assign(value)
+    variables = _keras.component_variables(model)
+    with (
+        _copies_in_memory(variables) if directory is None else _copies_on_disk(variables, directory) as copies
+    ):
+        try:
+            yield
+        finally:
+            for variable, copy in zip(variables, copies, strict=True):
+                variable.assign(copy)
+
+
+@contextmanager
+def _copies_in_memory(variables: list) -> Iterator[list[np.ndarray]]:
+    yield [np.array(variable.numpy()) for variable in variables]
+
+
+@contextmanager
+def _copies_on_disk(variables: list, directory: str | os.PathLike) -> Iterator[Iterator[np.ndarray]]:
+    """Copies in files of a temporary folder, read back one at a time."""
+    with tempfile.TemporaryDirectory(prefix="snapshot-", dir=directory) as folder:
+        files = [Path(folder, str(number)) for number in range(len(variables))]
+        for file, variable in zip(files, variables, strict=True):
+            file.write_bytes(variable.numpy().tobytes())
+        yield (
+            np.frombuffer(file.read_bytes(), variable.dtype.as_numpy_dtype).reshape(variable.shape)
+            for file, variable in zip(files, variables, strict=True)
+        )
 
 
 @contextmanager

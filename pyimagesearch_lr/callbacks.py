@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -38,8 +39,14 @@ class LRFinder(keras.callbacks.Callback):
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
         steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
         monitor: String, the key of `logs` that is taken as the loss.
+        validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as in
+            Smith's test, with that of the training steps beside it as the metric "train_loss". Needs
+            `steps_per_execution` to divide `steps_per_lr`.
+        snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
+            twice; None keeps the copy in memory.
         restore: Bool, whether to put the weights back at the end.
-        verbose: 0 or 1, whether to show a progress bar (give `fit` `verbose=0` then).
+        verbose: Int, 0 for silence, 1 for a progress bar, 2 for a line at the end (and give `fit`
+            `verbose=0`).
 
     Attributes:
         curve: `LRCurve`, what was measured; None before the first `fit`.
@@ -72,12 +79,16 @@ class LRFinder(keras.callbacks.Callback):
         beta: float = 0.98,
         steps_per_lr: int = 1,
         monitor: str = "loss",
+        validation_data: Any = None,
+        snapshot_dir: str | os.PathLike | None = None,
         restore: bool = True,
         verbose: int = 0,
     ):
         super().__init__()
         self._ramp: dict[str, Any] = {"start_lr": float(start_lr), "end_lr": float(end_lr), "ramp": ramp}
         self._rules: dict[str, Any] = {"stop_factor": stop_factor, "beta": beta, "steps_per_lr": steps_per_lr}
+        self.validation_data = validation_data
+        self.snapshot_dir = snapshot_dir
         self.num_steps = num_steps
         self.monitor = monitor
         self.restore = restore
@@ -110,6 +121,11 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._sweep = self._new_sweep(self.num_steps or self._length_of_fit())
         capacity = self.model.steps_per_execution
+        if self.validation_data is not None and self._sweep.steps_per_lr % capacity:
+            raise ValueError(
+                "`LRFinder`: with `validation_data`, `steps_per_execution` must divide `steps_per_lr`. "
+                f"Received: steps_per_execution={capacity}, steps_per_lr={self._sweep.steps_per_lr}."
+            )
         self._recorder = _keras.StepRecorder(self.model, self._sweep.step_lrs, capacity)
         self._progress = keras.utils.Progbar(
             self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
@@ -157,10 +173,17 @@ class LRFinder(keras.callbacks.Callback):
     def _take_down(self) -> None:
         for step_logs in self._recorder.read():
             if self._sweep.stop_reason is None:
-                self._sweep.record(self._loss_of(step_logs), step_logs)
+                self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
         if self._sweep.losses:
-            values = [("lr", self._sweep.lr), ("loss", self._sweep.losses[-1])]
+            values = [("lr", self._sweep.lrs[len(self._sweep.losses) - 1]), ("loss", self._sweep.losses[-1])]
             self._progress.update(self._sweep.step, values, finalize=self._sweep.stop_reason is not None)
+
+    def _validation_loss(self) -> float | None:
+        if self.validation_data is None or not self._sweep.closes_rate:
+            return None
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
+        logs = self.model.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=True)
+        return self._loss_of(logs)
 
     def _guarded(self, train_function: Callable) -> Callable:
         """The train function, which builds what is not yet built, and puts everything back if it raises."""
@@ -187,7 +210,7 @@ class LRFinder(keras.callbacks.Callback):
 
     def _preserve(self) -> None:
         if self.restore:
-            self._stack.enter_context(_state.preserved(self.model))
+            self._stack.enter_context(_state.preserved(self.model, self.snapshot_dir))
 
 
 class CyclicLR(keras.callbacks.Callback):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +17,7 @@ import keras
 from pyimagesearch_lr import _keras, _state
 from pyimagesearch_lr.callbacks import LRFinder
 from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.suggest import METHODS, NoSuggestion
 
 STEPS_PER_EXECUTION = 32
 SMALL_MODEL = 500_000
@@ -108,14 +111,18 @@ class LearningRateFinder:
         *,
         ramp: str = "exponential",
         steps_per_lr: int = 1,
+        validation_data: Any = None,
         class_weight: dict | None = None,
         sample_weight: Any = None,
         callbacks: list | None = None,
+        snapshot_dir: str | os.PathLike | None = None,
     ) -> LRCurve:
         """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.
 
-        The data starts again whenever it runs out. A Python generator cannot start again: the test then ends
-        early with the stop reason "exhausted", and the batches it took are gone.
+        The data starts again whenever it runs out, and the test leaves it as it was: a `PyDataset` is walked
+        as a shallow copy, so that its position and order stay. A Python generator cannot start again: the
+        batches taken from it are gone, and if it runs out the test ends early with the stop reason
+        "exhausted"; warnings say so.
 
         Args:
             train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays), a
@@ -127,12 +134,16 @@ class LearningRateFinder:
             steps_per_epoch: Int; None takes the number of batches in the data, where it is known.
             batch_size: Int, the batch size for arrays; other data comes in batches already.
             sample_size: Int, about how many steps to take where `epochs` is None.
-            verbose: 0 or 1, whether to show a progress bar.
+            verbose: Int, 0 for silence, 1 for a progress bar, 2 for a line at the end.
             ramp: String, "exponential" or "linear".
             steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+            validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as
+                in Smith's test, with the training loss beside it as the metric "train_loss".
             class_weight: Dict of class index to weight, as in `fit`.
             sample_weight: Array of weights for arrays, as in `fit`.
             callbacks: List of further Keras callbacks for the time of the test.
+            snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
+                twice; None keeps the copy in memory.
 
         Returns:
             The `LRCurve` of the test, also kept as `self.curve`.
@@ -143,8 +154,8 @@ class LearningRateFinder:
                 unknown and `steps_per_epoch` is not given.
         """
         _check_model(self.model)
-        source = _source(train_data, batch_size, sample_weight)
-        steps_per_epoch = _steps_per_epoch(steps_per_epoch, train_data, source, batch_size)
+        num_batches = _num_batches(train_data, batch_size)
+        steps_per_epoch = _steps_per_epoch(steps_per_epoch, num_batches, type(train_data).__name__)
         epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
         callback = LRFinder(
             start_lr,
@@ -154,23 +165,31 @@ class LearningRateFinder:
             stop_factor=self.stop_factor,
             beta=self.beta,
             steps_per_lr=steps_per_lr,
+            validation_data=validation_data,
+            snapshot_dir=snapshot_dir,
             verbose=verbose,
         )
-        restartable = not inspect.isgenerator(train_data) and _num_batches(train_data) != math.inf
-        with _undisturbed(self.model), _state.preserved_randomness():
+        passes = 1 if inspect.isgenerator(train_data) or num_batches == math.inf else callback.num_steps
+        with _undisturbed(self.model, evaluates=validation_data is not None), _state.preserved_randomness():
+            source = _source(train_data, batch_size, sample_weight)
             try:
                 self.model.fit(
-                    **source,
-                    epochs=callback.num_steps if restartable else 1,
+                    source,
+                    epochs=passes,
                     verbose=0,
+                    shuffle=isinstance(train_data, keras.utils.PyDataset),
                     class_weight=class_weight,
                     callbacks=[callback, *(callbacks or [])],
                 )
             finally:
                 callback.close()
                 self.curve = callback.curve
+                if isinstance(source, keras.utils.PyDataset):
+                    _keras.stop_workers(source)
         if self.curve is None:
             raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
+        if self.curve.stop_reason == "exhausted":
+            _warn_of_exhaustion(callback)
         return self.curve
 
     @accepts_tutorial_names
@@ -194,6 +213,79 @@ class LearningRateFinder:
         return self.curve.plot(ax, skip_begin=skip_begin, skip_end=skip_end, title=title)
 
 
+class PeriodicLRFinder(keras.callbacks.Callback):
+    """Repeats the range test every few epochs of a training, which goes on as if it had not been there.
+
+    The best rate falls as training goes on; this shows by how much, and can follow it.
+
+    Source: Surmenok, 2017, Estimating an Optimal Learning Rate For a Deep Neural Network.
+
+    Args:
+        train_data: As in `LearningRateFinder.find`, but not a generator.
+        every: Int, how many epochs lie between two tests.
+        apply: String, the name of a suggestion method (see `LRCurve.suggest`) whose `max_lr` the optimizer
+            gets after each test; None only records. A curve that supports no suggestion changes nothing.
+        stop_factor: Float, as in `LearningRateFinder`.
+        beta: Float, as in `LearningRateFinder`.
+        **find: The other arguments of `LearningRateFinder.find`; `start_lr` and `end_lr` are needed.
+
+    Attributes:
+        curves: Dict of epoch, counted from 1, to `LRCurve`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.random.default_rng(0).normal(size=(320, 4))
+    >>> y = x.sum(axis=1)
+    >>> periodic = PeriodicLRFinder((x, y), every=2, start_lr=1e-5, end_lr=10.0, epochs=3, verbose=0)
+    >>> history = model.fit(x, y, epochs=4, callbacks=[periodic], verbose=0)
+    >>> list(periodic.curves)
+    [2, 4]
+    """
+
+    def __init__(
+        self,
+        train_data: Any,
+        every: int,
+        *,
+        apply: str | None = None,
+        stop_factor: float | None = 4,
+        beta: float = 0.98,
+        **find: Any,
+    ):
+        super().__init__()
+        if every != int(every) or every < 1:
+            raise ValueError(
+                f"`PeriodicLRFinder`: `every` must be a whole number of at least 1. Received: {every}."
+            )
+        if apply is not None and apply not in METHODS:
+            raise ValueError(
+                f"`PeriodicLRFinder`: `apply` must be None or one of {tuple(METHODS)}. Received: {apply!r}."
+            )
+        self.train_data = train_data
+        self.every = every
+        self.apply = apply
+        self.curves: dict[int, LRCurve] = {}
+        self._finder = {"stop_factor": stop_factor, "beta": beta}
+        self._find = find
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            finder = LearningRateFinder(self.model, **self._finder)
+            self.curves[epoch + 1] = finder.find(self.train_data, **self._find)
+            if self.apply is not None:
+                self._apply_suggestion(self.curves[epoch + 1], self.apply)
+
+    def _apply_suggestion(self, curve: LRCurve, method: str) -> None:
+        try:
+            suggestion = curve.suggest(method)
+        except NoSuggestion:
+            return
+        _keras.set_learning_rate(self.model.optimizer, suggestion.max_lr)
+
+
 def _check_model(model: keras.Model) -> None:
     if not model.compiled or model.optimizer is None:
         raise RuntimeError(
@@ -202,10 +294,44 @@ def _check_model(model: keras.Model) -> None:
         )
 
 
-def _source(train_data: Any, batch_size: int, sample_weight: Any) -> dict[str, Any]:
-    """The arguments of `fit` that carry the data."""
-    if not isinstance(train_data, tuple):
-        return {"x": train_data, "shuffle": isinstance(train_data, keras.utils.PyDataset)}
+def _source(train_data: Any, batch_size: int, sample_weight: Any) -> Any:
+    """The data as one object for `fit`, such that the caller's own object keeps its place where it can."""
+    if isinstance(train_data, tuple):
+        x, y, *weights = train_data
+        return _keras.array_batches(x, y, weights[0] if weights else sample_weight, int(batch_size))
+    if isinstance(train_data, keras.utils.PyDataset):
+        return copy.copy(train_data)
+    if inspect.isgenerator(train_data):
+        warnings.warn(
+            "`train_data` is a generator, which cannot be rewound: the batches that the sweep takes from "
+            "it are gone. Pass a `tf.data.Dataset` or a `keras.utils.PyDataset` to keep them for training.",
+            stacklevel=4,
+        )
+    return train_data
+
+
+def _warn_of_exhaustion(callback: LRFinder) -> None:
+    warnings.warn(
+        f"`train_data` ran out after {len(callback.lrs)} of {callback.num_steps} steps, at a learning rate "
+        f"of {callback.lrs[-1]:.1e}: the curve ends there. Pass more batches, or lower `epochs` or "
+        "`steps_per_epoch`.",
+        stacklevel=4,
+    )
+
+
+def _num_batches(train_data: Any, batch_size: int) -> float | None:
+    """Batches in one pass: a number, infinity, or None where nothing says."""
+    if isinstance(train_data, tuple):
+        return math.ceil(_num_samples(train_data, batch_size) / batch_size)
+    if hasattr(train_data, "cardinality"):
+        cardinality = int(train_data.cardinality())
+        return {-1: math.inf, -2: None}.get(cardinality, cardinality)
+    if isinstance(train_data, keras.utils.PyDataset):
+        return train_data.num_batches
+    return len(train_data) if hasattr(train_data, "__len__") else None
+
+
+def _num_samples(train_data: tuple, batch_size: int) -> int:
     if not 2 <= len(train_data) <= 3:
         raise ValueError(
             "`train_data` must be `(x, y)` or `(x, y, sample_weight)` where it is a tuple. "
@@ -213,40 +339,22 @@ def _source(train_data: Any, batch_size: int, sample_weight: Any) -> dict[str, A
         )
     if batch_size != int(batch_size) or batch_size < 1:
         raise ValueError(f"`batch_size` must be a whole number of at least 1. Received: {batch_size}.")
-    x, y, *weights = train_data
-    weights = weights[0] if weights else sample_weight
-    return {"x": x, "y": y, "sample_weight": weights, "batch_size": int(batch_size)}
+    return len(keras.tree.flatten(train_data[0])[0])
 
 
-def _steps_per_epoch(steps: float | None, train_data: Any, source: dict[str, Any], batch_size: int) -> int:
-    num_batches: float | None
-    if "y" in source:
-        num_batches = math.ceil(len(keras.tree.flatten(source["x"])[0]) / batch_size)
-    else:
-        num_batches = _num_batches(train_data)
+def _steps_per_epoch(steps: float | None, num_batches: float | None, kind: str) -> int:
     if num_batches == 0:
         raise ValueError("`train_data` is empty: the sweep needs at least one batch.")
     if steps is None:
         if num_batches is None or num_batches == math.inf:
             raise ValueError(
-                "`steps_per_epoch` is needed: the number of batches of "
-                f"{type(train_data).__name__} data is not known. "
+                f"`steps_per_epoch` is needed: the number of batches of {kind} data is not known. "
                 "Pass `steps_per_epoch=ceil(number of samples / batch size)`."
             )
         return int(num_batches)
     if steps != int(steps) or steps < 1:
         raise ValueError(f"`steps_per_epoch` must be a whole number of at least 1. Received: {steps}.")
     return int(steps)
-
-
-def _num_batches(train_data: Any) -> float | None:
-    """Batches in one pass: a number, infinity, or None where nothing says."""
-    if hasattr(train_data, "cardinality"):
-        cardinality = int(train_data.cardinality())
-        return {-1: math.inf, -2: None}.get(cardinality, cardinality)
-    if isinstance(train_data, keras.utils.PyDataset):
-        return train_data.num_batches
-    return len(train_data) if hasattr(train_data, "__len__") else None
 
 
 def _steps_per_execution(model: keras.Model) -> int:
@@ -258,12 +366,12 @@ def _steps_per_execution(model: keras.Model) -> int:
 
 
 @contextmanager
-def _undisturbed(model: keras.Model) -> Iterator[None]:
+def _undisturbed(model: keras.Model, evaluates: bool) -> Iterator[None]:
     """Let `fit` run inside without a trace in the model's attributes."""
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
-        steps = _steps_per_execution(model)
+        steps = 1 if evaluates else _steps_per_execution(model)
         stack.enter_context(_keras.replaced_attribute(model, "steps_per_execution", steps))
-        for name in ("history", "stop_training", "_eval_epoch_iterator"):
+        for name in ("history", "stop_training", "_eval_epoch_iterator", "test_function"):
             stack.enter_context(_keras.replaced_attribute(model, name, None))
         yield

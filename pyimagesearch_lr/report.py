@@ -8,7 +8,7 @@ import json
 import math
 import os
 import platform
-from importlib.metadata import version
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def classification_report(labels: np.ndarray, predicted: np.ndarray, class_names
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on, and the kind of machine."""
-    found = {package: version(package) for package in PACKAGES}
+    found = {name: import_module(name).__version__ for name in PACKAGES}
     return {"python": platform.python_version(), **found, "machine": platform.machine()}
 
 

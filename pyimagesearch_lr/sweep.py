@@ -101,15 +101,32 @@ class Sweep:
         """The rate to train the next step with; the last rate once the sweep is over."""
         return float(self.lrs[min(self.step // self.steps_per_lr, len(self.lrs) - 1)])
 
-    def record(self, loss: float, metrics: dict[str, float] | None = None) -> None:
-        """Take in the loss (and metrics) of the step just trained with `lr`."""
+    @property
+    def closes_rate(self) -> bool:
+        """Whether the next step is the last one with its rate."""
+        return (self.step + 1) % self.steps_per_lr == 0
+
+    def record(
+        self, loss: float, metrics: dict[str, float] | None = None, rate_loss: float | None = None
+    ) -> None:
+        """Take in what the step just trained with `lr` gave.
+
+        Args:
+            loss: Float, the step's own loss.
+            metrics: Dict of floats, the step's own metrics.
+            rate_loss: Float, given with the last step of a rate: what to record as the rate's loss (a loss on
+                validation data) in place of the mean of its steps, which becomes the metric "train_loss".
+
+        Raises:
+            RuntimeError: If the sweep is over.
+        """
         if self.stop_reason:
             raise RuntimeError(f"This sweep is over ({self.stop_reason}); start a new one.")
-        self.step += 1
         self._pending.append((float(loss), metrics or {}))
-        finite = np.isfinite(loss)
-        if len(self._pending) == self.steps_per_lr or not finite:
-            self._close_rate()
+        finite = np.isfinite(loss) and (rate_loss is None or np.isfinite(rate_loss))
+        if self.closes_rate or not finite:
+            self._close_rate(rate_loss)
+        self.step += 1
         if not finite:
             self.stop("non_finite")
         elif self._has_diverged():
@@ -132,14 +149,17 @@ class Sweep:
             metadata={"stop_factor": self.stop_factor, "beta": self.beta, **metadata},
         )
 
-    def _close_rate(self) -> None:
+    def _close_rate(self, rate_loss: float | None) -> None:
         losses, metrics = zip(*self._pending, strict=True)
         self._pending = []
-        self.raw_losses.append(float(np.mean(losses)))
-        self.losses.append(self._average.update(self.raw_losses[-1]))
-        for name in metrics[0]:
-            mean = float(np.mean([step_metrics[name] for step_metrics in metrics]))
-            self.metrics.setdefault(name, []).append(mean)
+        means = {name: float(np.mean([step[name] for step in metrics])) for name in metrics[0]}
+        loss = float(np.mean(losses))
+        if rate_loss is not None:
+            means["train_loss"], loss = loss, float(rate_loss)
+        self.raw_losses.append(loss)
+        self.losses.append(self._average.update(loss))
+        for name, value in means.items():
+            self.metrics.setdefault(name, []).append(value)
 
     def _has_diverged(self) -> bool:
         if self._pending or self.stop_factor is None:

@@ -121,6 +121,13 @@ def test_metric_named_like_a_column_survives_and_leaves_the_column_alone(tmp_pat
     assert_bit_equal(LRCurve.load(tmp_path / f"curve{suffix}"), curve)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_suggestion_is_read_off_the_raw_losses(method):
+    curve = good_curve()
+    other = LRCurve(curve.lrs, curve.raw_losses, np.zeros(400), "non_finite")
+    assert other.suggest(method) == curve.suggest(method)
+
+
 @pytest.mark.parametrize("suffix", [".json", ".csv"])
 @pytest.mark.parametrize("method", METHODS)
 def test_loaded_curve_gives_the_same_suggestion(tmp_path, suffix, method):

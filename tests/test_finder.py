@@ -1,14 +1,20 @@
 """`LearningRateFinder`: every step's own loss, on any data, and the model exactly as it was."""
 
+import random
+import threading
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from models import CLASSES, FEATURES, assert_same_state, data, model, state
 
-from pyimagesearch_lr.finder import LearningRateFinder
+from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder
 
 SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
+PERIODIC = {"start_lr": 1e-4, "end_lr": 1e3, "epochs": 10, "batch_size": 16, "verbose": 0}
 
 
 def batches(x, y, size, weights=None):
@@ -115,7 +121,11 @@ class TestData:
     @pytest.mark.parametrize("name", list(_same_batches_every_way()))
     def test_the_same_batches_give_the_same_curve_however_they_arrive(self, name):
         source, kwargs = _same_batches_every_way()[name]
-        curve = LearningRateFinder(model(), stop_factor=None).find(source, **SWEEP, epochs=3, **kwargs)
+        warning = (
+            pytest.warns(UserWarning, match="cannot be rewound") if name == "generator" else nullcontext()
+        )
+        with warning:
+            curve = LearningRateFinder(model(), stop_factor=None).find(source, **SWEEP, epochs=3, **kwargs)
         x, y = data(64)
         oracle = losses_of_train_on_batch(model(), batches(x, y, 16) * 3, np.geomspace(1e-5, 1.0, 12))
         np.testing.assert_allclose(curve.raw_losses, oracle, rtol=2e-6)
@@ -168,13 +178,14 @@ class TestData:
             curve.raw_losses, curve.metrics["p_loss"] + curve.metrics["q_loss"], rtol=1e-5
         )
 
-    def test_generator_that_runs_out_ends_the_sweep_as_exhausted(self):
+    def test_generator_that_runs_out_ends_the_sweep_as_exhausted_and_says_so(self):
         x, y = data(64)
-        curve = LearningRateFinder(model()).find(
-            (part for part in batches(x, y, 16)), **SWEEP, steps_per_epoch=4, epochs=3
-        )
+        source = (part for part in batches(x, y, 16))
+        with pytest.warns(UserWarning, match=r"ran out after 4 of 12 steps|cannot be rewound") as caught:
+            curve = LearningRateFinder(model()).find(source, **SWEEP, steps_per_epoch=4, epochs=3)
         assert curve.stop_reason == "exhausted"
         assert len(curve) == 4
+        assert len(caught) == 2
 
     def test_generator_without_steps_per_epoch_is_an_error_that_says_what_to_pass(self):
         x, y = data(64)
@@ -189,6 +200,39 @@ class TestData:
         finder = LearningRateFinder(model(), stop_factor=None)
         curve = finder.find((x, y), 1e-5, 1.0, batch_size=10, sample_size=25, verbose=0)
         assert len(curve) == 30  # 10 steps an epoch, ceil(25 / 10) epochs
+
+
+class TestValidationLoss:
+    """Smith's test: the loss on validation data after every rate."""
+
+    def test_is_what_evaluate_gives_after_each_rate(self):
+        x, y = data(64)
+        held_out = data(30, seed=5)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+        network = model()
+        network.fit(dataset, verbose=0, shuffle=False)
+        before = state(network)
+        finder = LearningRateFinder(network, stop_factor=None)
+        curve = finder.find(dataset, **SWEEP, epochs=2, steps_per_lr=2, validation_data=held_out)
+        assert_same_state(before, state(network))
+
+        reference = model()
+        reference.fit(dataset, verbose=0, shuffle=False)
+        validation, training = [], []
+        parts = batches(x, y, 16) * 2
+        for number, rate in enumerate(np.geomspace(1e-5, 1.0, 4)):
+            rates = [rate, rate]
+            training.append(
+                losses_of_train_on_batch(reference, parts[2 * number : 2 * number + 2], rates).mean()
+            )
+            validation.append(reference.evaluate(*held_out, verbose=0, return_dict=True)["loss"])
+        np.testing.assert_allclose(curve.raw_losses, validation, rtol=1e-5)
+        np.testing.assert_allclose(curve.metrics["train_loss"], training, rtol=1e-5)
+
+    def test_from_a_dataset(self):
+        held_out = tf.data.Dataset.from_tensor_slices(data(30)).batch(8)
+        curve = LearningRateFinder(model()).find(data(64), **SWEEP, epochs=4, validation_data=held_out)
+        assert len(curve) == 8
 
 
 class Custom(keras.Model):
@@ -315,6 +359,101 @@ class TestTraceless:
         for expected, got in zip(without["variables"], after["variables"], strict=True):
             np.testing.assert_array_equal(got, expected)
 
+    @pytest.mark.parametrize(
+        "make_optimizer",
+        [
+            lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+            lambda: keras.optimizers.RMSprop(0.01, use_ema=True, ema_overwrite_frequency=3),
+            lambda: keras.optimizers.SGD(0.05, gradient_accumulation_steps=3),
+            lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Lion(0.001), dynamic_growth_steps=4),
+            lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 12)),
+        ],
+        ids=["AdamW", "EMA", "accumulation", "loss scale", "schedule"],
+    )
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_training_goes_on_after_a_sweep_in_its_middle(self, make_optimizer, jit_compile):
+        x, y = data(70)
+
+        def trained(sweep):
+            network = model(make_optimizer(), jit_compile=jit_compile)
+            network.fit(x, y, batch_size=16, epochs=2, verbose=0)
+            if sweep:
+                LearningRateFinder(network).find((x, y), **SWEEP, epochs=3, batch_size=16)
+            network.fit(x, y, batch_size=16, epochs=2, verbose=0)
+            return state(network)["variables"]
+
+        for expected, got in zip(trained(False), trained(True), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_position_and_order_of_a_pydataset_stay(self):
+        x, y = data(64)
+        images = np.repeat(x[:, None, :, None], FEATURES, axis=1)
+        augmentation = ImageDataGenerator(width_shift_range=0.3, horizontal_flip=True)
+
+        def trained(sweep):
+            np.random.seed(3)
+            network = keras.Sequential(
+                [keras.Input((FEATURES, FEATURES, 1)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+            )
+            keras.utils.set_random_seed(0)
+            network.set_weights([np.full(weight.shape, 0.1) for weight in network.get_weights()])
+            network.compile("sgd", "mse")
+            flow = augmentation.flow(images, y, batch_size=16)
+            network.fit(flow, verbose=0)
+            if sweep:
+                LearningRateFinder(network).find(flow, **SWEEP, epochs=2)
+            network.fit(flow, epochs=2, verbose=0)
+            return network.get_weights()
+
+        for expected, got in zip(trained(False), trained(True), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_global_random_states_stay(self):
+        keras.utils.set_random_seed(5)
+        network = model()
+        sequences = []
+        for sweep in (False, True):
+            keras.utils.set_random_seed(6)
+            keras.random.uniform(())
+            if sweep:
+                LearningRateFinder(network).find(data(64), **SWEEP, epochs=2)
+            sequences.append(
+                [
+                    random.random(),
+                    np.random.random(),
+                    float(keras.random.uniform(())),
+                    float(tf.random.uniform(())),
+                ]
+            )
+        assert sequences[0] == sequences[1]
+
+    def test_no_worker_thread_is_left_behind(self):
+        def workers():
+            return [
+                thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)
+            ]
+
+        x, y = data(64)
+        before = workers()
+        finder = LearningRateFinder(model())
+        finder.find(Batches(batches(x, y, 16), workers=2), **SWEEP, epochs=3)
+        assert workers() == before
+
+    def test_snapshot_on_disk_restores_the_same_and_goes_away(self, tmp_path):
+        network = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(CLASSES, dtype="bfloat16")])
+        network.compile(keras.optimizers.Adam(0.01), "mse")
+        x, y = data(64)
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        seen = []
+        spy = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: seen.append(len(list(tmp_path.rglob("*"))))
+        )
+        LearningRateFinder(network).find((x, y), **SWEEP, epochs=3, snapshot_dir=tmp_path, callbacks=[spy])
+        assert min(seen) > len(network.weights)
+        assert list(tmp_path.iterdir()) == []
+        assert_same_state(before, state(network))
+
     def test_two_sweeps_in_a_row_give_the_same_curve(self):
         x, y = data(70)
         finder = LearningRateFinder(model())
@@ -369,7 +508,7 @@ class TestTraceless:
         network = model()
         network.fit(x, y, verbose=0)
         before = state(network)
-        with pytest.raises(Exception, match="the disk is gone"):
+        with pytest.raises(Exception, match="the disk is gone"), pytest.warns(UserWarning, match="rewound"):
             LearningRateFinder(network).find(broken(), **SWEEP, steps_per_epoch=8, epochs=2)
         assert_same_state(before, state(network))
 
@@ -464,3 +603,51 @@ class TestTutorialNames:
         axes = tutorial.plot_loss(skipBegin=1, skipEnd=2, title="found")
         assert axes.get_title() == "found"
         assert len(axes.lines[0].get_xdata()) == 12 - 3
+
+
+class TestPeriodicLRFinder:
+    def test_training_goes_on_as_if_the_sweeps_had_not_been_there(self):
+        x, y = data(70)
+
+        def trained(*callbacks):
+            network = model(keras.optimizers.Adam(0.01))
+            history = network.fit(
+                x, y, batch_size=16, epochs=4, validation_split=0.2, callbacks=callbacks, verbose=0
+            )
+            return history.history, state(network)["variables"]
+
+        periodic = PeriodicLRFinder((x, y), every=2, **PERIODIC)
+        (history, without), (swept_history, after) = trained(), trained(periodic)
+        assert list(periodic.curves) == [2, 4]
+        assert periodic.curves[2].raw_losses.tolist() != periodic.curves[4].raw_losses.tolist()
+        assert swept_history == history
+        for expected, got in zip(without, after, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_apply_gives_the_optimizer_what_the_method_suggests(self):
+        x, y = data(70)
+        network = model(keras.optimizers.SGD(1e-9))
+        periodic = PeriodicLRFinder((x, y), every=1, apply="minimum", **PERIODIC)
+        network.fit(x, y, callbacks=[periodic], verbose=0)
+        suggested = periodic.curves[1].suggest("minimum").max_lr
+        assert float(network.optimizer.learning_rate) == pytest.approx(suggested, rel=1e-6)
+
+    def test_a_curve_without_a_suggestion_changes_nothing(self):
+        x, y = data(70)
+        network = model(keras.optimizers.SGD(0.125))
+        sweep = {**PERIODIC, "start_lr": 1e-12, "end_lr": 1e-11}
+        periodic = PeriodicLRFinder((x, y), every=1, apply="bounds", **sweep)
+        network.fit(x, y, callbacks=[periodic], verbose=0)
+        assert float(network.optimizer.learning_rate) == 0.125
+        assert len(periodic.curves) == 1
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({"every": 0}, "`every` must be a whole"),
+            ({"every": 1, "apply": "best"}, "`apply` must be None or one"),
+        ],
+    )
+    def test_bad_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            PeriodicLRFinder(data(8), **arguments)

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "sweep": {"schedules", "smoothing", "curve"},
     "_state": {"_keras"},
     "callbacks": {"sweep", "schedules", "curve", "_state", "_keras"},
-    "finder": {"callbacks", "sweep", "curve", "_state", "_keras"},
+    "finder": {"callbacks", "sweep", "curve", "suggest", "_state", "_keras"},
     "minigooglenet": {"layers"},
     "report": {"files", "plots"},
 }

@@ -1,0 +1,56 @@
+"""Write the numbers of README.md from the JSON in output/; `--check` only says whether they are right."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(argv: list[str]) -> int:
+    path = ROOT / "README.md"
+    text = path.read_text(encoding="utf-8")
+    updated = filled(text)
+    if "--check" in argv:
+        return int(updated != text)
+    path.write_text(updated, encoding="utf-8")
+    return 0
+
+
+def filled(text: str) -> str:
+    """README's text with every marked place filled in."""
+    sweep = json.loads((ROOT / "output/lrfind.json").read_text(encoding="utf-8"))
+    training = json.loads((ROOT / "output/training.json").read_text(encoding="utf-8"))
+    epochs = len(training["history"]["loss"])
+    text = _fill(text, "lrfind_minutes", f"{sweep['metadata']['seconds'] / 60:.0f} minutes")
+    text = _fill(text, "epoch_seconds", f"{training['seconds'] / epochs:.0f} s")
+    return _fill(text, "results", "\n" + _results(training, epochs) + "\n")
+
+
+def _fill(text: str, name: str, value: str) -> str:
+    pattern = rf"(<!-- {name}:begin -->).*?(<!-- {name}:end -->)"
+    return re.sub(pattern, lambda match: match[1] + value + match[2], text, flags=re.DOTALL)
+
+
+def _results(training: dict, epochs: int) -> str:
+    history, settings = training["history"], training["settings"]
+    rows = {
+        "epochs": f"{epochs} | 48",
+        "batch size": f"{settings['batch_size']} | 64",
+        "learning rate": f"{settings['clr_method']}, {settings['min_lr']:g} to {settings['max_lr']:g} | "
+        "triangular, 1e-05 to 0.01",
+        "half a cycle": f"{settings['step_size']} epochs | 8 epochs",
+        "test accuracy after epoch 1": f"{history['val_accuracy'][0]:.3f} | 0.736",
+        "final training loss": f"{history['loss'][-1]:.3f} | 0.076",
+        "final training accuracy": f"{history['accuracy'][-1]:.3f} | 0.972",
+        "final test loss": f"{history['val_loss'][-1]:.3f} | 0.168",
+        "final test accuracy": f"{training['test_accuracy']:.4f} | 0.9452",
+        "time an epoch": f"{training['seconds'] / epochs:.0f} s, two shared CPU cores | 112 s, a 2019 GPU",
+    }
+    lines = ["| MiniGoogLeNet on Fashion-MNIST, all images | this run | the tutorial |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {name} | {values} |" for name, values in rows.items()])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
