@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import keras
@@ -71,41 +71,59 @@ class StepRecorder:
     they are written to a buffer, so that one execution may hold many steps. The rate comes from a schedule
     put in the optimizer's place for it, whatever was there: a variable, a schedule, a callable.
 
+    The recorded train function is traced once and serves any number of sweeps, until the model is compiled
+    anew.
+
     Args:
         model: A compiled `keras.Model`.
-        rates: float array of shape `(steps,)`, the rate of each step; the last one is used beyond its end.
-        capacity: Int, the most steps between two calls of `read`.
     """
 
-    def __init__(self, model: keras.Model, rates: np.ndarray, capacity: int):
+    def __init__(self, model: keras.Model):
         self.model = model
-        self.capacity = capacity
+        self.capacity = model.steps_per_execution
+        self._traced_for = _what_is_traced(model)
+        self._train_function: Callable | None = None
         self._names: list[str] = []
         self._read = 0
         with model.distribute_strategy.scope():
+            self._rates = tf.Variable(
+                [0.0], shape=(None,), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+            )
             self._step = keras.Variable(
                 0, dtype="int32", trainable=False, aggregation="only_first_replica", name="sweep_step"
             )
             self._logs = keras.Variable(
-                np.zeros((capacity, MAX_LOGS), "float32"),
+                np.zeros((self.capacity, MAX_LOGS), "float32"),
                 trainable=False,
                 aggregation="mean",
                 synchronization="on_read",
                 name="sweep_logs",
             )
-        self._schedule = _RateOfStep(ops.convert_to_tensor(rates, "float32"), self._step)
+
+    def serves(self, model: keras.Model) -> bool:
+        """Whether this recorder can sweep `model` as it is compiled now."""
+        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
 
     @contextmanager
-    def installed(self) -> Iterator[Callable]:
-        """Put the recorder into the model; give the train function that has it; take it out at the end."""
+    def installed(self, rates: np.ndarray) -> Iterator[Callable]:
+        """Put the recorder into the model; give the train function that has it; take it out at the end.
+
+        Args:
+            rates: float array of shape `(steps,)`, the rate of each step; the last one serves beyond its end.
+        """
+        self._rates.assign(rates)
+        self._step.assign(0)
+        self._read = 0
         model, holder = self.model, rate_holder(self.model.optimizer)
-        with (
-            replaced_attribute(holder, "_learning_rate", self._schedule),
-            replaced_attribute(model, "train_function", None),
-        ):
-            with replaced_attribute(model, "train_step", self._wrap(model.train_step)):
-                model.make_train_function(force=True)
-            yield model.train_function
+        with ExitStack() as stack:
+            schedule = _RateOfStep(self._rates, self._step)
+            stack.enter_context(replaced_attribute(holder, "_learning_rate", schedule))
+            stack.enter_context(replaced_attribute(model, "train_function", self._train_function))
+            if self._train_function is None:
+                with replaced_attribute(model, "train_step", self._wrap(model.train_step)):
+                    model.make_train_function(force=True)
+                self._train_function = model.train_function
+            yield self._train_function
 
     def read(self) -> list[dict[str, float]]:
         """The logs of every step since the last call, in order."""
@@ -137,12 +155,19 @@ class StepRecorder:
 class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
     """Looks the rate up by the recorder's own count of steps, not by the optimizer's."""
 
-    def __init__(self, rates: Any, step: keras.Variable):
+    def __init__(self, rates: tf.Variable, step: keras.Variable):
         self._rates = rates
         self._step = step
 
     def __call__(self, step):
-        return ops.take(self._rates, ops.minimum(self._step, len(self._rates) - 1))
+        rates = tf.convert_to_tensor(self._rates)
+        return rates[tf.minimum(tf.convert_to_tensor(self._step), tf.size(rates) - 1)]
+
+
+def _what_is_traced(model: keras.Model) -> tuple:
+    """The objects that `compile` makes anew, and the options that a train function is traced with."""
+    made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
+    return (*made, model.steps_per_execution, model.run_eagerly, model.jit_compile)
 
 
 def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.data.Dataset:

@@ -94,6 +94,7 @@ class LRFinder(keras.callbacks.Callback):
         self.restore = restore
         self.verbose = verbose
         self._stack = ExitStack()
+        self._recorder: _keras.StepRecorder | None = None
         self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
 
     @property
@@ -126,13 +127,14 @@ class LRFinder(keras.callbacks.Callback):
                 "`LRFinder`: with `validation_data`, `steps_per_execution` must divide `steps_per_lr`. "
                 f"Received: steps_per_execution={capacity}, steps_per_lr={self._sweep.steps_per_lr}."
             )
-        self._recorder = _keras.StepRecorder(self.model, self._sweep.step_lrs, capacity)
+        if self._recorder is None or not self._recorder.serves(self.model):
+            self._recorder = _keras.StepRecorder(self.model)
         self._progress = keras.utils.Progbar(
             self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
         )
         self._stack = ExitStack()
         self._stack.callback(setattr, self.model, "stop_training", False)
-        train_function = self._stack.enter_context(self._recorder.installed())
+        train_function = self._stack.enter_context(self._recorder.installed(self._sweep.step_lrs))
         self.model.train_function = self._guarded(train_function)
         if _keras.is_built(self.model):
             self._preserve()

@@ -88,6 +88,7 @@ class LearningRateFinder:
         self.stop_factor = stop_factor
         self.beta = beta
         self.curve: LRCurve | None = None
+        self._recorder: _keras.StepRecorder | None = None
 
     @property
     def lrs(self) -> list[float]:
@@ -169,6 +170,7 @@ class LearningRateFinder:
             snapshot_dir=snapshot_dir,
             verbose=verbose,
         )
+        callback._recorder = self._recorder
         passes = 1 if inspect.isgenerator(train_data) or num_batches == math.inf else callback.num_steps
         with _undisturbed(self.model, evaluates=validation_data is not None), _state.preserved_randomness():
             source = _source(train_data, batch_size, sample_weight)
@@ -184,6 +186,7 @@ class LearningRateFinder:
             finally:
                 callback.close()
                 self.curve = callback.curve
+                self._recorder = callback._recorder
                 if isinstance(source, keras.utils.PyDataset):
                     _keras.stop_workers(source)
         if self.curve is None:
@@ -268,13 +271,15 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         self.every = every
         self.apply = apply
         self.curves: dict[int, LRCurve] = {}
-        self._finder = {"stop_factor": stop_factor, "beta": beta}
+        self._rules = {"stop_factor": stop_factor, "beta": beta}
         self._find = find
+
+    def on_train_begin(self, logs=None):
+        self._finder = LearningRateFinder(self.model, **self._rules)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            finder = LearningRateFinder(self.model, **self._finder)
-            self.curves[epoch + 1] = finder.find(self.train_data, **self._find)
+            self.curves[epoch + 1] = self._finder.find(self.train_data, **self._find)
             if self.apply is not None:
                 self._apply_suggestion(self.curves[epoch + 1], self.apply)
 

@@ -21,6 +21,7 @@ GRID_PER_DECADE = 50
 FALL_BEGINS = 0.05
 TURNS = 0.1
 SAFETY_FACTOR = 6.0
+STANDS_OUT = 5.0
 
 
 class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not an error of the user's
@@ -187,8 +188,8 @@ class _Shape:
 
     def _check(self, noise: float, broke_off: bool) -> None:
         rise = float(self.smoothed[-1] - self.smoothed[self.lowest])
-        if self.lowest == 0 or self.fall <= 4 * noise or self.fall <= 1e-6 * abs(self.level):
-            if broke_off or rise > max(4 * noise, 1e-6 * abs(self.level)):
+        if self.lowest == 0 or self.fall <= STANDS_OUT * noise or self.fall <= 1e-6 * abs(self.level):
+            if broke_off or rise > max(STANDS_OUT * noise, 1e-6 * abs(self.level)):
                 raise NoSuggestion(
                     "the loss rises without having fallen first: lower `start_lr`, so that the sweep begins "
                     "with rates the model learns from."

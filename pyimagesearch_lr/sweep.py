@@ -20,9 +20,9 @@ class Sweep:
 
     - "end_lr": every rate has been used;
     - "diverged": the smoothed loss has risen too far above its best,
-      `smoothed > best + (stop_factor - 1) * max(abs(best), (first - best) / 10)`. For an ordinary positive
-      loss this is the usual `smoothed > stop_factor * best`; the second term keeps it meaningful for losses
-      that come near zero or below;
+      `smoothed > best + (stop_factor - 1) * max(abs(best), (first - best) / 10)`. While the best loss is
+      above an eleventh of the first, this is the usual `smoothed > stop_factor * best`; the second term keeps
+      the rule meaningful for losses that come near zero or below;
     - "non_finite": a loss is NaN or infinite. It is recorded and left out of the smoothing;
     - "exhausted" or "interrupted": the driver said so through `stop`.
 

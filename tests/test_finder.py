@@ -178,6 +178,25 @@ class TestData:
             curve.raw_losses, curve.metrics["p_loss"] + curve.metrics["q_loss"], rtol=1e-5
         )
 
+    def test_several_inputs_as_a_list(self):
+        x, y = data(48)
+        a, b = keras.Input((FEATURES,)), keras.Input((FEATURES,))
+        outputs = keras.layers.Dense(CLASSES, activation="softmax")(keras.layers.Add()([a, b]))
+        network = keras.Model([a, b], outputs)
+        network.compile("sgd", "categorical_crossentropy")
+        oracle = network.test_on_batch([x, -x], y)
+        curve = LearningRateFinder(network).find(([x, -x], y), **SWEEP, epochs=2, batch_size=48)
+        assert curve.raw_losses[0] == pytest.approx(oracle, rel=1e-5)
+
+    def test_pytorch_data_loader(self):
+        torch = pytest.importorskip("torch")
+        x, y = data(64)
+        dataset = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+        loader = torch.utils.data.DataLoader(dataset, batch_size=16)
+        curve = LearningRateFinder(model(), stop_factor=None).find(loader, **SWEEP, epochs=3)
+        oracle = losses_of_train_on_batch(model(), batches(x, y, 16) * 3, np.geomspace(1e-5, 1.0, 12))
+        np.testing.assert_allclose(curve.raw_losses, oracle, rtol=2e-6)
+
     def test_generator_that_runs_out_ends_the_sweep_as_exhausted_and_says_so(self):
         x, y = data(64)
         source = (part for part in batches(x, y, 16))
@@ -260,7 +279,45 @@ class Custom(keras.Model):
         return {"loss": self.tracker.result()}
 
 
+class Penalised(keras.layers.Layer):
+    def call(self, x):
+        self.add_loss(0.5 * keras.ops.mean(x**2))
+        return x
+
+
 class TestModels:
+    def test_losses_added_by_a_layer_count(self):
+        x, y = data(48)
+        network = keras.Sequential([keras.Input((FEATURES,)), Penalised(), keras.layers.Dense(CLASSES)])
+        network.compile("sgd", "mse")
+        expected = np.mean((network.predict(x, verbose=0) - y) ** 2) + 0.5 * np.mean(x**2)
+        curve = LearningRateFinder(network).find((x, y), **SWEEP, epochs=2, batch_size=48)
+        assert curve.raw_losses[0] == pytest.approx(expected, rel=1e-4)
+
+    def test_compiled_anew_between_two_sweeps(self):
+        x, y = data(48)
+        network = model(dropout=0)
+        finder = LearningRateFinder(network)
+        first = finder.find((x, y), **SWEEP, epochs=2, batch_size=48)
+        network.compile(keras.optimizers.Adam(0.01), "mse")
+        second = finder.find((x, y), **SWEEP, epochs=2, batch_size=48)
+        probabilities = model(dropout=0)(x, training=True)
+        penalty = float(sum(network.losses))
+        assert second.raw_losses[0] == pytest.approx(np.mean((probabilities - y) ** 2) + penalty, rel=1e-4)
+        assert first.raw_losses[0] != pytest.approx(second.raw_losses[0], rel=0.1)
+
+    def test_a_finder_traces_the_train_step_once_for_many_sweeps(self):
+        x, y = data(48)
+        network = model()
+        traces = []
+        original = network.train_step
+        network.train_step = lambda batch: traces.append(1) or original(batch)
+        finder = LearningRateFinder(network)
+        for end_lr, epochs in ((1.0, 2), (0.1, 4)):
+            finder.find((x, y), 1e-5, end_lr, epochs=epochs, batch_size=16, verbose=0)
+        assert finder.curve.lrs[-1] == 0.1
+        assert len(traces) == 1
+
     def test_subclassed_unbuilt_model_with_its_own_train_step(self):
         x, y = data(64)
         keras.utils.set_random_seed(1)
