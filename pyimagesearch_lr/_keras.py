@@ -211,9 +211,9 @@ def is_built(model: keras.Model) -> bool:
     return all(part.built for part in parts if part is not None)
 
 
-def component_variables(model: keras.Model) -> list[tf.Variable]:
-    """Every variable that training can change, one a device: of layers, seeds, metrics and optimizer."""
-    found = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+def component_variables(model: keras.Model, *, metrics: bool = True) -> list[tf.Variable]:
+    """Every variable that training can change, one a device: of layers, seeds, optimizer and metrics."""
+    found = [*model.variables, *model.optimizer.variables, *(model.metrics_variables if metrics else [])]
     values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in found]
     components = [part for value in values for part in getattr(value, "values", [value])]
     return list({id(part): part for part in components}.values())

@@ -173,7 +173,7 @@ class LRFinder(keras.callbacks.Callback):
         return step_logs.pop(self.monitor)
 
     def _take_down(self) -> None:
-        for step_logs in self._recorder.read():
+        for step_logs in self._recorder.read() if self._recorder else ():
             if self._sweep.stop_reason is None:
                 self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
         if self._sweep.losses:

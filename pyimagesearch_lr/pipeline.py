@@ -41,7 +41,8 @@ def main(config: Any, argv: list[str] | None = None) -> int:
         settings = Settings.from_config(config)
         settings = settings.for_quick_look() if args.quick else settings
         settings.make_folders()
-        return _run(settings, find=args.lr_find > 0 or args.auto, train=args.auto or args.lr_find <= 0)
+        find = args.lr_find > 0 or args.auto
+        return _run(settings, find=find, train=args.auto or not find, resume=args.resume)
     except (SettingError, UnusableData) as error:
         print(f"[ERROR] {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -84,12 +85,17 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="both phases in a minute or two, on the small embedded sample"
     )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a training that was stopped, from its last epoch"
+    )
     args = parser.parse_args(argv)
-    args.auto = args.auto or (args.quick and args.lr_find <= 0)
+    if args.resume and (args.auto or args.lr_find > 0):
+        parser.error("--resume goes on with a training: it cannot be combined with --auto or --lr-find")
+    args.auto = args.auto or (args.quick and args.lr_find <= 0 and not args.resume)
     return args
 
 
-def _run(settings: Settings, *, find: bool, train: bool) -> int:
+def _run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
     if train:
         _say_where_training_ends(settings)
     _import_quietly()
@@ -103,7 +109,7 @@ def _run(settings: Settings, *, find: bool, train: bool) -> int:
         if suggestion is not None:
             settings = dataclasses.replace(settings, min_lr=suggestion.base_lr, max_lr=suggestion.max_lr)
     if train:
-        _train(settings, model, data)
+        _train(settings, model, data, resume)
     return EXIT_OK
 
 
@@ -153,36 +159,72 @@ def _advise(curve: Any) -> Suggestion | None:
     return suggestion
 
 
-def _train(settings: Settings, model: Any, data: _Data) -> None:
+def _train(settings: Settings, model: Any, data: _Data, resume: bool) -> None:
     """Phase 2: train with a cyclical rate, evaluate, report, draw."""
-    from pyimagesearch_lr import plots, report
     from pyimagesearch_lr.callbacks import CyclicLR
 
     steps_per_epoch = len(data.train_images) // settings.batch_size
     clr = CyclicLR(
         settings.min_lr, settings.max_lr, settings.step_size * steps_per_epoch, mode=settings.clr_method
     )
+    checkpoint, epochs_done = _checkpoint(settings, model, clr, resume)
     _info(
         f"training for {settings.num_epochs} epochs, {settings.clr_method} learning rate between "
         f"{settings.min_lr:g} and {settings.max_lr:g}..."
     )
-    started = time.perf_counter()
-    history = model.fit(
-        data.training_batches(settings, drop_remainder=True),
-        validation_data=data.test_batches(settings),
-        steps_per_epoch=steps_per_epoch,
-        epochs=settings.num_epochs,
-        callbacks=[clr],
-        verbose=_verbosity(),
-        shuffle=False,
-    ).history
-    run = _record_of_run(settings, seconds=time.perf_counter() - started)
+    try:
+        model.fit(
+            data.training_batches(settings, drop_remainder=True, start_epoch=epochs_done),
+            validation_data=data.test_batches(settings),
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=epochs_done,
+            epochs=settings.num_epochs,
+            callbacks=[clr, checkpoint],
+            verbose=_verbosity(),
+            shuffle=False,
+        )
+    except KeyboardInterrupt:
+        if checkpoint.path.exists():
+            _info(f"stopped; --resume goes on after epoch {len(checkpoint.logs['loss'])}")
+        raise
+    _report(settings, model, data, checkpoint.logs, clr.history["lr"])
+    checkpoint.discard()
+
+
+def _checkpoint(settings: Settings, model: Any, clr: Any, resume: bool) -> tuple[Any, int]:
+    """The checkpoint of this training and how many epochs it has behind it."""
+    from pyimagesearch_lr.checkpoint import EpochCheckpoint
+
+    same = ("min_lr", "max_lr", "step_size", "clr_method", "batch_size", "seed", "quick")
+    settings_to_keep = {name.upper(): getattr(settings, name) for name in same}
+    settings_to_keep["DTYPE_POLICY"] = model.dtype_policy.name
+    checkpoint = EpochCheckpoint(
+        Path(settings.output_dir, "checkpoint.npz"),
+        settings_to_keep,
+        {"lr": clr.history.setdefault("lr", [])},
+    )
+    if not resume:
+        checkpoint.discard()
+        return checkpoint, 0
+    try:
+        epochs_done = checkpoint.restore(model)
+    except ValueError as error:
+        raise SettingError(f"--resume: {error}") from error
+    clr.history["lr"] = checkpoint.step_history["lr"]
+    _info(f"going on after epoch {epochs_done}" if epochs_done else "nothing to resume, starting anew")
+    return checkpoint, epochs_done
+
+
+def _report(settings: Settings, model: Any, data: _Data, history: dict, lrs: list[float]) -> None:
+    """Everything that a finished training leaves: the report on the console, files and figures."""
+    from pyimagesearch_lr import plots, report
 
     _info("evaluating network...")
     predicted = model.predict(data.test_batches(settings), verbose=0).argmax(axis=1)
     text = report.classification_report(data.test_labels, predicted, settings.classes)
     print(text)
 
+    run = _record_of_run(settings, seconds=sum(history["seconds"]))
     folder = Path(settings.output_dir)
     accuracy = float((predicted == data.test_labels).mean())
     report.save_text(folder / "report.txt", text)
@@ -191,12 +233,8 @@ def _train(settings: Settings, model: Any, data: _Data) -> None:
     report.save_model(folder / "model.keras", model)
     title = f"MiniGoogLeNet on Fashion-MNIST, {settings.num_epochs} epochs"
     report.save_figure(settings.training_plot_path, plots.training_history(history, title=title))
-    axes = plots.lr_against_step(
-        clr.history["lr"],
-        base_lr=settings.min_lr,
-        max_lr=settings.max_lr,
-        title=f"Cyclical learning rate, {settings.clr_method}",
-    )
+    title = f"Cyclical learning rate, {settings.clr_method}"
+    axes = plots.lr_against_step(lrs, base_lr=settings.min_lr, max_lr=settings.max_lr, title=title)
     report.save_figure(settings.clr_plot_path, axes.figure)
     _info(
         f"test accuracy {accuracy:.4f} after {_duration(run['seconds'])}; plots, report and model: {folder}"
@@ -212,7 +250,7 @@ class _Data:
     test_images: Any
     test_labels: Any
 
-    def training_batches(self, settings: Settings, drop_remainder: bool = False) -> Any:
+    def training_batches(self, settings: Settings, drop_remainder: bool = False, start_epoch: int = 0) -> Any:
         from pyimagesearch_lr import fashion_mnist
 
         return fashion_mnist.training_batches(
@@ -221,6 +259,7 @@ class _Data:
             settings.batch_size,
             seed=settings.seed,
             drop_remainder=drop_remainder,
+            start_epoch=start_epoch,
         )
 
     def test_batches(self, settings: Settings) -> Any:

@@ -250,7 +250,7 @@ def test_report_is_printed_and_saved(trained):
 def test_history_has_a_row_an_epoch_and_the_same_numbers_as_the_json(trained):
     rows, document = trained.history(), trained.json()["history"]
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    names = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    names = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
     assert document.keys() == names
     for name in names:
         assert [row[name] for row in rows] == document[name]
@@ -267,7 +267,7 @@ def test_training_is_saved_with_its_settings_versions_and_accuracy(trained):
     document = trained.json()
     assert {name: document["settings"][name.lower()] for name in CONFIG} == CONFIG
     assert document["versions"]["numpy"] == np.__version__
-    assert document["seconds"] >= 0
+    assert document["seconds"] == pytest.approx(sum(document["history"]["seconds"]), abs=0.06)
     assert f"test accuracy {document['test_accuracy']:.4f} after" in trained.out
     assert document["test_accuracy"] == pytest.approx(document["history"]["val_accuracy"][-1], abs=1e-6)
 
@@ -289,10 +289,15 @@ def test_model_is_kept_when_the_loss_is_no_longer_finite(tmp_path):
     assert not np.isfinite([float(loss) for loss in diverged.json()["history"]["loss"]]).all()
 
 
+def assert_same_history(expected: Run, got: Run) -> None:
+    before, after = expected.json()["history"], got.json()["history"]
+    assert before.keys() == after.keys()
+    for name in before.keys() - {"seconds"}:
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-5, err_msg=name)
+
+
 def test_same_seed_trains_the_same(trained, tmp_path):
-    again = run(tmp_path).json()["history"]
-    for name, values in trained.json()["history"].items():
-        np.testing.assert_allclose(again[name], values, rtol=1e-5)
+    assert_same_history(trained, run(tmp_path))
 
 
 def test_paths_may_be_anywhere(tmp_path):
@@ -358,9 +363,7 @@ def test_auto_trains_with_the_bounds_it_found(auto, found):
 
 
 def test_auto_trains_as_if_there_had_been_no_sweep(auto, tmp_path):
-    plain = run(tmp_path, **auto.bounds).json()["history"]
-    for name, values in auto.json()["history"].items():
-        np.testing.assert_allclose(plain[name], values, rtol=1e-5)
+    assert_same_history(auto, run(tmp_path, **auto.bounds))
 
 
 def test_auto_without_a_suggestion_says_so_and_does_not_train(tmp_path):
@@ -505,11 +508,62 @@ def test_ctrl_c_before_the_first_step_leaves_no_curve(tmp_path):
     assert stopped.files == []
 
 
-def test_ctrl_c_in_the_training_leaves_no_half_results(tmp_path):
-    with ctrl_c_from_batch(6):
+def test_ctrl_c_in_the_first_epoch_leaves_no_half_results(tmp_path):
+    with ctrl_c_from_batch(2):
         stopped = run(tmp_path)
     assert (stopped.code, stopped.err) == (130, "\n[INFO] interrupted\n")
     assert stopped.files == []
+
+
+# --resume --------------------------------------------------------------------------------------------------
+
+
+def test_stopped_training_goes_on_as_if_it_had_not_been_stopped(trained, tmp_path):
+    with ctrl_c_from_batch(2 * STEPS + 2):
+        stopped = run(tmp_path)
+    assert (stopped.code, stopped.files) == (130, ["checkpoint.npz"])
+    assert "stopped; --resume goes on after epoch 2" in stopped.info
+    resumed = run(tmp_path, "--resume")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert "going on after epoch 2" in resumed.info
+    assert resumed.files == trained.files
+    assert_same_history(trained, resumed)
+    assert resumed.json()["test_accuracy"] == trained.json()["test_accuracy"]
+    weights = [
+        keras.models.load_model(each.folder / "output" / "model.keras").get_weights()
+        for each in (trained, resumed)
+    ]
+    for expected, got in zip(*weights, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def test_resume_with_nothing_to_resume_starts_anew(trained, tmp_path):
+    resumed = run(tmp_path, "--resume")
+    assert "nothing to resume, starting anew" in resumed.info
+    assert_same_history(trained, resumed)
+
+
+def test_training_without_resume_starts_anew(trained, tmp_path):
+    with ctrl_c_from_batch(2 * STEPS + 2):
+        run(tmp_path)
+    assert_same_history(trained, run(tmp_path))
+
+
+def test_more_epochs_may_follow_but_other_settings_may_not(tmp_path):
+    with ctrl_c_from_batch(STEPS + 2):
+        run(tmp_path)
+    other = run(tmp_path, "--resume", MAX_LR=0.02)
+    assert other.code == 2
+    assert re.fullmatch(r"\[ERROR\] --resume: .*MAX_LR = 0\.01, and it is 0\.02 now: .*\n", other.err)
+    longer = run(tmp_path, "--resume", NUM_EPOCHS=6)
+    assert len(longer.history()) == 6
+
+
+@pytest.mark.parametrize("argv", [["--resume", "--auto"], ["--resume", "--lr-find", "1"]])
+def test_resume_is_of_a_training_only(argv, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        pipeline.main(SimpleNamespace(**CONFIG), argv)
+    assert "--resume goes on with a training" in capsys.readouterr().err
 
 
 # Standard error while TensorFlow is imported ---------------------------------------------------------------
