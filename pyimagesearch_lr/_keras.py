@@ -22,7 +22,8 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import OrderedEnqueuer
 from tensorflow.python.eager import context as tf_context
 
-MAX_LOGS = 64
+MAX_LOGS = 16
+BATCHES_AHEAD = 16
 OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 
@@ -178,7 +179,7 @@ def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.dat
     adapter = ArrayDataAdapter(x, y, sample_weight, batch_size=batch_size, shuffle=True)
     options = tf.data.Options()
     options.autotune.enabled = False
-    return adapter.get_tf_dataset().with_options(options)
+    return adapter.get_tf_dataset().prefetch(BATCHES_AHEAD).with_options(options)
 
 
 def stop_workers(py_dataset: keras.utils.PyDataset) -> None:

@@ -121,9 +121,10 @@ class LearningRateFinder:
         """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.
 
         The data starts again whenever it runs out, and the test leaves it as it was: a `PyDataset` is walked
-        as a shallow copy, so that its position and order stay. A Python generator cannot start again: the
-        batches taken from it are gone, and if it runs out the test ends early with the stop reason
-        "exhausted"; warnings say so.
+        as a shallow copy, so that its position and order stay. Two things cannot be put back: the orders that
+        a `tf.data` pipeline with `shuffle` draws, and the batches taken from a Python generator. A generator
+        cannot start again either: if it runs out, the test ends early with the stop reason "exhausted".
+        Warnings say so.
 
         Args:
             train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays), a

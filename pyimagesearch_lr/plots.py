@@ -89,7 +89,9 @@ def lr_against_step(lrs: Any, *, base_lr: float, max_lr: float, ax: Any = None, 
     ax.plot(np.arange(len(lrs)), lrs, **SMOOTHED)
     for value, name in ((base_lr, "base_lr"), (max_lr, "max_lr")):
         ax.axhline(value, color=BOUNDS, linestyle="--", linewidth=1.0, label=f"{name} = {value:.3g}")
-    ax.legend(loc="upper right", framealpha=0.9)
+    span = max_lr - base_lr
+    ax.set_ylim(base_lr - 0.05 * span, max_lr + 0.2 * span)
+    ax.legend(loc="upper right", ncols=2)
     _label(ax, "step", "learning rate", title)
     return ax
 
@@ -97,7 +99,7 @@ def lr_against_step(lrs: Any, *, base_lr: float, max_lr: float, ax: Any = None, 
 def _mark_bounds(ax: Any, suggestion: Any) -> None:
     ax.axvspan(suggestion.base_lr, suggestion.max_lr, color=BOUNDS, alpha=0.12, linewidth=0)
     for value, name in ((suggestion.base_lr, "base_lr"), (suggestion.max_lr, "max_lr")):
-        label = f"{name} = {value:.2g}"
+        label = f"{name} = {value:.1e}"
         ax.axvline(value, color=BOUNDS, linestyle="--", linewidth=1.5, label=label)
 
 

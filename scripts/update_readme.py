@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +26,8 @@ def filled(text: str) -> str:
     epochs = len(training["history"]["loss"])
     text = _fill(text, "lrfind_minutes", f"{sweep['metadata']['seconds'] / 60:.0f} minutes")
     text = _fill(text, "epoch_seconds", f"{training['seconds'] / epochs:.0f} s")
+    cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
+    text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
     return _fill(text, "results", "\n" + _results(training, epochs) + "\n")
 
 
@@ -50,6 +53,34 @@ def _results(training: dict, epochs: int) -> str:
     }
     lines = ["| MiniGoogLeNet on Fashion-MNIST, all images | this run | the tutorial |", "|---|---|---|"]
     return "\n".join(lines + [f"| {name} | {values} |" for name, values in rows.items()])
+
+
+def _cost(bench: dict) -> str:
+    network, small = bench["minigooglenet"], bench["small"]
+    rows = [
+        ("MiniGoogLeNet, batch 64: sweep / plain `fit`", _spread(network["sweep_over_fit"]), "1.02"),
+        ("small dense network, batch 32: sweep / plain `fit`", _spread(small["sweep_over_fit"]), "0.6"),
+        ("the same: a callback at every batch / sweep", _spread(small["usual_way_over_sweep"]), "at least 3"),
+        ("peak memory, 100 MB model, Adam, snapshot on disk: sweep / `fit`",
+         f"{bench['memory']['on_disk_over_fit']:.2f}", "1.1"),
+        ("the same, snapshot in memory", f"{bench['memory']['in_memory_over_fit']:.2f}", ""),
+        ("200 to 20,000 steps: largest deviation from a straight line",
+         f"{bench['steps']['largest_deviation']:.0%}", "10 %"),
+    ]  # fmt: skip
+    lines = ["| ratio of times, within one run | median (range of 7) | target |", "|---|---|---|"]
+    lines += [f"| {name} | {value} | {target} |" for name, value, target in rows]
+    lines += ["", "| parameters | a sweep of 20 steps | of which the snapshot |", "|---|---|---|"]
+    for row in bench["size"]["sizes"]:
+        seconds = median(row["seconds"])
+        lines.append(f"| {row['parameters']:,} | {seconds:.2f} s | {row['snapshot_share']:.0%} |")
+    machine = network["machine"]
+    versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
+    lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {machine['date']}."]
+    return "\n".join(lines)
+
+
+def _spread(ratio: dict) -> str:
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
 if __name__ == "__main__":
