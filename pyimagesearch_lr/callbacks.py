@@ -94,7 +94,8 @@ class LRFinder(keras.callbacks.Callback):
         self.restore = restore
         self.verbose = verbose
         self._stack = ExitStack()
-        self._recorder: _keras.StepRecorder | None = None
+        self._recorder: Any = None
+        self._is_preserved = False
         self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
 
     @property
@@ -120,6 +121,8 @@ class LRFinder(keras.callbacks.Callback):
         return curve.plot(ax=ax)
 
     def on_train_begin(self, logs=None):
+        self._stack.close()
+        self._is_preserved = False
         self._sweep = self._new_sweep(self.num_steps or self._length_of_fit())
         capacity = self.model.steps_per_execution
         if self.validation_data is not None and self._sweep.steps_per_lr % capacity:
@@ -132,7 +135,6 @@ class LRFinder(keras.callbacks.Callback):
         self._progress = keras.utils.Progbar(
             self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
         )
-        self._stack = ExitStack()
         self._stack.callback(setattr, self.model, "stop_training", False)
         train_function = self._stack.enter_context(self._recorder.installed(self._sweep.step_lrs))
         self.model.train_function = self._guarded(train_function)
@@ -173,7 +175,7 @@ class LRFinder(keras.callbacks.Callback):
         return step_logs.pop(self.monitor)
 
     def _take_down(self) -> None:
-        for step_logs in self._recorder.read() if self._recorder else ():
+        for step_logs in self._recorder.read():
             if self._sweep.stop_reason is None:
                 self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
         if self._sweep.losses:
@@ -192,7 +194,7 @@ class LRFinder(keras.callbacks.Callback):
 
         def guarded_train_function(iterator):
             with self._closed_on_error():
-                if not _keras.is_built(self.model):
+                if not self._is_preserved:
                     _keras.build_from(self.model, iterator)
                     self._preserve()
                 return train_function(iterator)
@@ -211,6 +213,7 @@ class LRFinder(keras.callbacks.Callback):
             raise
 
     def _preserve(self) -> None:
+        self._is_preserved = True
         if self.restore:
             self._stack.enter_context(_state.preserved(self.model, self.snapshot_dir))
 

@@ -127,9 +127,10 @@ class LearningRateFinder:
         Warnings say so.
 
         Args:
-            train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays), a
-                `tf.data.Dataset`, a `keras.utils.PyDataset`, an iterator of `ImageDataGenerator.flow`, a
-                PyTorch `DataLoader` or a generator of batches.
+            train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays),
+                an array `x` for a model that needs no targets, a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, an iterator of `ImageDataGenerator.flow`, a PyTorch `DataLoader` or
+                a generator of batches.
             start_lr: Float, the first rate.
             end_lr: Float, the last rate.
             epochs: Int; None takes `ceil(sample_size / steps_per_epoch)`.
@@ -156,6 +157,7 @@ class LearningRateFinder:
                 unknown and `steps_per_epoch` is not given.
         """
         _check_model(self.model)
+        train_data = _as_tuple_if_arrays(train_data)
         num_batches = _num_batches(train_data, batch_size)
         steps_per_epoch = _steps_per_epoch(steps_per_epoch, num_batches, type(train_data).__name__)
         epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
@@ -298,6 +300,13 @@ def _check_model(model: keras.Model) -> None:
             "`LearningRateFinder.find` trains the model, and it has no optimizer and loss yet. Call "
             "`model.compile(optimizer=..., loss=...)` first."
         )
+
+
+def _as_tuple_if_arrays(train_data: Any) -> Any:
+    """`[x, y]` as `(x, y)`, and inputs without targets as `(x, None)`; other data as they are."""
+    if isinstance(train_data, list):
+        return tuple(train_data)
+    return (train_data, None) if hasattr(train_data, "shape") else train_data
 
 
 def _source(train_data: Any, batch_size: int, sample_weight: Any) -> Any:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from pyimagesearch_lr import LRCurve
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,6 +26,8 @@ def filled(text: str) -> str:
     sweep = json.loads((ROOT / "output/lrfind.json").read_text(encoding="utf-8"))
     training = json.loads((ROOT / "output/training.json").read_text(encoding="utf-8"))
     epochs = len(training["history"]["loss"])
+    suggestion = LRCurve.load(ROOT / "output/lrfind.json").suggest()
+    text = _fill(text, "bounds", f"{suggestion.base_lr:.1e} and {suggestion.max_lr:.1e}")
     text = _fill(text, "lrfind_minutes", f"{sweep['metadata']['seconds'] / 60:.0f} minutes")
     text = _fill(text, "epoch_seconds", f"{training['seconds'] / epochs:.0f} s")
     cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))

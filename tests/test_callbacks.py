@@ -129,6 +129,20 @@ class TestLRFinder:
         assert network.optimizer._learning_rate is holder_rate
         assert lr_finder.curve.stop_reason == "interrupted"
 
+    def test_a_sweep_that_was_left_open_is_put_back_when_the_next_one_begins(self):
+        x, y = data(64)
+        network = model()
+        network.fit(x, y, verbose=0)
+        before = variables(network)
+        lr_finder = LRFinder(1e-3, 1.0)
+        raising = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            network.fit(x, y, epochs=3, callbacks=[lr_finder, raising], verbose=0)
+        network.fit(x, y, epochs=3, callbacks=[lr_finder], verbose=0)
+        assert len(lr_finder.curve) == 6
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
     def test_monitor_takes_another_key_of_the_logs(self):
         lr_finder = LRFinder(1e-5, 1e-2, monitor="accuracy", stop_factor=None)
         model().fit(dataset(*data(64)), epochs=2, callbacks=[lr_finder], verbose=0, shuffle=False)

@@ -143,7 +143,7 @@ class TestData:
         x, y = data(40)
         weights = np.linspace(0, 2, 40).astype("float32")
         oracle = model(dropout=0).train_on_batch(x, y, weights, return_dict=True)["loss"]
-        for source, beside in (((x, y, weights), None), ((x, y), weights)):
+        for source, beside in (((x, y, weights), None), ([x, y, weights], None), ((x, y), weights)):
             curve = LearningRateFinder(model(dropout=0)).find(
                 source, **SWEEP, epochs=2, batch_size=40, sample_weight=beside
             )
@@ -292,6 +292,14 @@ class TestModels:
         network.compile("sgd", "mse")
         expected = np.mean((network.predict(x, verbose=0) - y) ** 2) + 0.5 * np.mean(x**2)
         curve = LearningRateFinder(network).find((x, y), **SWEEP, epochs=2, batch_size=48)
+        assert curve.raw_losses[0] == pytest.approx(expected, rel=1e-4)
+
+    def test_inputs_without_targets(self):
+        x, _ = data(48)
+        network = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(2), Penalised()])
+        network.compile("sgd")
+        expected = 0.5 * np.mean(network.predict(x, verbose=0) ** 2)
+        curve = LearningRateFinder(network).find(x, **SWEEP, epochs=2, batch_size=48)
         assert curve.raw_losses[0] == pytest.approx(expected, rel=1e-4)
 
     def test_compiled_anew_between_two_sweeps(self):
