@@ -61,7 +61,7 @@ def test_bounds_are_shaded_and_named_with_their_values():
     assert [line.get_xdata()[0] for line in ax.lines[2:]] == [1.2e-4, 1e-2]
     (shade,) = ax.patches
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((1.2e-4, 1e-2))
-    assert labels_of(ax)[2:] == ["base_lr = 0.00012", "max_lr = 0.01"]
+    assert labels_of(ax)[2:] == ["base_lr = 1.2e-04", "max_lr = 1.0e-02"]
     assert ax.get_title() == "sweep"
 
 
