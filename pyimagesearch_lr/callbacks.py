@@ -59,6 +59,7 @@ class LRFinder(keras.callbacks.Callback):
 
     Example:
 
+    >>> import numpy as np
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> x = np.random.default_rng(0).normal(size=(320, 4))
@@ -255,6 +256,7 @@ class CyclicLR(keras.callbacks.Callback):
 
     Example:
 
+    >>> import numpy as np
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> clr = CyclicLR(base_lr=0.25, max_lr=0.75, step_size=2)
