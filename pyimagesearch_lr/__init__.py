@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "CyclicLR": "callbacks",
+    "CyclicalLearningRate": "keras_schedules",
     "LRCurve": "curve",
     "LRFinder": "callbacks",
     "LearningRateFinder": "finder",

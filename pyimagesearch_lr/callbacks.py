@@ -232,7 +232,7 @@ class CyclicLR(keras.callbacks.Callback):
     training at the bottom of a cycle: train a whole number of cycles, `2 * step_size` steps each.
 
     With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
-    have the rate of its first.
+    have the rate of its first; `CyclicalLearningRate` gives each step its own.
 
     Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
 
@@ -276,22 +276,7 @@ class CyclicLR(keras.callbacks.Callback):
         scale_mode: str = "cycle",
     ):
         super().__init__()
-        if not 0 <= base_lr < max_lr:
-            raise ValueError(
-                "`CyclicLR`: `base_lr` must be at least 0 and less than `max_lr`. "
-                f"Received: base_lr={base_lr}, max_lr={max_lr}."
-            )
-        if not step_size > 0:
-            raise ValueError(f"`CyclicLR`: `step_size` must be above 0. Received: step_size={step_size}.")
-        if mode not in schedules.CYCLIC_MODES:
-            raise ValueError(
-                f"`CyclicLR`: `mode` must be one of {schedules.CYCLIC_MODES}. Received: mode={mode!r}."
-            )
-        if scale_mode not in schedules.SCALE_MODES:
-            raise ValueError(
-                f"`CyclicLR`: `scale_mode` must be one of {schedules.SCALE_MODES}. "
-                f"Received: scale_mode={scale_mode!r}."
-            )
+        schedules.check_cyclic("CyclicLR", base_lr, max_lr, step_size, mode, scale_mode)
         self.base_lr = base_lr
         self.max_lr = max_lr
         self.step_size = step_size

@@ -106,6 +106,7 @@ def cyclic(
     gamma: float = 1.0,
     scale_fn: Callable | None = None,
     scale_mode: str = "cycle",
+    xp: Any = np,
 ) -> Any:
     """Cyclical learning rate: up from `base_lr` to `max_lr` in `step_size` steps and down again.
 
@@ -127,6 +128,7 @@ def cyclic(
         gamma: Float, the base of "exp_range".
         scale_fn: Function of the cycle (from 1) or of the step (from 0); it is given the shape of `step`.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
+        xp: The module that computes: `numpy`, or `keras.ops` for a `step` that is a float64 tensor.
 
     Returns:
         The learning rate, of the shape of `step`.
@@ -143,9 +145,9 @@ def cyclic(
     """
     if scale_mode not in SCALE_MODES:
         raise ValueError(f"`scale_mode` must be one of {SCALE_MODES}. Received: scale_mode={scale_mode!r}.")
-    step = np.asarray(step, dtype=np.float64)
-    cycle = np.floor(1 + step / (2 * step_size))
-    height = 1 - np.abs(step / step_size - 2 * cycle + 1)
+    step = np.asarray(step, dtype=np.float64) if xp is np else step
+    cycle = xp.floor(1 + step / (2 * step_size))
+    height = 1 - xp.abs(step / step_size - 2 * cycle + 1)
     if scale_fn is not None:
         scale = scale_fn(cycle if scale_mode == "cycle" else step)
     elif mode == "triangular":
@@ -157,3 +159,22 @@ def cyclic(
     else:
         raise ValueError(f"`mode` must be one of {CYCLIC_MODES}. Received: mode={mode!r}.")
     return base_lr + (max_lr - base_lr) * height * scale
+
+
+def check_cyclic(
+    owner: str, base_lr: float, max_lr: float, step_size: float, mode: str, scale_mode: str
+) -> None:
+    """Raise a ValueError that names `owner`, the argument and the fix, if the arguments make no cycle."""
+    if not 0 <= base_lr < max_lr:
+        raise ValueError(
+            f"`{owner}`: `base_lr` must be at least 0 and less than `max_lr`. "
+            f"Received: base_lr={base_lr}, max_lr={max_lr}."
+        )
+    if not step_size > 0:
+        raise ValueError(f"`{owner}`: `step_size` must be above 0. Received: step_size={step_size}.")
+    if mode not in CYCLIC_MODES:
+        raise ValueError(f"`{owner}`: `mode` must be one of {CYCLIC_MODES}. Received: mode={mode!r}.")
+    if scale_mode not in SCALE_MODES:
+        raise ValueError(
+            f"`{owner}`: `scale_mode` must be one of {SCALE_MODES}. Received: scale_mode={scale_mode!r}."
+        )

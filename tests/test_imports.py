@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "callbacks": {"sweep", "schedules", "curve", "_state", "_keras"},
     "finder": {"callbacks", "sweep", "curve", "suggest", "_state", "_keras"},
     "checkpoint": {"_keras", "files"},
+    "keras_schedules": {"schedules"},
     "minigooglenet": {"layers"},
     "report": {"files", "plots"},
 }
@@ -40,7 +41,14 @@ MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__"}
 
 NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "files", "settings")
 TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline"}
-KERAS_ROOMS = TENSORFLOW_ROOMS | {"_state", "callbacks", "checkpoint", "finder", "minigooglenet"}
+KERAS_ROOMS = TENSORFLOW_ROOMS | {
+    "_state",
+    "callbacks",
+    "checkpoint",
+    "finder",
+    "keras_schedules",
+    "minigooglenet",
+}
 
 ROOMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
