@@ -53,6 +53,7 @@ def main(config: Any, argv: list[str] | None = None) -> int:
 
 def console() -> int:
     """The command `pyimagesearch-lr`: `main` with the config.py of the current folder."""
+    _parse(None)  # --help and a mistyped option need no config.py
     sys.path.insert(0, os.getcwd())
     try:
         import config
@@ -78,6 +79,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--lr-find",
         type=int,
         default=0,
+        choices=(0, 1),
         metavar="1",
         help="1: find the bounds, do not train (default: 0)",
     )

@@ -455,7 +455,7 @@ def test_unwritable_output_ends_with_2_before_the_data_is_loaded(tmp_path):
     )
 
 
-@pytest.mark.parametrize("argv", [["--lr-find", "yes"], ["--lr-finder-of-rates"], ["extra"]])
+@pytest.mark.parametrize("argv", [["--lr-find", "yes"], ["--lr-find", "2"], ["--rates"], ["extra"]])
 def test_bad_argument_ends_with_2_and_the_usage(capsys, argv):
     with pytest.raises(SystemExit, match="2"):
         pipeline.main(SimpleNamespace(**CONFIG), argv)
@@ -718,6 +718,7 @@ def console(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != ROOT])
     monkeypatch.delitem(sys.modules, "config", raising=False)
     monkeypatch.setattr(pipeline, "main", lambda config: config.MIN_LR)
+    monkeypatch.setattr(sys, "argv", ["pyimagesearch-lr"])
     yield pipeline.console
     sys.modules.pop("config", None)
 
@@ -725,6 +726,13 @@ def console(monkeypatch, tmp_path):
 def test_installed_command_takes_the_config_of_the_current_folder(console, tmp_path):
     (tmp_path / "config.py").write_text("MIN_LR = 7\n")
     assert console() == 7
+
+
+def test_installed_command_explains_itself_without_a_config(console, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["pyimagesearch-lr", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        console()
+    assert "--lr-find" in capsys.readouterr().out
 
 
 def test_installed_command_without_a_config_says_where_it_looked(console, capsys, tmp_path):
