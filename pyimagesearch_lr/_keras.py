@@ -24,6 +24,7 @@ from tensorflow.python.eager import context as tf_context
 
 MAX_LOGS = 16
 BATCHES_AHEAD = 16
+ATTRIBUTES_OF_FIT = ("history", "stop_training", "_eval_epoch_iterator", "test_function")
 OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 

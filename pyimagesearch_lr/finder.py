@@ -387,6 +387,6 @@ def _undisturbed(model: keras.Model, evaluates: bool) -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Your input ran out of data")
         steps = 1 if evaluates else _steps_per_execution(model)
         stack.enter_context(_keras.replaced_attribute(model, "steps_per_execution", steps))
-        for name in ("history", "stop_training", "_eval_epoch_iterator", "test_function"):
+        for name in _keras.ATTRIBUTES_OF_FIT:
             stack.enter_context(_keras.replaced_attribute(model, name, None))
         yield
