@@ -114,8 +114,7 @@ class StepRecorder:
             rates: float array of shape `(steps,)`, the rate of each step; the last one serves beyond its end.
         """
         self._rates.assign(rates)
-        self._step.assign(0)
-        self._read = 0
+        self.rewind()
         model, holder = self.model, rate_holder(self.model.optimizer)
         with ExitStack() as stack:
             schedule = _RateOfStep(self._rates, self._step)
@@ -126,6 +125,11 @@ class StepRecorder:
                     model.make_train_function(force=True)
                 self._train_function = model.train_function
             yield self._train_function
+
+    def rewind(self) -> None:
+        """Begin with the first rate again."""
+        self._step.assign(0)
+        self._read = 0
 
     def read(self) -> list[dict[str, float]]:
         """The logs of every step since the last call, in order."""
@@ -173,14 +177,15 @@ def _what_is_traced(model: keras.Model) -> tuple:
 
 
 def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.data.Dataset:
-    """The batches that `fit` makes of arrays, shuffled anew every epoch, without tf.data's autotuning.
+    """The batches that `fit` makes of arrays, without end and shuffled anew every pass.
 
-    Autotuning gains nothing on arrays in memory, and its thread holds up the end of a short `fit`.
+    In one dataset of many passes, an execution of many steps may reach over the end of a pass. Without
+    autotuning: it gains nothing on arrays in memory, and its thread holds up the end of a short `fit`.
     """
     adapter = ArrayDataAdapter(x, y, sample_weight, batch_size=batch_size, shuffle=True)
     options = tf.data.Options()
     options.autotune.enabled = False
-    return adapter.get_tf_dataset().prefetch(BATCHES_AHEAD).with_options(options)
+    return adapter.get_tf_dataset().repeat().prefetch(BATCHES_AHEAD).with_options(options)
 
 
 def stop_workers(py_dataset: keras.utils.PyDataset) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from pyimagesearch_lr import _keras
 
 
 @contextmanager
-def preserved(model: keras.Model, directory: str | os.PathLike | None = None) -> Iterator[None]:
+def preserved(model: keras.Model, directory: str | os.PathLike | None = None) -> Iterator[Callable[[], None]]:
     """Copy every variable of the model and its optimizer now and put the copies back at the end.
+
+    The body is given a function that puts them back at once, as often as it is called.
 
     Weights, batch-normalisation statistics, optimizer slots, the step counter, the learning rate, the loss
     scale, dropout's seeds and the metrics come back bit for bit, also when the body raises.
@@ -42,26 +44,33 @@ def preserved(model: keras.Model, directory: str | os.PathLike | None = None) ->
     with (
         _copies_in_memory(variables) if directory is None else _copies_on_disk(variables, directory) as copies
     ):
-        try:
-            yield
-        finally:
-            for variable, copy in zip(variables, copies, strict=True):
+
+        def put_back() -> None:
+            for variable, copy in zip(variables, copies(), strict=True):
                 variable.assign(copy)
 
+        try:
+            yield put_back
+        finally:
+            put_back()
+
 
 @contextmanager
-def _copies_in_memory(variables: list) -> Iterator[list[np.ndarray]]:
-    yield [np.array(variable.numpy()) for variable in variables]
+def _copies_in_memory(variables: list) -> Iterator[Callable[[], Iterable[np.ndarray]]]:
+    copies = [np.array(variable.numpy()) for variable in variables]
+    yield lambda: copies
 
 
 @contextmanager
-def _copies_on_disk(variables: list, directory: str | os.PathLike) -> Iterator[Iterator[np.ndarray]]:
+def _copies_on_disk(
+    variables: list, directory: str | os.PathLike
+) -> Iterator[Callable[[], Iterable[np.ndarray]]]:
     """Copies in files of a temporary folder, read back one at a time."""
     with tempfile.TemporaryDirectory(prefix="snapshot-", dir=directory) as folder:
         files = [Path(folder, str(number)) for number in range(len(variables))]
         for file, variable in zip(files, variables, strict=True):
             file.write_bytes(variable.numpy().tobytes())
-        yield (
+        yield lambda: (
             np.frombuffer(file.read_bytes(), variable.dtype.as_numpy_dtype).reshape(variable.shape)
             for file, variable in zip(files, variables, strict=True)
         )

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr.curve import LRCurve
@@ -38,6 +39,8 @@ class LRFinder(keras.callbacks.Callback):
             goes on to `end_lr`. See `Sweep` for losses near zero and below.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
         steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+        repeats: Int, how many sweeps to make, each from the same state and on the batches that come next;
+            `fit` has to go on for that many times `num_steps`.
         monitor: String, the key of `logs` that is taken as the loss.
         validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as in
             Smith's test, with that of the training steps beside it as the metric "train_loss". Needs
@@ -49,7 +52,7 @@ class LRFinder(keras.callbacks.Callback):
             `verbose=0`).
 
     Attributes:
-        curve: `LRCurve`, what was measured; None before the first `fit`.
+        curve: `LRCurve`, what was measured, the mean of repeated sweeps; None before the first `fit`.
         lrs: List of floats, the rates of the recorded steps.
         losses: List of floats, the smoothed losses.
 
@@ -79,6 +82,7 @@ class LRFinder(keras.callbacks.Callback):
         stop_factor: float | None = 4.0,
         beta: float = 0.98,
         steps_per_lr: int = 1,
+        repeats: int = 1,
         monitor: str = "loss",
         validation_data: Any = None,
         snapshot_dir: str | os.PathLike | None = None,
@@ -91,26 +95,32 @@ class LRFinder(keras.callbacks.Callback):
         self.validation_data = validation_data
         self.snapshot_dir = snapshot_dir
         self.num_steps = num_steps
+        self.repeats = _checked_repeats(repeats, restore)
         self.monitor = monitor
         self.restore = restore
         self.verbose = verbose
         self._stack = ExitStack()
+        self._put_back: Callable[[], None] | None = None
         self._recorder: Any = None
         self._is_preserved = False
+        self._finished: list[Sweep] = []
         self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
 
     @property
     def curve(self) -> LRCurve | None:
-        """What has been measured so far, None before the first step."""
-        return self._sweep.curve(**self._ramp) if self._sweep.losses else None
+        """What has been measured so far, None before the first step; repeated sweeps count when whole."""
+        curves = [sweep.curve(**self._ramp) for sweep in self._finished or [self._sweep] if sweep.losses]
+        return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
 
     @property
     def lrs(self) -> list[float]:
-        return self._sweep.lrs[: len(self._sweep.losses)].tolist()
+        curve = self.curve
+        return [] if curve is None else curve.lrs.tolist()
 
     @property
     def losses(self) -> list[float]:
-        return list(self._sweep.losses)
+        curve = self.curve
+        return [] if curve is None else curve.losses.tolist()
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the curve; see `LRCurve.plot`."""
@@ -124,7 +134,8 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._stack.close()
         self._is_preserved = False
-        self._sweep = self._new_sweep(self.num_steps or self._length_of_fit())
+        self._finished = []
+        self._sweep = self._new_sweep(self.num_steps or self._length_of_fit() // self.repeats)
         capacity = self.model.steps_per_execution
         if self.validation_data is not None and self._sweep.steps_per_lr % capacity:
             raise ValueError(
@@ -134,7 +145,7 @@ class LRFinder(keras.callbacks.Callback):
         if self._recorder is None or not self._recorder.serves(self.model):
             self._recorder = _keras.StepRecorder(self.model)
         self._progress = keras.utils.Progbar(
-            self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
+            self.repeats * self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
         )
         self._stack.callback(setattr, self.model, "stop_training", False)
         train_function = self._stack.enter_context(self._recorder.installed(self._sweep.step_lrs))
@@ -145,8 +156,8 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         with self._closed_on_error():
             self._take_down()
-        if self._sweep.stop_reason is not None:
-            self.model.stop_training = True
+            if self._sweep.stop_reason is not None:
+                self._next_sweep()
 
     def on_train_end(self, logs=None):
         self.close("exhausted")
@@ -155,6 +166,17 @@ class LRFinder(keras.callbacks.Callback):
         """End the sweep and put everything back; `fit` does this by itself. Harmless when done twice."""
         self._sweep.stop(reason)
         self._stack.close()
+
+    def _next_sweep(self) -> None:
+        """Go on with the next repetition from the same state, or end `fit` after the last."""
+        self._finished.append(self._sweep)
+        if len(self._finished) == self.repeats:
+            self.model.stop_training = True
+            return
+        if self._put_back is not None:
+            self._put_back()
+        self._sweep = Sweep(self._sweep.lrs, **self._rules)
+        self._recorder.rewind()
 
     def _new_sweep(self, num_steps: int) -> Sweep:
         return Sweep.over(**self._ramp, num_steps=num_steps, **self._rules)
@@ -181,7 +203,9 @@ class LRFinder(keras.callbacks.Callback):
                 self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
         if self._sweep.losses:
             values = [("lr", self._sweep.lrs[len(self._sweep.losses) - 1]), ("loss", self._sweep.losses[-1])]
-            self._progress.update(self._sweep.step, values, finalize=self._sweep.stop_reason is not None)
+            done = len(self._finished) * self._sweep.num_steps + self._sweep.step
+            is_last = self._sweep.stop_reason is not None and len(self._finished) + 1 == self.repeats
+            self._progress.update(done, values, finalize=is_last)
 
     def _validation_loss(self) -> float | None:
         if self.validation_data is None or not self._sweep.closes_rate:
@@ -216,7 +240,49 @@ class LRFinder(keras.callbacks.Callback):
     def _preserve(self) -> None:
         self._is_preserved = True
         if self.restore:
-            self._stack.enter_context(_state.preserved(self.model, self.snapshot_dir))
+            preserved = _state.preserved(self.model, self.snapshot_dir)
+            self._put_back = self._stack.enter_context(preserved)
+
+
+class LRProbe(LRFinder):
+    """One short training with a cyclical rate inside `fit`, recorded and undone like a sweep.
+
+    Args:
+        base_lr: Float, the lowest rate of the cycle.
+        max_lr: Float, the highest rate of the cycle.
+        num_steps: Int, the steps of the one whole cycle.
+        **settings: As for `LRFinder`.
+
+    Example:
+
+    >>> LRProbe(base_lr=1.0, max_lr=3.0, num_steps=4).step_lrs.tolist()
+    [1.0, 2.0, 3.0, 2.0]
+    """
+
+    def __init__(self, base_lr: float, max_lr: float, num_steps: int, **settings: Any):
+        super().__init__(base_lr, max_lr, num_steps, **settings)
+
+    @property
+    def step_lrs(self) -> np.ndarray:
+        """The rate of every step, shape `(num_steps,)`."""
+        return self._sweep.step_lrs
+
+    def _new_sweep(self, num_steps: int) -> Sweep:
+        rates = schedules.cyclic(
+            np.arange(num_steps), self._ramp["start_lr"], self._ramp["end_lr"], num_steps / 2
+        )
+        return Sweep(rates, **self._rules)
+
+
+def _checked_repeats(repeats: int, restore: bool) -> int:
+    if repeats != int(repeats) or repeats < 1:
+        raise ValueError(f"`LRFinder`: `repeats` must be a whole number of at least 1. Received: {repeats}.")
+    if repeats > 1 and not restore:
+        raise ValueError(
+            "`LRFinder`: `repeats` begins each sweep from the same state, which needs `restore=True`. "
+            f"Received: repeats={repeats}, restore=False."
+        )
+    return int(repeats)
 
 
 class CyclicLR(keras.callbacks.Callback):

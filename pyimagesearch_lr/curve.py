@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,12 @@ import numpy as np
 
 from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.smoothing import rate_of_change
-from pyimagesearch_lr.suggest import NoSuggestion, Suggestion, suggest
+from pyimagesearch_lr.suggest import NoSuggestion, Probe, Suggestion, best_probe, smoothed, suggest
 
 STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "interrupted")
 FORMAT = "pyimagesearch_lr.LRCurve/1"
 METRICS = "metrics."
+SWEEP = "sweep."
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,9 @@ class LRCurve:
             "interrupted".
         metrics: Dict of arrays of shape `(rates,)`, the model's other metrics of each step by itself.
         metadata: Dict, the settings and versions of the sweep; has to be JSON-serialisable.
+        sweep_losses: float64 array of shape `(sweeps, rates)`, the raw losses of each sweep where the test
+            was repeated and `raw_losses` is their mean; None for one sweep.
+        probes: Tuple of `Probe`, the short trainings that verified the curve's answer; empty without.
 
     Raises:
         ValueError: If the arrays differ in length or the stop reason is unknown.
@@ -53,14 +60,20 @@ class LRCurve:
     stop_reason: str
     metrics: dict[str, np.ndarray] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    sweep_losses: Any = None
+    probes: tuple[Probe, ...] = ()
 
     def __post_init__(self):
         for name in ("lrs", "raw_losses", "losses"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         arrays = {name: np.asarray(values, dtype=np.float64) for name, values in self.metrics.items()}
         object.__setattr__(self, "metrics", arrays)
+        sweeps = self.raw_losses[None] if self.sweep_losses is None else self.sweep_losses
+        object.__setattr__(self, "sweep_losses", np.atleast_2d(np.asarray(sweeps, dtype=np.float64)))
+        object.__setattr__(self, "probes", tuple(self.probes))
         lengths = {"lrs": len(self.lrs), "raw_losses": len(self.raw_losses), "losses": len(self.losses)}
         lengths.update({name: len(values) for name, values in arrays.items()})
+        lengths["sweep_losses"] = self.sweep_losses.shape[1]
         if len(set(lengths.values())) > 1:
             raise ValueError(f"`LRCurve`: all arrays must have the same length. Received: {lengths}.")
         if self.stop_reason not in STOP_REASONS:
@@ -71,21 +84,53 @@ class LRCurve:
     def __len__(self) -> int:
         return len(self.lrs)
 
-    def suggest(self, method: str = "bounds") -> Suggestion:
+    @classmethod
+    def mean(cls, curves: Sequence[LRCurve]) -> LRCurve:
+        """The mean of repeated sweeps over the same rates, as far as the shortest of them goes.
+
+        Each sweep's raw losses stay in `sweep_losses`; stop reason and metadata are the shortest one's.
+        """
+        shortest = min(curves, key=len)
+        n = len(shortest)
+        sweeps = np.stack([curve.raw_losses[:n] for curve in curves])
+        metrics = {
+            name: np.mean([curve.metrics[name][:n] for curve in curves], axis=0) for name in shortest.metrics
+        }
+        losses = np.mean([curve.losses[:n] for curve in curves], axis=0)
+        return cls(
+            shortest.lrs,
+            sweeps.mean(axis=0),
+            losses,
+            shortest.stop_reason,
+            metrics,
+            shortest.metadata,
+            sweep_losses=sweeps,
+        )
+
+    def suggest(self, method: str | None = None) -> Suggestion:
         """Learning rates to train with, read off the curve.
 
         Args:
-            method: String, the name of a method in `pyimagesearch_lr.suggest.METHODS`: "bounds" for cyclical
-                training.
+            method: String, the name of a method in `pyimagesearch_lr.suggest.METHODS`, or "verified" for what
+                trained best of the curve's probes. None takes "verified" where there are probes and "bounds",
+                for cyclical training, where there are none.
 
         Returns:
-            A `Suggestion` with `base_lr`, `max_lr`, `method` and `reason`.
+            A `Suggestion` with `base_lr`, `max_lr`, `method` and `reason`, and `spread` where the sweep was
+            repeated.
 
         Raises:
             NoSuggestion: If the curve supports none; its message says why and what to do.
             ValueError: If the method is unknown.
         """
-        return suggest(self.lrs, self.raw_losses, method=method)
+        if method is None:
+            method = "verified" if self.probes else "bounds"
+        if method == "verified":
+            return best_probe(self.probes)
+        suggestion = suggest(self.lrs, self.raw_losses, method=method)
+        if len(self.sweep_losses) == 1:
+            return suggestion
+        return dataclasses.replace(suggestion, spread=self._spread(method))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the curve to `path`, whole or not at all.
@@ -125,6 +170,9 @@ class LRCurve:
     def plot(self, ax: Any = None, *, skip_begin: int = 0, skip_end: int = 0, title: str = "") -> Any:
         """Draw raw and smoothed loss against the learning rate, with the suggested bounds if there are any.
 
+        The smoothed line is the one that suggestions are read off; a band around it spans the sweeps where
+        the test was repeated, and a dot marks where the loss falls fastest.
+
         Args:
             ax: matplotlib Axes to draw on; None makes a figure.
             skip_begin: Int, how many of the first rates to leave out.
@@ -136,16 +184,17 @@ class LRCurve:
         """
         from pyimagesearch_lr import plots
 
-        try:
-            suggestion = self.suggest()
-        except NoSuggestion:
-            suggestion = None
         shown = slice(skip_begin, max(0, len(self) - skip_end))
+        lrs = self.lrs[shown]
+        smooth = [smoothed(lrs, losses) for losses in self.sweep_losses[:, shown]]
+        shortest = min(len(losses) for _, losses in smooth)
         return plots.loss_against_lr(
-            self.lrs[shown],
+            lrs,
             self.raw_losses[shown],
-            self.losses[shown],
-            suggestion=suggestion,
+            *smoothed(lrs, self.raw_losses[shown]),
+            band=np.array([losses[:shortest] for _, losses in smooth]) if len(smooth) > 1 else None,
+            suggestion=self._answer(None),
+            steepest=self._answer("steep"),
             ax=ax,
             title=title,
         )
@@ -165,27 +214,43 @@ class LRCurve:
 
         return plots.rate_of_change(self.lrs, rate_of_change(self.losses, window), ax=ax, title=title)
 
-    def _columns(self) -> dict[str, np.ndarray]:
-        metrics = {METRICS + name: values for name, values in self.metrics.items()}
-        return {"lr": self.lrs, "raw_loss": self.raw_losses, "loss": self.losses, **metrics}
+    def _answer(self, method: str | None) -> Suggestion | None:
+        try:
+            return self.suggest(method)
+        except NoSuggestion:
+            return None
 
-    def _to_json(self) -> str:
-        document = {
+    def _spread(self, method: str) -> float:
+        """Standard deviation of log10(max_lr) over the sweeps that support an answer by themselves."""
+        answers = []
+        for losses in self.sweep_losses:
+            with suppress(NoSuggestion):
+                answers.append(suggest(self.lrs, losses, method=method).max_lr)
+        return float(np.std(np.log10(answers), ddof=1)) if len(answers) > 1 else float("nan")
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        sweeps = self.sweep_losses if len(self.sweep_losses) > 1 else []
+        sweeps = {f"{SWEEP}{number}": losses for number, losses in enumerate(sweeps, 1)}
+        metrics = {METRICS + name: values for name, values in self.metrics.items()}
+        return {"lr": self.lrs, "raw_loss": self.raw_losses, "loss": self.losses, **sweeps, **metrics}
+
+    def _header(self) -> dict[str, Any]:
+        probes = [{**dataclasses.asdict(probe), "loss": _number(probe.loss)} for probe in self.probes]
+        return {
             "format": FORMAT,
             "stop_reason": self.stop_reason,
             "metadata": self.metadata,
-            "columns": {name: _jsonable(values) for name, values in self._columns().items()},
+            **({"probes": probes} if probes else {}),
         }
+
+    def _to_json(self) -> str:
+        columns = {name: _jsonable(values) for name, values in self._columns().items()}
+        document = {**self._header(), "columns": columns}
         return json.dumps(document, allow_nan=False, indent=1)
 
     def _to_csv(self) -> str:
         text = io.StringIO()
-        header = {
-            "format": FORMAT,
-            "stop_reason": self.stop_reason,
-            "rates": len(self),
-            "metadata": self.metadata,
-        }
+        header = {**self._header(), "rates": len(self)}
         text.write("# " + json.dumps(header, allow_nan=False) + "\n")
         columns = self._columns()
         writer = csv.writer(text, lineterminator="\n")
@@ -203,20 +268,27 @@ def _format_of(path: Path) -> str:
 
 def _jsonable(values: np.ndarray) -> list[float | str]:
     """JSON has no NaN and no infinity: they are written as strings that `float` reads."""
-    return [value if np.isfinite(value) else str(value) for value in values.tolist()]
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float) -> float | str:
+    return value if np.isfinite(value) else str(value)
 
 
 def _fields(header: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
     if header["format"] != FORMAT:
         raise ValueError(f"its format is {header['format']!r}")
     columns = {name: np.array([float(value) for value in values]) for name, values in columns.items()}
+    sweeps = [columns.pop(name) for name in list(columns) if name.startswith(SWEEP)]
     return {
         "lrs": columns.pop("lr"),
         "raw_losses": columns.pop("raw_loss"),
         "losses": columns.pop("loss"),
-        "metrics": {name.removeprefix(METRICS): values for name, values in columns.items()},
         "stop_reason": header["stop_reason"],
+        "metrics": {name.removeprefix(METRICS): values for name, values in columns.items()},
         "metadata": header["metadata"],
+        "sweep_losses": sweeps or None,
+        "probes": [Probe(**{**probe, "loss": float(probe["loss"])}) for probe in header.get("probes", [])],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import inspect
 import math
@@ -13,14 +14,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from pyimagesearch_lr import _keras, _state
-from pyimagesearch_lr.callbacks import LRFinder
+from pyimagesearch_lr.callbacks import LRFinder, LRProbe
 from pyimagesearch_lr.curve import LRCurve
-from pyimagesearch_lr.suggest import METHODS, NoSuggestion
+from pyimagesearch_lr.probing import check_verify_steps, probe_around
+from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 
 STEPS_PER_EXECUTION = 32
 SMALL_MODEL = 500_000
+END_OF_PROBE = 0.2
 TUTORIAL_NAMES = {
     "trainData": "train_data",
     "startLR": "start_lr",
@@ -116,6 +120,9 @@ class LearningRateFinder:
         class_weight: dict | None = None,
         sample_weight: Any = None,
         callbacks: list | None = None,
+        repeats: int = 1,
+        verify: bool = False,
+        verify_steps: int = 1000,
         snapshot_dir: str | os.PathLike | None = None,
     ) -> LRCurve:
         """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.
@@ -145,6 +152,12 @@ class LearningRateFinder:
             class_weight: Dict of class index to weight, as in `fit`.
             sample_weight: Array of weights for arrays, as in `fit`.
             callbacks: List of further Keras callbacks for the time of the test.
+            repeats: Int, how many sweeps to make from the same state, on the batches that come next; the
+                curve is their mean, and its suggestion says how far their answers lie apart.
+            verify: Bool, whether to try what the curve suggests: rates around it are trained with for one
+                short cycle each, from the same state, and the one that ends with the lowest loss becomes the
+                curve's suggestion. See `LRCurve.probes`.
+            verify_steps: Int, how many steps these trainings may take together.
             snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
                 twice; None keeps the copy in memory.
 
@@ -153,50 +166,103 @@ class LearningRateFinder:
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError: If the arguments do not make a sweep, the data is empty, or its number of batches is
-                unknown and `steps_per_epoch` is not given.
+            ValueError: If the arguments do not make a sweep, the data is empty, its number of batches is
+                unknown and `steps_per_epoch` is not given, or `verify` is asked for on a generator.
         """
         _check_model(self.model)
+        if verify:
+            check_verify_steps(verify_steps)
+        if verify and inspect.isgenerator(train_data):
+            raise ValueError(
+                "`verify` trains on the same data again and again, and a generator cannot start again. Pass "
+                "arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, or leave `verify` out."
+            )
         train_data = _as_tuple_if_arrays(train_data)
         num_batches = _num_batches(train_data, batch_size)
         steps_per_epoch = _steps_per_epoch(steps_per_epoch, num_batches, type(train_data).__name__)
         epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
-        callback = LRFinder(
+        num_steps = int(epochs) * steps_per_epoch
+        fit = functools.partial(
+            self._fit,
+            train_data=train_data,
+            num_batches=num_batches,
+            batch_size=batch_size,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            callbacks=callbacks or [],
+        )
+        settings: dict[str, Any] = {
+            "stop_factor": self.stop_factor,
+            "beta": self.beta,
+            "snapshot_dir": snapshot_dir,
+        }
+        sweep = LRFinder(
             start_lr,
             end_lr,
-            int(epochs) * steps_per_epoch,
+            num_steps,
             ramp=ramp,
-            stop_factor=self.stop_factor,
-            beta=self.beta,
             steps_per_lr=steps_per_lr,
+            repeats=repeats,
             validation_data=validation_data,
-            snapshot_dir=snapshot_dir,
             verbose=verbose,
+            **settings,
         )
-        callback._recorder = self._recorder
-        passes = 1 if inspect.isgenerator(train_data) or num_batches == math.inf else callback.num_steps
-        with _undisturbed(self.model, evaluates=validation_data is not None), _state.preserved_randomness():
-            source = _source(train_data, batch_size, sample_weight)
-            try:
-                self.model.fit(
-                    source,
-                    epochs=passes,
-                    verbose=0,
-                    shuffle=isinstance(train_data, keras.utils.PyDataset),
-                    class_weight=class_weight,
-                    callbacks=[callback, *(callbacks or [])],
-                )
-            finally:
-                callback.close()
-                self.curve = callback.curve
-                self._recorder = callback._recorder
-                if isinstance(source, keras.utils.PyDataset):
-                    _keras.stop_workers(source)
+        try:
+            fit(sweep, repeats * num_steps)
+        finally:
+            self.curve = sweep.curve
         if self.curve is None:
             raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
         if self.curve.stop_reason == "exhausted":
-            _warn_of_exhaustion(callback)
+            _warn_of_exhaustion(sweep)
+        if verify:
+            probe = functools.partial(self._probe, fit, settings)
+            probes = tuple(_probes(self.curve, probe, verify_steps))
+            self.curve = dataclasses.replace(self.curve, probes=probes)
         return self.curve
+
+    def _probe(self, fit: Callable, settings: dict, base_lr: float, max_lr: float, steps: int) -> Probe:
+        """Train one short cycle, undo it, and say how it ended."""
+        callback = LRProbe(base_lr, max_lr, steps, **settings)
+        fit(callback, steps)
+        losses = [] if callback.curve is None else callback.curve.raw_losses.tolist()
+        last = losses[-max(1, round(steps * END_OF_PROBE)) :]
+        return Probe(base_lr, max_lr, len(losses), float(np.mean(last)) if len(losses) == steps else math.inf)
+
+    def _fit(
+        self,
+        callback: LRFinder,
+        steps: int,
+        *,
+        train_data: Any,
+        num_batches: float | None,
+        batch_size: int,
+        class_weight: dict | None,
+        sample_weight: Any,
+        callbacks: list,
+    ) -> None:
+        """Give `fit` the data and `callback`, and leave no trace of either."""
+        endless = isinstance(train_data, tuple) or inspect.isgenerator(train_data) or num_batches == math.inf
+        callback._recorder = self._recorder
+        evaluates = callback.validation_data is not None
+        with _undisturbed(self.model, evaluates), _state.preserved_randomness():
+            source = _source(train_data, batch_size, sample_weight)
+            if isinstance(train_data, tuple) and callback.repeats == 1:
+                source = source.take(steps)
+            try:
+                self.model.fit(
+                    source,
+                    epochs=1 if endless else steps,
+                    verbose=0,
+                    shuffle=isinstance(train_data, keras.utils.PyDataset),
+                    class_weight=class_weight,
+                    callbacks=[callback, *callbacks],
+                )
+            finally:
+                callback.close()
+                self._recorder = callback._recorder
+                if isinstance(source, keras.utils.PyDataset):
+                    _keras.stop_workers(source)
 
     @accepts_tutorial_names
     def plot_loss(self, skip_begin: int = 10, skip_end: int = 1, title: str = "", ax: Any = None) -> Any:
@@ -292,6 +358,19 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         except NoSuggestion:
             return
         _keras.set_learning_rate(self.model.optimizer, suggestion.max_lr)
+
+
+def _probes(curve: LRCurve, train: Callable[..., Probe], max_steps: int) -> list[Probe]:
+    """Short trainings around what the curve suggests; none where it suggests nothing."""
+    try:
+        bounds = curve.suggest("bounds")
+    except NoSuggestion:
+        return []
+
+    def train_cycle(max_lr: float, steps: int) -> Probe:
+        return train(min(bounds.base_lr, max_lr / 10), max_lr, steps)
+
+    return probe_around(bounds.max_lr, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
 
 
 def _check_model(model: keras.Model) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 
 RAW = {"color": "#9db7d5", "linewidth": 0.8}
 SMOOTHED = {"color": "#1f4e8c", "linewidth": 2.0}
+BAND = {"color": "#1f4e8c", "alpha": 0.2, "linewidth": 0}
+STEEPEST = {"color": "#d1632a", "marker": "o", "markersize": 7, "linestyle": "none"}
 BOUNDS = "#2e9e5b"
 
 
@@ -22,9 +24,12 @@ def new_axes(width: float = 8.0, height: float = 4.5) -> Any:
 def loss_against_lr(
     lrs: np.ndarray,
     raw_losses: np.ndarray,
-    losses: np.ndarray,
+    smooth_lrs: np.ndarray,
+    smooth_losses: np.ndarray,
     *,
+    band: np.ndarray | None = None,
     suggestion: Any = None,
+    steepest: Any = None,
     ax: Any = None,
     title: str = "",
 ) -> Any:
@@ -33,8 +38,11 @@ def loss_against_lr(
     Args:
         lrs: float array of shape `(rates,)`.
         raw_losses: float array of shape `(rates,)`.
-        losses: float array of shape `(rates,)`, smoothed.
-        suggestion: `Suggestion` to mark, or None.
+        smooth_lrs: float array of shape `(points,)`.
+        smooth_losses: float array of shape `(points,)`.
+        band: float array of shape `(sweeps, points)`, the smoothed losses of each sweep, or None.
+        suggestion: `Suggestion` of bounds to mark, or None.
+        steepest: `Suggestion` of the rate where the loss falls fastest, or None.
         ax: matplotlib Axes; None makes one.
         title: String.
 
@@ -44,10 +52,17 @@ def loss_against_lr(
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
     ax.plot(lrs, raw_losses, label="loss of each step", **RAW)
-    ax.plot(lrs, losses, label="smoothed", **SMOOTHED)
+    if band is not None:
+        rates = smooth_lrs[: band.shape[1]]
+        label = f"range of {len(band)} sweeps"
+        ax.fill_between(rates, band.min(axis=0), band.max(axis=0), label=label, **BAND)
+    ax.plot(smooth_lrs, smooth_losses, label="smoothed", **SMOOTHED)
     if suggestion is not None:
         _mark_bounds(ax, suggestion)
-    ax.set_ylim(*_readable_limits(raw_losses, losses))
+    if steepest is not None and len(smooth_lrs):
+        height = np.interp(np.log(steepest.max_lr), np.log(smooth_lrs), smooth_losses)
+        ax.plot([steepest.max_lr], [height], label=f"steepest at {steepest.max_lr:.1e}", **STEEPEST)
+    ax.set_ylim(*_readable_limits(raw_losses, smooth_losses))
     _label(ax, "learning rate (log scale)", "loss", title)
     ax.legend(loc="upper left", framealpha=0.9)
     return ax

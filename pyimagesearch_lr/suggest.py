@@ -7,21 +7,23 @@ is drawn lags behind the loss by a number of steps, so its shape moves with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr.smoothing import finite_mask
+from pyimagesearch_lr.smoothing import finite_mask, rate_of_change, simple_moving_average
 
 MIN_POINTS = 10
-SMOOTHING_DECADES = 0.15
+SMOOTHING_DECADES = 0.25
 GRID_PER_DECADE = 50
 FALL_BEGINS = 0.05
 TURNS = 0.1
-SAFETY_FACTOR = 6.0
+STEPS_LATE = 5
+LEANING = 1.25
 STANDS_OUT = 5.0
+SLIDE_THRESHOLD = 0.1
 
 
 class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not an error of the user's
@@ -37,12 +39,32 @@ class Suggestion:
         max_lr: Float, the highest rate of a cycle, or the rate to train with at a constant rate.
         method: String, the method that gave them.
         reason: String, one sentence that can be checked against the plot.
+        spread: Float, the standard deviation of log10(max_lr), in decades, over the sweeps of a curve that
+            was measured repeatedly; None for one sweep, NaN where fewer than two of them support an answer.
     """
 
     base_lr: float
     max_lr: float
     method: str
     reason: str
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One short training with a cyclical rate, from the state that the sweep began with.
+
+    Args:
+        base_lr: Float, the lowest rate of its cycle.
+        max_lr: Float, the highest rate of its cycle.
+        steps: Int, its length: one whole cycle.
+        loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
+    """
+
+    base_lr: float
+    max_lr: float
+    steps: int
+    loss: float
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -83,6 +105,31 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
     return METHODS[method](lrs, losses)
 
 
+def best_probe(probes: Sequence[Probe]) -> Suggestion:
+    """The bounds that trained best of those that were tried for longest.
+
+    Raises:
+        NoSuggestion: If there are no probes, or all of them diverged.
+    """
+    finite = [probe for probe in probes if np.isfinite(probe.loss)]
+    if not finite:
+        raise NoSuggestion(
+            "no probe trained to a finite loss: lower `start_lr`."
+            if probes
+            else "the curve has no probes: measure it with `find(..., verify=True)`."
+        )
+    longest = max(probe.steps for probe in finite)
+    best = min((probe for probe in finite if probe.steps == longest), key=lambda probe: probe.loss)
+    cost = sum(probe.steps for probe in probes)
+    return Suggestion(
+        best.base_lr,
+        best.max_lr,
+        "verified",
+        f"of {len({probe.max_lr for probe in probes})} rates tried in {cost} steps of short training, a "
+        f"cycle up to {best.max_lr:.1e} reached the lowest loss, {best.loss:.4g}.",
+    )
+
+
 def _method(name: str) -> Callable:
     def register(function: Callable) -> Callable:
         METHODS[name] = function
@@ -93,30 +140,33 @@ def _method(name: str) -> Callable:
 
 @_method("bounds")
 def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
-    """Bounds for cyclical training: from where the loss begins to fall to well below where it is lowest.
+    """Bounds for cyclical training: from where the loss begins to fall to the largest rate it still falls at.
 
     `base_lr` is the last rate before the minimum at which the smoothed loss is still within 5 % of the whole
-    fall from its level at the start. `max_lr` is the rate of the lowest smoothed loss divided by 6: a rate
-    at the minimum itself is about to diverge, and a sweep meets it only for a moment.
+    fall from its level at the start; `max_lr` is the rate of the lowest smoothed loss. Both are corrected: a
+    loss shows the effect of a rate some 5 steps late, so rates are read 5 steps earlier; and smoothing leans
+    towards the gentler side of the minimum, which 1.25 times makes up for. Both numbers were fitted to the
+    tuning tasks of `scripts/bench_suggestions.py`. Where the two lie within a decade, `base_lr` is a tenth of
+    `max_lr`.
 
     Source: the range test of Smith, 2017, arXiv:1506.01186, section 3.3, which reads both off by eye.
     """
     shape = _Shape.of(lrs, losses)
-    lowest = shape.lowest_lr
-    max_lr = max(lowest / SAFETY_FACTOR, float(lrs[0]))
-    base_lr = min(shape.fall_begins_lr, max_lr / 10)
-    base_lr = max(base_lr, float(lrs[0]))
-    if not base_lr < max_lr:
+    begins, lowest = (int(np.searchsorted(lrs, lr)) for lr in (shape.fall_begins_lr, shape.lowest_lr))
+    max_lr = float(min(LEANING * lrs[max(lowest - STEPS_LATE, 0)], lrs[-1]))
+    base_lr = max(min(float(lrs[max(begins - STEPS_LATE, 0)]), max_lr / 10), float(lrs[0]))
+    if lowest < STEPS_LATE or not base_lr < max_lr:
         raise NoSuggestion(
-            f"the loss is lowest at {lowest:.1e}, too close to the first rate of the sweep, {lrs[0]:.1e}: "
-            "lower `start_lr` to a tenth or less."
+            f"the loss is lowest at {shape.lowest_lr:.1e}, too close to the first rate of the sweep, "
+            f"{lrs[0]:.1e}: lower `start_lr` to a tenth or less."
         )
     return Suggestion(
         base_lr,
         max_lr,
         "bounds",
-        f"the loss begins to fall at {shape.fall_begins_lr:.1e} and is lowest at {lowest:.1e}; "
-        f"max_lr is a {SAFETY_FACTOR:g}th of that.",
+        f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e} and is lowest at "
+        f"{shape.lowest_lr:.1e}. A loss shows a rate's effect late: base_lr is the rate {STEPS_LATE} steps "
+        f"before the one, max_lr {LEANING:g} times the rate {STEPS_LATE} steps before the other.",
     )
 
 
@@ -128,17 +178,108 @@ def minimum(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     return Suggestion(lr, lr, "minimum", f"a tenth of {lowest:.1e}, where the loss is lowest.")
 
 
-@_method("steepest")
-def steepest(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
+@_method("constant")
+def constant(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
+    """A constant rate: the mean rate of a triangular cycle between the `bounds`."""
+    cycle = bounds(lrs, losses)
+    lr = (cycle.base_lr + cycle.max_lr) / 2
+    reason = f"the mean rate of a cycle from {cycle.base_lr:.1e} to {cycle.max_lr:.1e}."
+    return Suggestion(lr, lr, "constant", reason)
+
+
+@_method("steep")
+def steep(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     """A constant rate: where the smoothed loss falls fastest against the logarithm of the rate.
 
-    Looked for from where the fall begins: a high loss on the first steps is no fall.
+    fastai's `steep`, but of the smoothed loss, and looked for from where the fall begins: a high loss on the
+    first steps is no fall.
     """
     shape = _Shape.of(lrs, losses)
     slope = np.gradient(shape.smoothed, shape.log_lrs)
-    steepest = shape.fall_begins + np.argmin(slope[shape.fall_begins : shape.lowest + 1])
-    lr = float(np.clip(10 ** shape.log_lrs[steepest], lrs[0], lrs[-1]))
-    return Suggestion(lr, lr, "steepest", f"the loss falls fastest at {lr:.1e}.")
+    place = shape.fall_begins + int(np.argmin(slope[shape.fall_begins : shape.lowest + 1]))
+    lr = shape.lr_of(place)
+    return Suggestion(lr, lr, "steep", f"the loss falls fastest at {lr:.1e}.")
+
+
+@_method("valley")
+def valley(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
+    """A constant rate: the middle of the longest valley.
+
+    The valley is the longest strictly decreasing subsequence of the smoothed losses, from where the fall
+    begins. fastai's `valley` takes the subsequence's length for its first place, and so may answer with the
+    first or last rate of the sweep; here it is the place itself.
+    """
+    shape = _Shape.of(lrs, losses)
+    first, last = _longest_decrease(shape.smoothed[shape.fall_begins : shape.lowest + 1])
+    first, last = first + shape.fall_begins, last + shape.fall_begins
+    lr = shape.lr_of((first + last) // 2)
+    ends = f"{shape.lr_of(first):.1e} to {shape.lr_of(last):.1e}"
+    return Suggestion(lr, lr, "valley", f"the middle of the longest fall of the loss, {ends}.")
+
+
+@_method("slide")
+def slide(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
+    """A constant rate: the largest one before the slope of the loss begins to change for the worse.
+
+    A window of half a decade slides down from the lowest loss until the slopes at its two ends, in falls a
+    decade, differ by less than 0.1; its lower end is the answer. fastai's `slide`, whose window and threshold
+    are in steps and in units of the loss, and so depend on the length of the sweep and the scale of the loss.
+    """
+    shape = _Shape.of(lrs, losses)
+    slope = (np.gradient(shape.smoothed, shape.log_lrs) / shape.fall)[: shape.lowest + 1]
+    width = max(1, round(0.5 / (shape.log_lrs[1] - shape.log_lrs[0])))
+    calm = np.flatnonzero(np.abs(slope[width:] - slope[:-width]) < SLIDE_THRESHOLD)
+    lr = shape.lr_of(int(calm[-1]) if len(calm) else shape.fall_begins)
+    return Suggestion(lr, lr, "slide", f"above {lr:.1e} the slope of the loss changes.")
+
+
+@_method("moving_average")
+def moving_average(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
+    """A constant rate: where the moving average of the loss's rate of change is lowest.
+
+    Change and average are taken over a third of a decade of the smoothed loss, where Surmenok's are taken
+    over a number of steps and so depend on the length of the sweep, and are read off in the middle, from
+    where the fall begins to where the loss is lowest.
+
+    Source: Surmenok, 2017, Estimating an Optimal Learning Rate For a Deep Neural Network.
+    """
+    shape = _Shape.of(lrs, losses)
+    window = max(1, round((1 / 3) / (shape.log_lrs[1] - shape.log_lrs[0])))
+    change = simple_moving_average(rate_of_change(shape.smoothed, window)[window:], window)
+    middles = np.arange(len(change)) + window // 2 - (window - 1) // 2
+    is_fall = (middles >= shape.fall_begins) & (middles <= shape.lowest)
+    place = int(middles[is_fall][np.argmin(change[is_fall])]) if is_fall.any() else shape.fall_begins
+    lr = shape.lr_of(place)
+    return Suggestion(lr, lr, "moving_average", f"the loss falls fastest around {lr:.1e}.")
+
+
+def smoothed(lrs: Any, losses: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The smoothed curve that all methods read, as far as its losses are finite.
+
+    Args:
+        lrs: Array of shape `(rates,)`, increasing and above 0.
+        losses: Array of shape `(rates,)`, the raw losses.
+
+    Returns:
+        Rates on an even grid of log10(lr) and their smoothed losses; both empty for fewer than two losses.
+
+    Example:
+
+    >>> rates, losses = smoothed(np.geomspace(1e-4, 1, 41), np.full(41, 2.0))
+    >>> bool(np.allclose(losses, 2.0))
+    True
+    """
+    losses = np.asarray(losses, dtype=np.float64)
+    losses = losses[: _finite_until(losses)]
+    if len(losses) < 2:
+        return np.empty(0), np.empty(0)
+    grid, values, _ = _smooth(np.log10(np.asarray(lrs, dtype=np.float64)[: len(losses)]), losses)
+    return 10**grid, values
+
+
+def _finite_until(losses: np.ndarray) -> int:
+    finite = finite_mask(losses)
+    return len(losses) if finite.all() else int(np.argmin(finite))
 
 
 @dataclass(frozen=True)
@@ -149,12 +290,12 @@ class _Shape:
     smoothed: np.ndarray
     level: float
     lowest: int
+    range: tuple[float, float]
 
     @classmethod
     def of(cls, lrs: np.ndarray, losses: np.ndarray) -> _Shape:
-        finite = finite_mask(losses)
-        broke_off = not finite.all()
-        end = int(np.argmin(finite)) if broke_off else len(losses)
+        end = _finite_until(losses)
+        broke_off = end < len(losses)
         if end < MIN_POINTS:
             raise NoSuggestion(
                 f"the curve has {end} finite losses and at least {MIN_POINTS} are needed: "
@@ -164,13 +305,16 @@ class _Shape:
         grid, smoothed, noise = _smooth(log_lrs, losses)
         level = float(np.median(losses[: max(MIN_POINTS // 2, end // 10)]))
         lowest = int(np.argmin(smoothed))
-        shape = cls(grid, smoothed, level, lowest)
+        shape = cls(grid, smoothed, level, lowest, (float(lrs[0]), float(lrs[end - 1])))
         shape._check(noise, broke_off)
         return shape
 
+    def lr_of(self, place: int) -> float:
+        return float(np.clip(10 ** self.log_lrs[place], *self.range))
+
     @property
     def lowest_lr(self) -> float:
-        return float(10 ** self.log_lrs[self.lowest])
+        return self.lr_of(self.lowest)
 
     @property
     def fall(self) -> float:
@@ -184,7 +328,7 @@ class _Shape:
 
     @property
     def fall_begins_lr(self) -> float:
-        return float(10 ** self.log_lrs[self.fall_begins])
+        return self.lr_of(self.fall_begins)
 
     def _check(self, noise: float, broke_off: bool) -> None:
         rise = float(self.smoothed[-1] - self.smoothed[self.lowest])
@@ -204,14 +348,28 @@ class _Shape:
             )
 
 
+def _longest_decrease(values: np.ndarray) -> tuple[int, int]:
+    """First and last place of the longest strictly decreasing subsequence."""
+    lengths = np.ones(len(values), dtype=int)
+    firsts = np.arange(len(values))
+    for place in range(1, len(values)):
+        higher = np.flatnonzero(values[:place] > values[place])
+        if len(higher):
+            before = higher[np.argmax(lengths[higher])]
+            lengths[place], firsts[place] = lengths[before] + 1, firsts[before]
+    last = int(np.argmax(lengths))
+    return int(firsts[last]), last
+
+
 def _smooth(log_lrs: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Gaussian kernel regression on an even grid, and the standard error of its values.
 
-    The kernel's width is fixed in decades, so that sweeps of any length get the same shape.
+    The kernel's width is fixed in decades, so that sweeps of any length get the same shape; in a sweep of
+    less than 2.5 decades it is a tenth of them.
     """
     span = log_lrs[-1] - log_lrs[0]
     spacing = span / (len(log_lrs) - 1)
-    width = max(SMOOTHING_DECADES, 1.5 * spacing)
+    width = max(min(SMOOTHING_DECADES, span / 10), 1.5 * spacing)
     grid = np.linspace(log_lrs[0], log_lrs[-1], max(MIN_POINTS, int(span * GRID_PER_DECADE)))
     weights = np.exp(-0.5 * ((grid[:, None] - log_lrs[None, :]) / width) ** 2)
     smoothed = weights @ losses / weights.sum(axis=1)

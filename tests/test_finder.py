@@ -1,6 +1,7 @@
 """`LearningRateFinder`: every step's own loss, on any data, and the model exactly as it was."""
 
 import random
+import statistics
 import threading
 from contextlib import nullcontext
 
@@ -11,9 +12,14 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from models import CLASSES, FEATURES, assert_same_state, data, model, state
 
+from pyimagesearch_lr import NoSuggestion
+from pyimagesearch_lr.callbacks import LRFinder
 from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder
+from pyimagesearch_lr.suggest import suggest
 
 SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
+REPEATED = {"start_lr": 1e-5, "end_lr": 10.0, "epochs": 10, "batch_size": 16, "verbose": 0}
+VERIFIED = {**REPEATED, "start_lr": 1e-6}
 PERIODIC = {"start_lr": 1e-4, "end_lr": 1e3, "epochs": 10, "batch_size": 16, "verbose": 0}
 
 
@@ -692,7 +698,7 @@ class TestPeriodicLRFinder:
     def test_apply_gives_the_optimizer_what_the_method_suggests(self):
         x, y = data(70)
         network = model(keras.optimizers.SGD(1e-9))
-        periodic = PeriodicLRFinder((x, y), every=1, apply="minimum", **PERIODIC)
+        periodic = PeriodicLRFinder((x, y), every=1, apply="minimum", **{**PERIODIC, "epochs": 40})
         network.fit(x, y, callbacks=[periodic], verbose=0)
         suggested = periodic.curves[1].suggest("minimum").max_lr
         assert float(network.optimizer.learning_rate) == pytest.approx(suggested, rel=1e-6)
@@ -716,3 +722,119 @@ class TestPeriodicLRFinder:
     def test_bad_arguments(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             PeriodicLRFinder(data(8), **arguments)
+
+
+class TestRepeats:
+    """`repeats=n`: n sweeps from the same state on the batches that come next."""
+
+    def test_each_sweep_begins_from_the_same_state(self):
+        x, y = data(16)
+        network = model(keras.optimizers.SGD(0.1, momentum=0.9), dropout=0)
+        curve = LearningRateFinder(network, stop_factor=None).find((x, y), **REPEATED, repeats=3)
+        assert curve.sweep_losses.shape == (3, 10)
+        np.testing.assert_allclose(curve.sweep_losses[1:], curve.sweep_losses[[0, 0]], rtol=1e-3)
+
+    def test_sweeps_see_other_batches_and_the_curve_is_their_mean(self):
+        x, y = data(160)
+        curve = LearningRateFinder(model(), stop_factor=None).find((x, y), **REPEATED, repeats=3)
+        assert len({tuple(losses) for losses in curve.sweep_losses}) == 3
+        np.testing.assert_allclose(curve.raw_losses, curve.sweep_losses.mean(axis=0))
+        assert len(curve) == 100
+
+    def test_model_is_put_back_bit_for_bit(self):
+        x, y = data(160)
+        network = model(keras.optimizers.Adam(0.01))
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        LearningRateFinder(network).find((x, y), **REPEATED, repeats=2)
+        assert_same_state(before, state(network))
+
+    def test_suggestion_tells_how_far_the_sweeps_lie_apart(self):
+        x, y = data(320)
+        curve = LearningRateFinder(model()).find((x, y), **{**REPEATED, "epochs": 20}, repeats=3)
+        single = [suggest(curve.lrs, losses).max_lr for losses in curve.sweep_losses]
+        assert curve.suggest().spread == pytest.approx(statistics.stdev(np.log10(single)))
+
+    def test_keeping_the_mock_weights_cannot_be_combined(self):
+        with pytest.raises(ValueError, match=r"needs `restore=True`\. Received: repeats=2, restore=False"):
+            LRFinder(repeats=2, restore=False)
+
+    @pytest.mark.parametrize("repeats", [0, -1, 1.5])
+    def test_number_that_is_not_a_count_is_refused(self, repeats):
+        with pytest.raises(ValueError, match=rf"whole number of at least 1\. Received: {repeats}"):
+            LRFinder(repeats=repeats)
+
+
+class TestVerify:
+    """`verify=True`: what trains best in short trainings becomes the answer."""
+
+    @staticmethod
+    def line(count=320):
+        """A linear problem that SGD solves for rates below 1 and not for those above."""
+        x = np.random.default_rng(0).normal(size=(count, 1)).astype("float32")
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+        network.compile(keras.optimizers.SGD(0.1), "mse")
+        return network, x, 3 * x + np.random.default_rng(1).normal(scale=0.1, size=x.shape).astype("float32")
+
+    def test_answer_is_what_trained_best_of_those_tried_longest(self):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), **VERIFIED, verify=True, verify_steps=240)
+        longest = [probe for probe in curve.probes if probe.steps == 40]
+        assert len(longest) == 3
+        best = min(longest, key=lambda probe: probe.loss)
+        found = curve.suggest()
+        assert (found.base_lr, found.max_lr, found.method) == (best.base_lr, best.max_lr, "verified")
+        assert curve.suggest("bounds").method == "bounds"
+
+    def test_probe_is_a_training_with_that_cycle(self):
+        network, x, y = self.line(16)
+        curve = LearningRateFinder(network).find(
+            (x, y), **{**VERIFIED, "epochs": 200}, verify=True, verify_steps=120
+        )
+        probe = curve.probes[0]
+        losses = []
+        for lr in [
+            *np.linspace(probe.base_lr, probe.max_lr, 6),
+            *np.linspace(probe.max_lr, probe.base_lr, 6)[1:-1],
+        ]:
+            network.optimizer.learning_rate = lr
+            losses.append(network.train_on_batch(x, y))
+        assert probe.steps == 10
+        assert probe.loss == pytest.approx(np.mean(losses[-2:]), rel=1e-3)
+
+    def test_steps_are_bounded(self):
+        network, x, y = self.line()
+        for verify_steps in (120, 500):
+            curve = LearningRateFinder(network).find(
+                (x, y), **VERIFIED, verify=True, verify_steps=verify_steps
+            )
+            assert verify_steps / 3 < sum(probe.steps for probe in curve.probes) <= verify_steps
+
+    def test_model_is_put_back_bit_for_bit(self):
+        network, x, y = self.line()
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        LearningRateFinder(network).find((x, y), **VERIFIED, verify=True, verify_steps=120)
+        assert_same_state(before, state(network))
+
+    def test_curve_without_an_answer_is_not_verified(self):
+        network, x, y = self.line()
+        sweep = {**VERIFIED, "start_lr": 1e-12, "end_lr": 1e-11}
+        curve = LearningRateFinder(network).find((x, y), **sweep, verify=True)
+        assert curve.probes == ()
+        with pytest.raises(NoSuggestion):
+            curve.suggest()
+
+    def test_generator_is_refused_before_anything_is_taken_from_it(self):
+        network, x, y = self.line()
+        generator = (batch for batch in [(x, y)])
+        with pytest.raises(ValueError, match="a generator cannot start again"):
+            LearningRateFinder(network).find(generator, 1e-6, 1.0, steps_per_epoch=2, verify=True)
+        assert len(list(generator)) == 1
+
+    def test_too_few_steps_are_refused_before_the_sweep(self):
+        network, x, y = self.line()
+        finder = LearningRateFinder(network)
+        with pytest.raises(ValueError, match=r"`verify_steps` must be at least 120\. Received: 100"):
+            finder.find((x, y), **VERIFIED, verify=True, verify_steps=100)
+        assert finder.curve is None

@@ -28,10 +28,11 @@ MAY_IMPORT = {
     "settings": {"schedules"},
     "suggest": {"smoothing"},
     "curve": {"files", "plots", "smoothing", "suggest"},
+    "probing": {"suggest"},
     "sweep": {"schedules", "smoothing", "curve"},
     "_state": {"_keras"},
     "callbacks": {"sweep", "schedules", "curve", "_state", "_keras"},
-    "finder": {"callbacks", "sweep", "curve", "suggest", "_state", "_keras"},
+    "finder": {"callbacks", "sweep", "curve", "probing", "suggest", "_state", "_keras"},
     "checkpoint": {"_keras", "files"},
     "keras_schedules": {"schedules"},
     "minigooglenet": {"layers"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__"}
 
-NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "files", "settings")
+NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files", "settings")
 TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline"}
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_state",

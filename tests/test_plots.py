@@ -38,31 +38,48 @@ def labels_of(ax) -> list[str]:
 
 
 def test_limits_show_the_fall_and_cut_the_diverging_tail():
-    low, high = plots.loss_against_lr(LRS, LOSSES, LOSSES).get_ylim()
+    low, high = plots.loss_against_lr(LRS, LOSSES, LRS, LOSSES).get_ylim()
     assert low < 0.5
     assert 2.3 < high < 5.0
 
 
 def test_limits_show_the_raw_losses_below_the_smoothed_ones():
     noisy = LOSSES - 0.3 * np.tile([0, 1], 100)
-    low, _ = plots.loss_against_lr(LRS, noisy, LOSSES).get_ylim()
+    low, _ = plots.loss_against_lr(LRS, noisy, LRS, LOSSES).get_ylim()
     assert low < 0.3
 
 
 def test_limits_show_negative_losses():
-    low, high = plots.loss_against_lr(LRS, LOSSES - 10, LOSSES - 10).get_ylim()
+    low, high = plots.loss_against_lr(LRS, LOSSES - 10, LRS, LOSSES - 10).get_ylim()
     assert low < -9.5
     assert -7.7 < high < -5.0
 
 
 def test_bounds_are_shaded_and_named_with_their_values():
     suggestion = Suggestion(1.2e-4, 1e-2, "bounds", "as seen.")
-    ax = plots.loss_against_lr(LRS, LOSSES, LOSSES, suggestion=suggestion, title="sweep")
+    ax = plots.loss_against_lr(LRS, LOSSES, LRS, LOSSES, suggestion=suggestion, title="sweep")
     assert [line.get_xdata()[0] for line in ax.lines[2:]] == [1.2e-4, 1e-2]
     (shade,) = ax.patches
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((1.2e-4, 1e-2))
     assert labels_of(ax)[2:] == ["base_lr = 1.2e-04", "max_lr = 1.0e-02"]
     assert ax.get_title() == "sweep"
+
+
+def test_steepest_place_is_a_dot_on_the_smoothed_line():
+    steepest = Suggestion(1e-3, 1e-3, "steep", "as seen.")
+    (*_, dot) = plots.loss_against_lr(LRS, LOSSES + 0.1, LRS, LOSSES, steepest=steepest).lines
+    assert dot.get_xdata() == [1e-3]
+    assert dot.get_ydata() == pytest.approx([2.3 - 1.8 / 3], abs=0.02)
+
+
+def test_repeated_sweeps_are_a_band_from_the_lowest_to_the_highest():
+    band = np.array([LOSSES - 0.2, LOSSES + 0.1, LOSSES])[:, :150]
+    ax = plots.loss_against_lr(LRS, LOSSES, LRS, LOSSES, band=band)
+    outline = ax.collections[0].get_paths()[0].vertices
+    assert "range of 3 sweeps" in labels_of(ax)
+    assert outline[:, 0].max() == LRS[149]
+    at_start = outline[outline[:, 0] == LRS[0], 1]
+    assert (at_start.min(), at_start.max()) == pytest.approx((2.1, 2.4))
 
 
 def test_rate_of_change_is_centred_on_zero_and_shows_the_steepest_fall():
@@ -106,7 +123,7 @@ def test_lr_against_step_counts_steps_from_0_and_draws_both_bounds():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda ax: plots.loss_against_lr(LRS, LOSSES, LOSSES, ax=ax),
+        lambda ax: plots.loss_against_lr(LRS, LOSSES, LRS, LOSSES, ax=ax),
         lambda ax: plots.rate_of_change(LRS, LOSSES, ax=ax),
         lambda ax: plots.lr_against_step(LRS, base_lr=0.1, max_lr=0.2, ax=ax),
     ],

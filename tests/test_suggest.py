@@ -43,8 +43,13 @@ def steep_curve_of(lrs, steepest: float = 1e-3, noise: float = 0.0, seed: int = 
 
 
 def curve_for(method: str, lrs, noise: float = 0.0, seed: int = 0) -> np.ndarray:
-    """A curve with one clear answer to what the method looks for."""
-    make = steep_curve_of if method == "steepest" else curve_of
+    """A curve with one clear answer to what the method looks for.
+
+    Bounds are read for a loss that, as in a training, shows each rate's effect 5 steps late.
+    """
+    if method in ("bounds", "constant"):
+        lrs = np.concatenate([np.full(5, lrs[0]), lrs[:-5]])
+    make = steep_curve_of if method in ("steep", "moving_average") else curve_of
     return make(lrs, noise=noise, seed=seed)
 
 
@@ -86,7 +91,7 @@ def test_minimum_is_a_tenth_of_the_rate_of_the_lowest_loss(case, noise):
 @pytest.mark.parametrize("steepest", [1e-5, 1e-3, 1e-1])
 def test_steepest_is_where_the_loss_falls_fastest_per_decade(steepest):
     lrs = sweep_of()
-    suggestion = suggest(lrs, steep_curve_of(lrs, steepest), "steepest")
+    suggestion = suggest(lrs, steep_curve_of(lrs, steepest), "steep")
     assert decades(suggestion.max_lr, steepest) < QUARTER_DECADE
 
 
@@ -94,7 +99,7 @@ def test_steepest_is_not_the_point_of_an_early_small_drop():
     lrs = sweep_of()
     losses = steep_curve_of(lrs)
     losses[lrs < 1e-7] += 0.1
-    assert decades(suggest(lrs, losses, "steepest").max_lr, 1e-3) < QUARTER_DECADE
+    assert decades(suggest(lrs, losses, "steep").max_lr, 1e-3) < QUARTER_DECADE
 
 
 def test_steepest_place_at_the_first_rate_is_not_below_it():
@@ -102,12 +107,12 @@ def test_steepest_place_at_the_first_rate_is_not_below_it():
     losses = 10 * np.exp(-8 * x) + np.maximum(0, 50 * (x - 0.8))
     for start_lr in np.geomspace(1.1e-6, 9.9e-5, 200):
         lrs = np.geomspace(start_lr, 2 * start_lr, 20)
-        found = suggest(lrs, losses, "steepest").max_lr
+        found = suggest(lrs, losses, "steep").max_lr
         assert found >= lrs[0]
-        assert found == pytest.approx(lrs[0])
+        assert found == pytest.approx(lrs[0], rel=0.1)
 
 
-@pytest.mark.parametrize("method", ["minimum", "steepest"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "bounds"])
 def test_methods_for_a_constant_rate_give_the_same_rate_twice(method):
     lrs = sweep_of()
     suggestion = suggest(lrs, curve_of(lrs), method)
@@ -280,8 +285,8 @@ def test_no_suggestion_is_a_value_error():
 
 
 def test_unknown_method_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"\('bounds', 'minimum', 'steepest'.*Received: method='valley'"):
-        suggest(sweep_of(), curve_of(sweep_of()), "valley")
+    with pytest.raises(ValueError, match=r"\('bounds', 'minimum', .*'steep'.*Received: method='hill'"):
+        suggest(sweep_of(), curve_of(sweep_of()), "hill")
 
 
 @pytest.mark.parametrize("shapes", [((3,), (4,)), ((2, 3), (2, 3)), ((), ())])

@@ -1,0 +1,70 @@
+"""Which rates are tried: the search finds the lowest loss wherever it lies, within its number of steps."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyimagesearch_lr.probing import probe_around
+from pyimagesearch_lr.suggest import NoSuggestion, Probe, best_probe
+
+LIMITS = (1e-8, 100.0)
+
+
+def trainer(best: float, diverges_at: float = math.inf):
+    """A training whose loss is lowest at one rate and infinite from another on."""
+
+    def train(max_lr, steps):
+        loss = abs(math.log10(max_lr / best)) if max_lr < diverges_at else math.inf
+        return Probe(max_lr / 10, max_lr, steps, loss)
+
+    return train
+
+
+@given(best=st.floats(-6, 1), start=st.floats(-1.5, 1.5))
+def test_best_rate_is_found_from_a_start_within_one_and_a_half_decades(best, start):
+    probes = probe_around(10 ** (best + start), trainer(10**best), 1200, LIMITS)
+    assert abs(math.log10(best_probe(probes).max_lr) - best) <= 0.1251
+    assert sum(probe.steps for probe in probes) <= 1200
+
+
+@given(start=st.floats(-9, 3), best=st.floats(-9, 3), diverges=st.floats(-9, 3), steps=st.integers(120, 5000))
+def test_rates_stay_in_the_limits_and_steps_in_their_bound(start, best, diverges, steps):
+    probes = probe_around(10**start, trainer(10**best, 10**diverges), steps, LIMITS)
+    assert all(LIMITS[0] * (1 - 1e-9) <= probe.max_lr <= LIMITS[1] * (1 + 1e-9) for probe in probes)
+    assert sum(probe.steps for probe in probes) <= steps
+
+
+def test_search_comes_down_from_rates_that_all_diverge():
+    probes = probe_around(1.0, trainer(1e-2, diverges_at=5e-2), 1200, LIMITS)
+    assert best_probe(probes).max_lr == pytest.approx(1e-2)
+
+
+def test_starts_that_differ_a_little_try_the_same_rates():
+    tried = [
+        [probe.max_lr for probe in probe_around(s, trainer(1e-2), 1200, LIMITS)] for s in (0.9e-3, 1.1e-3)
+    ]
+    assert tried[0] == tried[1]
+
+
+def test_only_the_best_are_tried_for_longer():
+    probes = probe_around(1e-3, trainer(2e-3), 1200, LIMITS)
+    short, long = ([p.max_lr for p in probes if p.steps == steps] for steps in (100, 200))
+    assert len(short) + len(long) == len(probes)
+    assert all(math.log10(b / a) == pytest.approx(0.25) for a, b in pairwise(long))
+    assert np.isclose(long, 10**-2.75).any()
+
+
+def test_nothing_that_trained_is_no_answer():
+    with pytest.raises(NoSuggestion, match="lower `start_lr`"):
+        best_probe([Probe(0.1, 1.0, 3, math.inf), Probe(0.1, 1.0, 3, math.nan)])
+
+
+def test_no_probes_say_how_to_get_them():
+    with pytest.raises(NoSuggestion, match="verify=True"):
+        best_probe([])
