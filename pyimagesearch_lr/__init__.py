@@ -1,17 +1,21 @@
 """A learning-rate finder and cyclical learning rates for Keras 3 on TensorFlow."""
 
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "CyclicLR": "callbacks",
+    "CyclicLR": "cycles",
     "CyclicalLearningRate": "keras_schedules",
     "LRCurve": "curve",
     "LRFinder": "callbacks",
     "LearningRateFinder": "finder",
+    "MidCycleWarning": "schedules",
     "MiniGoogLeNet": "minigooglenet",
     "NoSuggestion": "suggest",
+    "OneCycleLR": "cycles",
+    "OneCycleLearningRate": "keras_schedules",
     "PeriodicLRFinder": "finder",
     "Suggestion": "suggest",
 }
@@ -27,3 +31,8 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+if "keras" in sys.modules:  # a saved model then loads without a word on which room its parts are from
+    for _room in ("keras_schedules", "layers"):
+        import_module(f"{__name__}.{_room}")

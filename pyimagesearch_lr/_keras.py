@@ -6,6 +6,7 @@ stands here and nowhere else.
 
 from __future__ import annotations
 
+import inspect
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ MAX_LOGS = 16
 BATCHES_AHEAD = 16
 ATTRIBUTES_OF_FIT = ("history", "stop_training", "_eval_epoch_iterator", "test_function")
 OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
+KERAS_RATE_DRIVERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+MOMENTUM_NAMES = ("momentum", "beta_1")
 
 
 def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -35,14 +38,21 @@ def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optim
     return optimizer
 
 
-def is_rate_settable(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether a float can be assigned: false where the rate is a schedule or a callable."""
-    return isinstance(rate_holder(optimizer)._learning_rate, keras.Variable)
+def rate_source(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """The name of the schedule or callable that sets the optimizer's rate; None where a float can be set."""
+    rate = rate_holder(optimizer)._learning_rate
+    if isinstance(rate, keras.Variable):
+        return None
+    return getattr(rate, "__name__", type(rate).__name__)
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
-    """How many updates the optimizer has made."""
-    return int(optimizer.iterations.numpy())
+    """How many batches the optimizer has been given: what a schedule inside it counts.
+
+    With gradient accumulation that is more than the updates it made; with a loss scale, batches whose
+    gradients overflowed are not among them.
+    """
+    return int(rate_holder(optimizer)._iterations.numpy())
 
 
 def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
@@ -63,6 +73,140 @@ def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
             vars(owner)[name] = before
         else:
             vars(owner).pop(name, None)
+
+
+@contextmanager
+def closed_on_error(close: Callable[[], None]) -> Iterator[None]:
+    """Call `close` if the body raises, unless for the end of the data: `fit` calls no `on_train_end` then."""
+    try:
+        yield
+    except OUT_OF_DATA:
+        raise
+    except BaseException:
+        close()
+        raise
+
+
+def callbacks_of_fit() -> list[keras.callbacks.Callback]:
+    """The list of the `fit` that is calling a callback's hook just now, itself; empty outside of one.
+
+    Keras gives a callback no way to its neighbours; its `CallbackList` is found among the callers.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, keras.callbacks.CallbackList):
+            return owner.callbacks
+        frame = frame.f_back
+    return []
+
+
+def check_sole_driver(callback: keras.callbacks.Callback) -> None:
+    """Raise if another callback of this `fit` sets the learning rate as well.
+
+    Besides Keras's own, any callback does that says so by a true attribute `drives_learning_rate`.
+    """
+    for other in callbacks_of_fit():
+        drives = isinstance(other, KERAS_RATE_DRIVERS) or getattr(other, "drives_learning_rate", False)
+        if other is not callback and drives:
+            raise RuntimeError(
+                f"`{type(callback).__name__}` and `{type(other).__name__}` both drive the learning rate of "
+                "this `fit`. Give it one of them."
+            )
+
+
+def call_first(callback: keras.callbacks.Callback) -> None:
+    """Have the running `fit` call this callback before the others: they see what it puts in `logs`."""
+    callbacks = callbacks_of_fit()
+    if callback in callbacks:
+        callbacks.insert(0, callbacks.pop(callbacks.index(callback)))
+
+
+class CycledMomentum:
+    """Lets the momentum of a model's optimizer be set from step to step.
+
+    Keras keeps it as a float (`SGD.momentum`, `Adam.beta_1`), which is fixed in the train step once that is
+    traced. Here a variable takes its place while the step is traced; for all else it stays the float it was,
+    so that a model saved meanwhile has its own momentum.
+
+    Args:
+        model: A compiled `keras.Model`.
+
+    Raises:
+        ValueError: If the optimizer has no momentum, or one of 0, for which it keeps no velocities.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._traced_for = _what_is_traced(model)
+        self._train_function: Callable | None = None
+        self._holder = rate_holder(model.optimizer)
+        self._name = next((name for name in MOMENTUM_NAMES if vars(self._holder).get(name)), "")
+        if not self._name:
+            raise ValueError(
+                f"the momentum of `{type(self._holder).__name__}` cannot be cycled: it has none, or one of "
+                "0. Use SGD or RMSprop made with a `momentum` above 0, or one with a `beta_1`, as Adam."
+            )
+        with model.distribute_strategy.scope():
+            self._variable = keras.Variable(
+                vars(self._holder)[self._name],
+                trainable=False,
+                aggregation="only_first_replica",
+                name="cycled_momentum",
+            )
+
+    def serves(self, model: keras.Model) -> bool:
+        """Whether the momentum of `model`, as it is compiled now, is the one that this sets."""
+        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
+
+    def assign(self, momentum: float) -> None:
+        """Set the momentum of the next step."""
+        self._variable.assign(momentum)
+
+    @contextmanager
+    def installed(self) -> Iterator[Callable]:
+        """Put the variable in the optimizer; give the train function that has it; take it out at the end."""
+        number = _TracedAsVariable(vars(self._holder)[self._name], self._variable)
+        with (
+            replaced_attribute(self._holder, self._name, number),
+            replaced_attribute(self.model, "train_function", self._train_function),
+        ):
+            if self._train_function is None:
+                self.model.make_train_function(force=True)
+                self._train_function = self.model.train_function
+            yield self._train_function
+
+
+class _TracedAsVariable(float):
+    """A float to Python, to comparisons and to whoever saves it; the variable's value to computations."""
+
+    variable: keras.Variable
+    dtype: str
+
+    def __new__(cls, value: float, variable: keras.Variable):
+        self = super().__new__(cls, value)
+        self.variable = variable
+        self.dtype = variable.dtype
+        return self
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        value = tf.convert_to_tensor(self.variable)
+        return value if dtype is None else tf.cast(value, dtype)
+
+    def __add__(self, other):
+        return tf.convert_to_tensor(self) + other
+
+    def __sub__(self, other):
+        return tf.convert_to_tensor(self) - other
+
+    def __rsub__(self, other):
+        return other - tf.convert_to_tensor(self)
+
+    def __mul__(self, other):
+        return tf.convert_to_tensor(self) * other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
 
 
 class StepRecorder:
@@ -173,7 +317,8 @@ class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
 def _what_is_traced(model: keras.Model) -> tuple:
     """The objects that `compile` makes anew, and the options that a train function is traced with."""
     made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
-    return (*made, model.steps_per_execution, model.run_eagerly, model.jit_compile)
+    momenta = [vars(rate_holder(model.optimizer)).get(name) for name in MOMENTUM_NAMES]
+    return (*made, model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)
 
 
 def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.data.Dataset:

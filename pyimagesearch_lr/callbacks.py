@@ -1,10 +1,10 @@
-"""Guests in `fit`: `LRFinder` sweeps the learning rate, `CyclicLR` cycles it."""
+"""Guests in `fit`: `LRFinder` sweeps the learning rate; `CyclicLR` and `OneCycleLR` are here too."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import keras
@@ -12,7 +12,10 @@ import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.cycles import CyclicLR, OneCycleLR
 from pyimagesearch_lr.sweep import Sweep
+
+__all__ = ["CyclicLR", "LRFinder", "OneCycleLR"]
 
 
 class LRFinder(keras.callbacks.Callback):
@@ -59,6 +62,7 @@ class LRFinder(keras.callbacks.Callback):
     Raises:
         ValueError: If the arguments do not make a sweep, or the length of `fit` is unknown and `num_steps`
             is not given.
+        RuntimeError: At the start of `fit`, if another callback drives the learning rate too.
 
     Example:
 
@@ -71,6 +75,8 @@ class LRFinder(keras.callbacks.Callback):
     >>> lr_finder.curve.stop_reason
     'diverged'
     """
+
+    drives_learning_rate = True
 
     def __init__(
         self,
@@ -133,6 +139,7 @@ class LRFinder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._stack.close()
+        _keras.check_sole_driver(self)
         self._is_preserved = False
         self._finished = []
         self._sweep = self._new_sweep(self.num_steps or self._length_of_fit() // self.repeats)
@@ -154,7 +161,7 @@ class LRFinder(keras.callbacks.Callback):
             self._preserve()
 
     def on_train_batch_end(self, batch, logs=None):
-        with self._closed_on_error():
+        with _keras.closed_on_error(self.close):
             self._take_down()
             if self._sweep.stop_reason is not None:
                 self._next_sweep()
@@ -218,24 +225,13 @@ class LRFinder(keras.callbacks.Callback):
         """The train function, which builds what is not yet built, and puts everything back if it raises."""
 
         def guarded_train_function(iterator):
-            with self._closed_on_error():
+            with _keras.closed_on_error(self.close):
                 if not self._is_preserved:
                     _keras.build_from(self.model, iterator)
                     self._preserve()
                 return train_function(iterator)
 
         return guarded_train_function
-
-    @contextmanager
-    def _closed_on_error(self) -> Iterator[None]:
-        """Put everything back if the body raises: `fit` calls no `on_train_end` then."""
-        try:
-            yield
-        except _keras.OUT_OF_DATA:
-            raise
-        except BaseException:
-            self.close()
-            raise
 
     def _preserve(self) -> None:
         self._is_preserved = True
@@ -283,96 +279,3 @@ def _checked_repeats(repeats: int, restore: bool) -> int:
             f"Received: repeats={repeats}, restore=False."
         )
     return int(repeats)
-
-
-class CyclicLR(keras.callbacks.Callback):
-    """Cyclical learning rate inside `fit`: the rate goes up and down between two bounds, step by step.
-
-    `cycle = floor(1 + step / (2 * step_size))`
-    `height = 1 - abs(step / step_size - 2 * cycle + 1)`
-    `lr = base_lr + (max_lr - base_lr) * height * scale`
-
-    with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
-    "exp_range", or what `scale_fn` returns. `step` is the optimizer's count of updates, so that a second
-    `fit`, or a new process that has loaded the optimizer, goes on in mid-cycle at the right rate. End
-    training at the bottom of a cycle: train a whole number of cycles, `2 * step_size` steps each.
-
-    With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
-    have the rate of its first; `CyclicalLearningRate` gives each step its own.
-
-    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
-
-    Args:
-        base_lr: Float, the lowest rate of a cycle.
-        max_lr: Float, the highest rate of a cycle.
-        step_size: Number, the steps of half a cycle; 2 to 10 epochs' worth is usual.
-        mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
-        gamma: Float, the base of "exp_range".
-        scale_fn: Function of one number that returns the scale: of the cycle, from 1, or of the step, from 0.
-        scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
-
-    Attributes:
-        history: Dict of lists with an item a call of `fit`'s batch hook: "lr", the rate that was used,
-            "iterations", the steps done by then, and whatever `logs` holds.
-
-    Raises:
-        ValueError: If `base_lr` is not below `max_lr`, `step_size` is not positive, or `mode` or
-            `scale_mode` is unknown.
-        RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule.
-
-    Example:
-
-    >>> import numpy as np
-    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    >>> model.compile("sgd", "mse")
-    >>> clr = CyclicLR(base_lr=0.25, max_lr=0.75, step_size=2)
-    >>> history = model.fit(np.ones((6, 1)), np.ones(6), batch_size=1, callbacks=[clr], verbose=0)
-    >>> clr.history["lr"]
-    [0.25, 0.5, 0.75, 0.5, 0.25, 0.5]
-    """
-
-    def __init__(
-        self,
-        base_lr: float = 0.001,
-        max_lr: float = 0.006,
-        step_size: float = 2000.0,
-        mode: str = "triangular",
-        gamma: float = 1.0,
-        scale_fn: Callable | None = None,
-        scale_mode: str = "cycle",
-    ):
-        super().__init__()
-        schedules.check_cyclic("CyclicLR", base_lr, max_lr, step_size, mode, scale_mode)
-        self.base_lr = base_lr
-        self.max_lr = max_lr
-        self.step_size = step_size
-        self.mode = mode
-        self.gamma = gamma
-        self.scale_fn = scale_fn
-        self.scale_mode = scale_mode
-        self.history: dict[str, list] = {}
-
-    def lr_at(self, step: int) -> float:
-        """The rate of the given step."""
-        settings = (self.step_size, self.mode, self.gamma, self.scale_fn, self.scale_mode)
-        return float(schedules.cyclic(step, self.base_lr, self.max_lr, *settings))
-
-    def on_train_begin(self, logs=None):
-        if not _keras.is_rate_settable(self.model.optimizer):
-            raise RuntimeError(
-                "`CyclicLR` sets the learning rate, and this optimizer was made with a schedule that sets it "
-                "too. Give the optimizer a float `learning_rate`."
-            )
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self._lr = self.lr_at(_keras.steps_done(self.model.optimizer))
-        _keras.set_learning_rate(self.model.optimizer, self._lr)
-
-    def on_train_batch_end(self, batch, logs=None):
-        steps_done = _keras.steps_done(self.model.optimizer)
-        for name, value in {"lr": self._lr, "iterations": steps_done, **(logs or {})}.items():
-            self.history.setdefault(name, []).append(value)
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs["learning_rate"] = self._lr

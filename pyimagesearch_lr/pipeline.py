@@ -8,11 +8,13 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyimagesearch_lr.schedules import MidCycleWarning
 from pyimagesearch_lr.settings import SettingError, Settings
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ def _advise(curve: Any) -> Suggestion | None:
 
 def _train(settings: Settings, model: Any, data: _Data, resume: bool) -> None:
     """Phase 2: train with a cyclical rate, evaluate, report, draw."""
-    from pyimagesearch_lr.callbacks import CyclicLR
+    from pyimagesearch_lr.cycles import CyclicLR
 
     steps_per_epoch = len(data.train_images) // settings.batch_size
     clr = CyclicLR(
@@ -175,16 +177,18 @@ def _train(settings: Settings, model: Any, data: _Data, resume: bool) -> None:
         f"{settings.min_lr:g} and {settings.max_lr:g}..."
     )
     try:
-        model.fit(
-            data.training_batches(settings, drop_remainder=True, start_epoch=epochs_done),
-            validation_data=data.test_batches(settings),
-            steps_per_epoch=steps_per_epoch,
-            initial_epoch=epochs_done,
-            epochs=settings.num_epochs,
-            callbacks=[clr, checkpoint],
-            verbose=_verbosity(),
-            shuffle=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MidCycleWarning)  # the console has said it, in terms of config.py
+            model.fit(
+                data.training_batches(settings, drop_remainder=True, start_epoch=epochs_done),
+                validation_data=data.test_batches(settings),
+                steps_per_epoch=steps_per_epoch,
+                initial_epoch=epochs_done,
+                epochs=settings.num_epochs,
+                callbacks=[clr, checkpoint],
+                verbose=_verbosity(),
+                shuffle=False,
+            )
     except KeyboardInterrupt:
         if checkpoint.path.exists():
             _info(f"stopped; --resume goes on after epoch {len(checkpoint.logs['loss'])}")

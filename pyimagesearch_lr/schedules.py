@@ -6,6 +6,7 @@ A step is one batch update and counts from 0. Every function takes a scalar or a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -376,7 +377,7 @@ def epochs_that_end_a_cycle(
         """The number of epochs nearest to the end of each cycle from `first` on."""
         last = first + step * SEARCHED_CYCLES
         for cycle in range(first, last, step):
-            if 1 <= cycle and (cycles is None or cycle <= cycles):
+            if cycle >= 1 and (cycles is None or cycle <= cycles):
                 yield round((cycle * cycle_steps - offset) / steps_per_epoch)
 
     def ends_a_cycle(count: int) -> bool:
@@ -415,7 +416,7 @@ def _through_phases(
     if three_phase:
         knots.insert(2, (2 * pct_start * length - 2, middle))
     result = last + 0 * step
-    for (begin, start), (end, stop) in reversed(list(zip(knots, knots[1:], strict=False))):
+    for (begin, start), (end, stop) in reversed(list(pairwise(knots))):
         if end > max(begin, 0):
             share = (step - begin) / (end - begin)
             result = xp.where(step <= end, _annealed(start, stop, share, anneal, xp), result)

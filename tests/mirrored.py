@@ -51,4 +51,15 @@ clr = CyclicLR(0.01, 0.05, 2)
 mirrored.optimizer.iterations.assign(0)
 mirrored.fit(batches, callbacks=[clr], verbose=0, shuffle=False)
 np.testing.assert_allclose(clr.history["lr"], [0.01, 0.03, 0.05, 0.03], rtol=1e-6)
+
+with strategy.scope():
+    weight = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")]
+    )
+    weight.compile(keras.optimizers.SGD(7.0, momentum=0.9), "mean_absolute_error")
+ones = tf.data.Dataset.from_tensors((np.ones((2, 1)), np.full((2, 1), 100.0))).repeat(4)
+weight.fit(ones, callbacks=[CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))], verbose=0, shuffle=False)
+# The gradient is -1: the weight is the sum of velocities, velocity = momentum * velocity + rate.
+assert weight.get_weights()[0].item() == 1 + 2.5 + 3.625 + 3.8125
+assert weight.optimizer.momentum == 0.9
 print("same curve, same state")

@@ -1,12 +1,12 @@
-"""`LRFinder` and `CyclicLR` as guests in the user's own `fit`."""
+"""`LRFinder` as a guest in the user's own `fit`."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import assert_same_state, data, model, state
+from models import data, model, state
 
-from pyimagesearch_lr.callbacks import CyclicLR, LRFinder
+from pyimagesearch_lr.callbacks import LRFinder
 from pyimagesearch_lr.finder import LearningRateFinder
 
 
@@ -187,95 +187,3 @@ class TestLRFinder:
         assert "4/4" in shown
         assert "lr:" in shown
         assert "loss:" in shown
-
-
-def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):
-    """The rates the optimizer really had, read from the optimizer inside `fit`."""
-    network = model(keras.optimizers.SGD(7.0)) if network is None else network
-    seen = []
-    spy = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(float(network.optimizer.learning_rate))
-    )
-    x, y = data(4 * steps)
-    network.fit(x, y, batch_size=4, epochs=epochs, callbacks=[clr, spy], verbose=0, **fit_kwargs)
-    return seen
-
-
-class TestCyclicLR:
-    def test_triangular_goes_up_and_down_in_straight_lines(self):
-        clr = CyclicLR(base_lr=0.01, max_lr=0.05, step_size=4)
-        up = np.linspace(0.01, 0.05, 5)
-        expected = [*up[:-1], *up[:0:-1], *up[:-1], *up[:0:-1], 0.01]
-        np.testing.assert_allclose(rates_of_fit(clr, 17), expected, rtol=1e-6)
-        np.testing.assert_allclose(clr.history["lr"], expected, rtol=1e-12)
-
-    def test_triangular2_halves_the_height_of_every_cycle(self):
-        rates = rates_of_fit(CyclicLR(0.01, 0.05, 2, mode="triangular2"), 12)
-        np.testing.assert_allclose(
-            rates, [0.01, 0.03, 0.05, 0.03, 0.01, 0.02, 0.03, 0.02, 0.01, 0.015, 0.02, 0.015], rtol=1e-6
-        )
-
-    def test_exp_range_shrinks_the_height_by_gamma_a_step(self):
-        rates = rates_of_fit(CyclicLR(0.0, 1.0, 2, mode="exp_range", gamma=0.5), 5)
-        np.testing.assert_allclose(rates, [0.0, 0.5 * 0.5, 1.0 * 0.25, 0.5 * 0.125, 0.0], rtol=1e-6)
-
-    def test_scale_fn_of_the_cycle_and_of_the_step(self):
-        thirds = rates_of_fit(CyclicLR(0.0, 9.0, 1, scale_fn=lambda cycle: 3.0 ** (1 - cycle)), 6)
-        np.testing.assert_allclose(thirds, [0, 9, 0, 3, 0, 1], rtol=1e-6)
-        growing = CyclicLR(0.0, 1.0, 1, scale_fn=lambda step: step, scale_mode="iterations")
-        np.testing.assert_allclose(rates_of_fit(growing, 6), [0, 1, 0, 3, 0, 5], rtol=1e-6)
-
-    def test_goes_on_in_mid_cycle_in_the_next_fit_and_after_a_restart(self, tmp_path):
-        whole = rates_of_fit(CyclicLR(0.01, 0.05, 4), 10)
-        network = model(keras.optimizers.SGD(7.0))
-        first = rates_of_fit(CyclicLR(0.01, 0.05, 4), 3, network=network)
-        network.save(tmp_path / "half.keras")
-        second = rates_of_fit(
-            CyclicLR(0.01, 0.05, 4), 7, network=keras.models.load_model(tmp_path / "half.keras")
-        )
-        assert first + second == whole
-
-    def test_history_has_an_item_a_step_and_the_epoch_logs_have_the_rate(self):
-        clr = CyclicLR(0.01, 0.05, 4)
-        network = model(keras.optimizers.SGD(7.0))
-        x, y = data(12)
-        history = network.fit(x, y, batch_size=4, epochs=2, callbacks=[clr], verbose=0).history
-        assert clr.history["iterations"] == [1, 2, 3, 4, 5, 6]
-        assert {len(values) for values in clr.history.values()} == {6}
-        np.testing.assert_allclose(history["learning_rate"], [0.03, 0.04], rtol=1e-6)
-
-    def test_inside_loss_scaling(self):
-        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(7.0), initial_scale=2.0)
-        rates = rates_of_fit(CyclicLR(0.01, 0.05, 2), 4, network=model(optimizer))
-        np.testing.assert_allclose(rates, [0.01, 0.03, 0.05, 0.03], rtol=1e-6)
-
-    def test_refuses_an_optimizer_whose_rate_is_a_schedule(self):
-        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
-        with pytest.raises(RuntimeError, match=r"made with a schedule.*float `learning_rate`"):
-            rates_of_fit(CyclicLR(), 2, network=model(keras.optimizers.SGD(schedule)))
-
-    @pytest.mark.parametrize(
-        "arguments, message",
-        [
-            ({"base_lr": 0.1, "max_lr": 0.1}, "`base_lr` must be at least 0 and less than `max_lr`.*0.1"),
-            ({"base_lr": -0.1}, "`base_lr` must be at least 0"),
-            ({"base_lr": float("nan")}, "`base_lr` must be at least 0"),
-            ({"step_size": 0}, "`step_size` must be above 0.*0"),
-            ({"step_size": float("nan")}, "`step_size` must be above 0"),
-            ({"mode": "square"}, "`mode` must be one of.*triangular2.*'square'"),
-            ({"scale_mode": "epochs"}, "`scale_mode` must be one of.*'epochs'"),
-        ],
-    )
-    def test_bad_arguments(self, arguments, message):
-        with pytest.raises(ValueError, match=message):
-            CyclicLR(**arguments)
-
-
-def test_a_sweep_between_two_fits_does_not_move_the_cycle():
-    network = model(keras.optimizers.SGD(7.0))
-    first = rates_of_fit(CyclicLR(0.01, 0.05, 4), 3, network=network)
-    before = state(network)
-    LearningRateFinder(network).find(data(64), 1e-5, 1.0, epochs=4, verbose=0)
-    assert_same_state(before, state(network))
-    second = rates_of_fit(CyclicLR(0.01, 0.05, 4), 4, network=network)
-    np.testing.assert_allclose(first + second, [0.01, 0.02, 0.03, 0.04, 0.05, 0.04, 0.03], rtol=1e-6)

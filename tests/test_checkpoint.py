@@ -16,6 +16,7 @@ from models import data, model, state
 from pyimagesearch_lr.callbacks import CyclicLR
 from pyimagesearch_lr.checkpoint import EpochCheckpoint
 
+pytestmark = pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
 X, Y = data(64)
 SETTINGS = {"MAX_LR": 0.05, "SEED": 1}
 

@@ -31,10 +31,12 @@ MAY_IMPORT = {
     "probing": {"suggest"},
     "sweep": {"schedules", "smoothing", "curve"},
     "_state": {"_keras"},
-    "callbacks": {"sweep", "schedules", "curve", "_state", "_keras"},
+    "policies": {"schedules", "plots"},
+    "cycles": {"policies", "schedules", "_keras"},
+    "callbacks": {"cycles", "sweep", "schedules", "curve", "_state", "_keras"},
     "finder": {"callbacks", "sweep", "curve", "probing", "suggest", "_state", "_keras"},
     "checkpoint": {"_keras", "files"},
-    "keras_schedules": {"schedules"},
+    "keras_schedules": {"policies"},
     "minigooglenet": {"layers"},
     "report": {"files", "plots"},
 }
@@ -46,9 +48,11 @@ KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_state",
     "callbacks",
     "checkpoint",
+    "cycles",
     "finder",
     "keras_schedules",
     "minigooglenet",
+    "policies",
 }
 
 ROOMS = sorted(path.stem for path in FOLDER.glob("*.py"))

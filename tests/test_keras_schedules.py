@@ -1,14 +1,20 @@
-"""`CyclicalLearningRate`: the rates of `CyclicLR`, inside the compiled step, saved with the model."""
+"""The rates of `CyclicLR` and `OneCycleLR` inside the compiled step, saved with the model."""
+
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 from models import data, model
 
-from pyimagesearch_lr.callbacks import CyclicLR
-from pyimagesearch_lr.keras_schedules import CyclicalLearningRate
+from pyimagesearch_lr.cycles import CyclicLR, OneCycleLR
+from pyimagesearch_lr.keras_schedules import CyclicalLearningRate, OneCycleLearningRate
 
 CASES = {
+    "asymmetric": {"step_size_down": 12, "cycle_decay": 0.9},
+    "asymmetric, of half waves": {"step_size_down": 12, "anneal": "cos"},
     "triangular": {},
     "triangular2": {"mode": "triangular2"},
     "exp_range": {"mode": "exp_range", "gamma": 0.999},
@@ -24,6 +30,18 @@ def test_rates_equal_the_callbacks_far_into_training(name):
     steps = [0, 1, 6, 7, 8, 13, 14, 15, 1000, 9_999, 100_003, 16_777_217]
     rates = [float(schedule(step)) for step in steps]
     np.testing.assert_allclose(rates, [callback.lr_at(step) for step in steps], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"anneal": "linear"}, {"three_phase": True}, {"flat_start": 0.25, "pct_start": 0.0}],
+    ids=str,
+)
+def test_one_cycle_rates_equal_the_callbacks_and_stay_at_the_end(arguments):
+    schedule, callback = OneCycleLearningRate(0.3, 90, **arguments), OneCycleLR(0.3, 90, **arguments)
+    rates = [float(schedule(step)) for step in range(95)]
+    np.testing.assert_allclose(rates, callback.preview(95), rtol=1e-6)
+    assert rates[-1] == rates[89] == min(rates)
 
 
 def test_triangle_in_straight_lines():
@@ -54,10 +72,44 @@ def test_saved_model_loads_with_no_custom_objects_and_goes_on_in_mid_cycle(tmp_p
     assert (config["mode"], config["step_size"]) == ("triangular2", 4)
 
 
-def test_scale_fn_says_when_saving_that_it_cannot_be_saved(tmp_path):
-    schedule = CyclicalLearningRate(0.01, 0.05, 4, scale_fn=lambda cycle: 1 / cycle)
-    with pytest.raises(ValueError, match="`scale_fn` cannot be saved"):
-        schedule.get_config()
+@pytest.mark.parametrize("schedule", [CyclicalLearningRate(0.01, 0.05, 4), OneCycleLearningRate(0.05, 9)])
+def test_saved_model_loads_in_another_process_after_nothing_but_the_packages_import(schedule, tmp_path):
+    network = model(keras.optimizers.SGD(schedule))
+    network.fit(*data(48), batch_size=16, verbose=0)
+    network.save(tmp_path / "model.keras")
+    load = "import keras, pyimagesearch_lr; network = keras.models.load_model('model.keras')"
+    code = f"{load}; print(float(network.optimizer.learning_rate))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(run.stdout) == pytest.approx(float(schedule(3)))
+
+
+@keras.saving.register_keras_serializable("tests")
+def thirds(cycle):
+    return 3.0 ** (1 - cycle)
+
+
+def test_registered_scale_fn_is_saved_and_loaded(tmp_path):
+    network = model(keras.optimizers.SGD(CyclicalLearningRate(0.01, 0.05, 1, scale_fn=thirds)))
+    network.save(tmp_path / "model.keras")
+    schedule = keras.models.load_model(tmp_path / "model.keras").optimizer._learning_rate
+    assert schedule.scale_fn is thirds
+    np.testing.assert_allclose(schedule.preview(4), [0.01, 0.05, 0.01, 0.01 + 0.04 / 3])
+
+
+def test_scale_fn_that_is_not_registered_says_when_saving_that_it_cannot_be_saved(tmp_path):
+    network = model(
+        keras.optimizers.SGD(CyclicalLearningRate(0.01, 0.05, 4, scale_fn=lambda cycle: 1 / cycle))
+    )
+    message = r"`CyclicalLearningRate`: its `scale_fn` cannot be saved.*register_keras_serializable"
+    with pytest.raises(ValueError, match=message):
+        network.save(tmp_path / "model.keras")
 
 
 @pytest.mark.parametrize(
@@ -67,8 +119,14 @@ def test_scale_fn_says_when_saving_that_it_cannot_be_saved(tmp_path):
         ({"step_size": -1}, "`step_size` must be above 0"),
         ({"mode": "sine"}, "`mode` must be one of"),
         ({"scale_mode": "epoch"}, "`scale_mode` must be one of"),
+        ({"step_size_down": 0}, "`step_size_down` must be above 0"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         CyclicalLearningRate(**{"base_lr": 0.1, "max_lr": 0.5, "step_size": 4, **arguments})
+
+
+def test_one_cycle_of_bad_arguments():
+    with pytest.raises(ValueError, match="`OneCycleLearningRate`: `total_steps` must be a whole number"):
+        OneCycleLearningRate(0.1, 1.5)

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyimagesearch_lr.schedules import CYCLIC_MODES, RAMPS, cyclic, exponential, linear, ramp_rates
+from pyimagesearch_lr.schedules import (
+    CYCLIC_MODES,
+    RAMPS,
+    cyclic,
+    epochs_that_end_a_cycle,
+    exponential,
+    linear,
+    one_cycle,
+    one_cycle_momentum,
+    ramp_rates,
+)
 
 BASE_LR, MAX_LR, STEP_SIZE = 1e-3, 6e-3, 2000
 UP = np.linspace(BASE_LR, MAX_LR, STEP_SIZE + 1)
@@ -211,3 +221,105 @@ def test_unknown_mode_lists_the_known_ones():
 def test_unknown_scale_mode_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"\('cycle', 'iterations'\).*scale_mode='epochs'"):
         cyclic(0, BASE_LR, MAX_LR, STEP_SIZE, scale_fn=lambda epoch: 1.0, scale_mode="epochs")
+
+
+def test_way_down_may_take_other_steps_than_the_way_up():
+    rates = cyclic(np.arange(2400), BASE_LR, MAX_LR, 200, step_size_down=1000)
+    up, down = np.linspace(BASE_LR, MAX_LR, 201), np.linspace(MAX_LR, BASE_LR, 1001)
+    np.testing.assert_allclose(rates, np.tile(np.concatenate([up[:-1], down[:-1]]), 2), rtol=1e-12)
+
+
+def test_cycle_decay_makes_each_cycle_lower():
+    rates = cyclic(np.arange(6 * STEP_SIZE), BASE_LR, MAX_LR, STEP_SIZE, cycle_decay=0.5)
+    expected = np.concatenate([CYCLE, cycle_up_to(3.5e-3), cycle_up_to(2.25e-3)])
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_cosine_cycle_passes_a_quarter_half_and_three_quarters_of_its_height_where_a_wave_does():
+    rates = cyclic(np.arange(0, 13), 0.0, 4.0, 6, anneal="cos")
+    expected = [0, 2 - 3**0.5, 1, 2, 3, 2 + 3**0.5, 4, 2 + 3**0.5, 3, 2, 1, 2 - 3**0.5, 0]
+    np.testing.assert_allclose(rates, expected, atol=1e-12)
+
+
+def test_no_way_up_is_cosine_restarts():
+    rates = cyclic(np.arange(8), 1.0, 5.0, 0, step_size_down=4, anneal="cos", cycle_decay=0.5)
+    half = 0.5**0.5
+    first, second = [5, 3 + 2 * half, 3, 3 - 2 * half], [3, 2 + half, 2, 2 - half]
+    np.testing.assert_allclose(rates, first + second, rtol=1e-12)
+
+
+ONE = {"max_lr": 1.0, "div_factor": 4.0, "final_div_factor": 10.0}
+
+
+def test_one_cycle_of_straight_lines():
+    rates = one_cycle(np.arange(100), total_steps=100, pct_start=0.4, anneal="linear", **ONE)
+    expected = np.concatenate([np.linspace(0.25, 1, 40), np.linspace(1, 0.025, 61)[1:]])
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_one_cycle_of_three_phases():
+    rates = one_cycle(
+        np.arange(100), total_steps=100, pct_start=0.4, anneal="linear", three_phase=True, **ONE
+    )
+    up, last = np.linspace(0.25, 1, 40), np.linspace(0.25, 0.025, 22)
+    np.testing.assert_allclose(rates, np.concatenate([up, up[-2::-1], last[1:]]), rtol=1e-12)
+
+
+def test_one_cycle_flat_start_holds_the_first_rate_and_the_cycle_takes_the_rest():
+    rates = one_cycle(np.arange(125), total_steps=125, pct_start=0.4, anneal="linear", flat_start=0.2, **ONE)
+    cycle = one_cycle(np.arange(100), total_steps=100, pct_start=0.4, anneal="linear", **ONE)
+    np.testing.assert_allclose(rates, [0.25] * 25 + cycle.tolist(), rtol=1e-12)
+
+
+def test_one_cycle_of_div_factor_1_is_flat_and_then_falls():
+    rates = one_cycle(np.arange(100), 1.0, 100, pct_start=0.75, div_factor=1.0, final_div_factor=1e5)
+    assert (rates[:75] == 1.0).all()
+    assert (np.diff(rates[74:]) < 0).all()
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+def test_one_cycle_stays_at_its_last_rate():
+    rates = one_cycle(np.arange(20), total_steps=10, **ONE)
+    assert (rates[9:] == 0.025).all()
+
+
+@pytest.mark.parametrize("pct_start", [0.0, 0.05, 0.1, 1.0])
+@pytest.mark.parametrize("anneal", ["cos", "linear"])
+def test_one_cycle_with_hardly_any_way_up_or_down_is_finite_and_within_its_bounds(pct_start, anneal):
+    rates = one_cycle(np.arange(10), total_steps=10, pct_start=pct_start, anneal=anneal, **ONE)
+    assert ((rates >= 0.025) & (rates <= 1.0)).all()
+
+
+def test_one_cycle_momentum_is_lowest_at_the_peak_and_highest_in_the_last_of_three_phases():
+    momentum = one_cycle_momentum(np.arange(100), 0.85, 0.95, 100, 0.4, "linear", three_phase=True)
+    up = np.linspace(0.95, 0.85, 40)
+    np.testing.assert_allclose(momentum, np.concatenate([up, up[-2::-1], [0.95] * 21]), rtol=1e-12)
+
+
+@dataclass(frozen=True)
+class Ending:
+    name: str
+    arguments: dict[str, Any]
+    expected: tuple[int, ...] | None
+
+
+ENDINGS = [
+    Ending("whole cycles", {"epochs": 48, "steps_per_epoch": 937, "cycle_steps": 16 * 937}, None),
+    Ending("a last, smaller batch", {"epochs": 48, "steps_per_epoch": 938, "cycle_steps": 16 * 937}, None),
+    Ending("between", {"epochs": 50, "steps_per_epoch": 937, "cycle_steps": 16 * 937}, (48, 64)),
+    Ending("one epoch short", {"epochs": 47, "steps_per_epoch": 937, "cycle_steps": 16 * 937}, (32, 48)),
+    Ending("one of 40 epochs short", {"epochs": 39, "steps_per_epoch": 10, "cycle_steps": 400}, (40,)),
+    Ending("before the first", {"epochs": 10, "steps_per_epoch": 937, "cycle_steps": 16 * 937}, (16,)),
+    Ending("2.5 epochs a cycle", {"epochs": 7, "steps_per_epoch": 10, "cycle_steps": 25}, (5, 10)),
+    Ending("cycles not in epochs", {"epochs": 60, "steps_per_epoch": 63, "cycle_steps": 4000}, (63,)),
+    Ending("nearest to one", {"epochs": 64, "steps_per_epoch": 63, "cycle_steps": 4000}, None),
+    Ending("many cycles an epoch", {"epochs": 7, "steps_per_epoch": 63, "cycle_steps": 10}, (10,)),
+    Ending("begun before", {"epochs": 48, "steps_per_epoch": 10, "cycle_steps": 160, "offset": 40}, (44, 60)),
+    Ending("never", {"epochs": 3, "steps_per_epoch": 4, "cycle_steps": 4, "offset": 2}, ()),
+    Ending("past the one", {"epochs": 9, "steps_per_epoch": 10, "cycle_steps": 70, "cycles": 1}, (7,)),
+]
+
+
+@pytest.mark.parametrize("case", ENDINGS, ids=lambda case: case.name)
+def test_epochs_that_end_a_cycle(case):
+    assert epochs_that_end_a_cycle(**case.arguments) == case.expected

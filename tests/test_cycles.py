@@ -1,0 +1,560 @@
+"""`CyclicLR` and `OneCycleLR` as guests in the user's own `fit`."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import assert_same_state, data, model, state
+
+from pyimagesearch_lr import MidCycleWarning
+from pyimagesearch_lr.callbacks import CyclicLR, LRFinder, OneCycleLR
+from pyimagesearch_lr.finder import LearningRateFinder
+from pyimagesearch_lr.keras_schedules import CyclicalLearningRate, OneCycleLearningRate
+
+
+def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):
+    """The rates the optimizer really had, read from the optimizer inside `fit`."""
+    network = model(keras.optimizers.SGD(7.0)) if network is None else network
+    seen = []
+    spy = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(float(network.optimizer.learning_rate))
+    )
+    x, y = data(4 * steps)
+    network.fit(x, y, batch_size=4, epochs=epochs, callbacks=[clr, spy], verbose=0, **fit_kwargs)
+    return seen
+
+
+@pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
+class TestCyclicLR:
+    def test_triangular_goes_up_and_down_in_straight_lines(self):
+        clr = CyclicLR(base_lr=0.01, max_lr=0.05, step_size=4)
+        up = np.linspace(0.01, 0.05, 5)
+        expected = [*up[:-1], *up[:0:-1], *up[:-1], *up[:0:-1], 0.01]
+        np.testing.assert_allclose(rates_of_fit(clr, 17), expected, rtol=1e-6)
+        np.testing.assert_allclose(clr.history["lr"], expected, rtol=1e-12)
+
+    def test_triangular2_halves_the_height_of_every_cycle(self):
+        rates = rates_of_fit(CyclicLR(0.01, 0.05, 2, mode="triangular2"), 12)
+        np.testing.assert_allclose(
+            rates, [0.01, 0.03, 0.05, 0.03, 0.01, 0.02, 0.03, 0.02, 0.01, 0.015, 0.02, 0.015], rtol=1e-6
+        )
+
+    def test_exp_range_shrinks_the_height_by_gamma_a_step(self):
+        rates = rates_of_fit(CyclicLR(0.0, 1.0, 2, mode="exp_range", gamma=0.5), 5)
+        np.testing.assert_allclose(rates, [0.0, 0.5 * 0.5, 1.0 * 0.25, 0.5 * 0.125, 0.0], rtol=1e-6)
+
+    def test_scale_fn_of_the_cycle_and_of_the_step(self):
+        thirds = rates_of_fit(CyclicLR(0.0, 9.0, 1, scale_fn=lambda cycle: 3.0 ** (1 - cycle)), 6)
+        np.testing.assert_allclose(thirds, [0, 9, 0, 3, 0, 1], rtol=1e-6)
+        growing = CyclicLR(0.0, 1.0, 1, scale_fn=lambda step: step, scale_mode="iterations")
+        np.testing.assert_allclose(rates_of_fit(growing, 6), [0, 1, 0, 3, 0, 5], rtol=1e-6)
+
+    def test_asymmetric_cycle_that_shrinks(self):
+        rates = rates_of_fit(CyclicLR(1.0, 5.0, 1, step_size_down=4, cycle_decay=0.5), 11)
+        np.testing.assert_allclose(rates, [1, 5, 4, 3, 2, 1, 3, 2.5, 2, 1.5, 1], rtol=1e-6)
+
+    def test_goes_on_in_mid_cycle_in_the_next_fit_and_after_a_restart(self, tmp_path):
+        whole = rates_of_fit(CyclicLR(0.01, 0.05, 4), 10)
+        network = model(keras.optimizers.SGD(7.0))
+        first = rates_of_fit(CyclicLR(0.01, 0.05, 4), 3, network=network)
+        network.save(tmp_path / "half.keras")
+        second = rates_of_fit(
+            CyclicLR(0.01, 0.05, 4), 7, network=keras.models.load_model(tmp_path / "half.keras")
+        )
+        assert first + second == whole
+
+    def test_history_has_an_item_a_step_and_the_epoch_logs_have_the_rate(self):
+        clr = CyclicLR(0.01, 0.05, 4)
+        network = model(keras.optimizers.SGD(7.0))
+        x, y = data(12)
+        history = network.fit(x, y, batch_size=4, epochs=2, callbacks=[clr], verbose=0).history
+        assert clr.history["iterations"] == [1, 2, 3, 4, 5, 6]
+        assert {len(values) for values in clr.history.values()} == {6}
+        np.testing.assert_allclose(history["learning_rate"], [0.03, 0.04], rtol=1e-6)
+
+    def test_inside_loss_scaling(self):
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(7.0), initial_scale=2.0)
+        rates = rates_of_fit(CyclicLR(0.01, 0.05, 2), 4, network=model(optimizer))
+        np.testing.assert_allclose(rates, [0.01, 0.03, 0.05, 0.03], rtol=1e-6)
+
+    def test_refuses_an_optimizer_whose_rate_is_a_schedule(self):
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+        with pytest.raises(
+            RuntimeError, match=r"`CyclicLR` and the optimizer's `ExponentialDecay`.*float `learn"
+        ):
+            rates_of_fit(CyclicLR(), 2, network=model(keras.optimizers.SGD(schedule)))
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({"base_lr": 0.1, "max_lr": 0.1}, "`base_lr` must be at least 0 and less than `max_lr`.*0.1"),
+            ({"base_lr": -0.1}, "`base_lr` must be at least 0"),
+            ({"base_lr": float("nan")}, "`base_lr` must be at least 0"),
+            ({"step_size": 0}, "`step_size` must be above 0.*0"),
+            ({"step_size": float("nan")}, "`step_size` must be above 0"),
+            ({"mode": "square"}, "`mode` must be one of.*triangular2.*'square'"),
+            ({"scale_mode": "epochs"}, "`scale_mode` must be one of.*'epochs'"),
+            ({"step_size_down": 0}, "`step_size_down` must be above 0.*0"),
+            ({"cycle_decay": 0}, "`cycle_decay` must be above 0 and at most 1.*0"),
+            ({"cycle_decay": 1.5}, "`cycle_decay` must be above 0 and at most 1.*1.5"),
+            ({"anneal": "sine"}, "`anneal` must be one of.*'sine'"),
+            ({"momentum": 0.9}, "`momentum` must be a pair.*0.9"),
+            ({"momentum": (0.95, 0.85)}, "`momentum` must be a pair.*lowest and the highest"),
+            ({"momentum": (0.9, 1.0)}, "`momentum` must be a pair.*below 1"),
+        ],
+    )
+    def test_bad_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            CyclicLR(**arguments)
+
+
+@pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
+def test_a_sweep_between_two_fits_does_not_move_the_cycle():
+    network = model(keras.optimizers.SGD(7.0))
+    first = rates_of_fit(CyclicLR(0.01, 0.05, 4), 3, network=network)
+    before = state(network)
+    LearningRateFinder(network).find(data(64), 1e-5, 1.0, epochs=4, verbose=0)
+    assert_same_state(before, state(network))
+    second = rates_of_fit(CyclicLR(0.01, 0.05, 4), 4, network=network)
+    np.testing.assert_allclose(first + second, [0.01, 0.02, 0.03, 0.04, 0.05, 0.04, 0.03], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
+class TestWhereACycleBegins:
+    def test_start_step_none_begins_anew_with_each_fit(self):
+        network = model(keras.optimizers.SGD(7.0))
+        clr = CyclicLR(1.0, 3.0, 2, start_step=None)
+        assert rates_of_fit(clr, 3, network=network) == [1, 2, 3]
+        assert rates_of_fit(clr, 3, network=network) == [1, 2, 3]
+
+    def test_start_step_in_mid_training(self):
+        assert rates_of_fit(CyclicLR(1.0, 3.0, 2, start_step=2), 6) == [1, 1, 1, 2, 3, 2]
+
+    def test_reset_between_two_fits_begins_a_cycle_in_the_new_range(self):
+        network = model(keras.optimizers.SGD(7.0))
+        clr = CyclicLR(1.0, 3.0, 2)
+        rates_of_fit(clr, 3, network=network)
+        clr.reset(base_lr=4.0, max_lr=8.0, step_size=4)
+        assert rates_of_fit(clr, 5, network=network) == [4, 5, 6, 7, 8]
+        assert rates_of_fit(clr, 3, network=network) == [7, 6, 5]
+        after_restart = CyclicLR(4.0, 8.0, 4, start_step=clr.start_step)
+        assert rates_of_fit(after_restart, 2, network=network) == [4, 5]
+
+    def test_reset_in_the_midst_of_fit(self):
+        clr = CyclicLR(1.0, 3.0, 2)
+        resetting = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: clr.reset(max_lr=5.0) if batch == 2 else None
+        )
+        x, y = data(24)
+        model().fit(x, y, batch_size=4, callbacks=[resetting, clr], verbose=0)
+        assert clr.history["lr"] == [1, 2, 3, 1, 3, 5]
+
+    def test_refused_reset_changes_nothing(self):
+        clr = CyclicLR(1.0, 3.0, 2)
+        with pytest.raises(ValueError, match="`base_lr` must be at least 0 and less than `max_lr`"):
+            clr.reset(base_lr=4.0)
+        assert rates_of_fit(clr, 3) == [1, 2, 3]
+
+    def test_one_cycle_goes_on_at_the_initial_epoch_after_a_restart(self, tmp_path):
+        arguments = {"max_lr": 1.0, "anneal": "linear"}
+        whole = rates_of_fit(OneCycleLR(**arguments), 5, epochs=4)
+        network = model(keras.optimizers.SGD(7.0))
+        first = rates_of_fit(OneCycleLR(**arguments, total_steps=20), 5, epochs=2, network=network)
+        network.save(tmp_path / "half.keras")
+        loaded = keras.models.load_model(tmp_path / "half.keras")
+        second = rates_of_fit(OneCycleLR(**arguments), 5, epochs=4, network=loaded, initial_epoch=2)
+        assert first + second == whole
+
+    def test_one_cycle_over_several_fits_from_a_start_step(self):
+        network = model(keras.optimizers.SGD(7.0))
+        clr = OneCycleLR(1.0, 6, 0.5, start_step=0, div_factor=4, final_div_factor=10, anneal="linear")
+        rates = rates_of_fit(clr, 4, network=network) + rates_of_fit(clr, 4, network=network)
+        np.testing.assert_allclose(rates, [0.25, 0.625, 1, 0.675, 0.35, 0.025, 0.025, 0.025], rtol=1e-6)
+
+    def test_each_fit_is_a_one_cycle_also_of_a_trained_optimizer(self):
+        network = model(keras.optimizers.SGD(7.0))
+        first = rates_of_fit(OneCycleLR(1.0), 10, network=network)
+        assert rates_of_fit(OneCycleLR(1.0), 10, network=network) == first
+        assert max(first) == first[2] == 1.0
+        assert first[-1] == pytest.approx(1 / 25e4)
+
+
+class TestOneCycleLR:
+    def test_takes_its_steps_from_fit(self):
+        clr = OneCycleLR(1.0, pct_start=0.5, div_factor=4, final_div_factor=10, anneal="linear")
+        rates = rates_of_fit(clr, 3, epochs=2)
+        np.testing.assert_allclose(rates, [0.25, 0.625, 1, 0.675, 0.35, 0.025], rtol=1e-6)
+
+    @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+    def test_fit_of_unknown_length_asks_for_total_steps(self):
+        batches = tf.data.Dataset.from_tensor_slices(data(64)).batch(16).filter(lambda *_: True)
+        with pytest.raises(ValueError, match=r"length of this `fit` is unknown.*`total_steps`"):
+            model().fit(batches, callbacks=[OneCycleLR(1.0)], verbose=0, shuffle=False)
+        network = model()
+        clr = OneCycleLR(1.0, total_steps=4)
+        network.fit(batches, callbacks=[clr], verbose=0, shuffle=False)
+        assert clr.history["lr"] == clr.preview(4).tolist()
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({"max_lr": 0}, "`max_lr` must be a finite number above 0.*0"),
+            ({"div_factor": -1}, "`div_factor` must be a finite number above 0"),
+            ({"final_div_factor": float("inf")}, "`final_div_factor` must be a finite number"),
+            ({"pct_start": 1.1}, "`pct_start` must be between 0 and 1.*1.1"),
+            ({"pct_start": 0.6, "three_phase": True}, "between 0 and 0.5 with `three_phase`.*0.6"),
+            ({"total_steps": 1}, "`total_steps` must be.*total_steps=1"),
+            ({"total_steps": 10.5}, "`total_steps` must be a whole number"),
+            ({"flat_start": 1.0}, "`flat_start` must be at least 0 and less than 1"),
+            ({"anneal": "exp"}, "`OneCycleLR`: `anneal` must be one of.*'exp'"),
+        ],
+    )
+    def test_bad_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            OneCycleLR(**{"max_lr": 0.1, **arguments})
+
+
+class TestPreview:
+    def test_gives_the_rates_of_fit_without_training(self):
+        clr = CyclicLR(1.0, 3.0, 2, mode="triangular2")
+        assert clr.preview(8).tolist() == [1, 2, 3, 2, 1, 1.5, 2, 1.5]
+        assert clr.history == {}
+        assert rates_of_fit(clr, 8) == clr.preview(8).tolist()
+
+    def test_one_cycle_of_unknown_length_is_previewed_over_the_steps_asked_for(self):
+        rates = OneCycleLR(1.0).preview(100)
+        assert rates.shape == (100,)
+        assert rates.argmax() == 29
+        assert rates[-1] == rates.min() == pytest.approx(1 / 25e4)
+        with pytest.raises(ValueError, match="Give it `total_steps`"):
+            OneCycleLR(1.0).lr_at(3)
+
+    @pytest.mark.parametrize("drawn", [CyclicLR(1.0, 3.0, 2), OneCycleLR(3.0), OneCycleLearningRate(3.0, 8)])
+    def test_plot_draws_them_on_the_axes_given(self, drawn):
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure().add_subplot()
+        assert drawn.plot_preview(8, ax=ax, title="a title") is ax
+        np.testing.assert_array_equal(ax.lines[0].get_ydata(), drawn.preview(8))
+        assert ax.get_title() == "a title"
+
+
+class Board(keras.callbacks.TensorBoard):
+    """Keras's TensorBoard with its scalars kept in a dict: the package that writes them need not be here."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.logged = {}
+
+    @property
+    def summary(self):
+        return self
+
+    def __getattr__(self, name):
+        return getattr(tf.summary, name)
+
+    def scalar(self, name, value, step):
+        self.logged.setdefault(name, []).append(float(value))
+
+
+class TestTheRateReaches:
+    @pytest.mark.parametrize("before", [True, False])
+    def test_history_and_csv_logger_by_epoch_wherever_they_stand(self, before, tmp_path):
+        csv_logger = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
+        clr = CyclicLR(1.0, 3.0, 4)
+        x, y = data(32)
+        callbacks = [csv_logger, clr] if before else [clr, csv_logger]
+        history = model().fit(x, y, batch_size=4, epochs=2, callbacks=callbacks, verbose=0).history
+        # Each epoch is 8 steps, a whole cycle; its last step is one short of the bottom.
+        assert history["learning_rate"] == [1.5, 1.5]
+        with open(tmp_path / "log.csv", encoding="utf-8") as file:
+            assert [float(row["learning_rate"]) for row in csv.DictReader(file)] == [1.5, 1.5]
+
+    def test_tensorboard_by_epoch_and_where_asked_by_step(self, tmp_path):
+        board = Board(str(tmp_path), write_graph=False, update_freq="batch")
+        x, y = data(16)
+        model().fit(x, y, batch_size=4, epochs=2, callbacks=[board, CyclicLR(1.0, 3.0, 2)], verbose=0)
+        assert board.logged["batch_learning_rate"] == [1, 2, 3, 2, 1, 2, 3, 2]
+        assert board.logged["epoch_learning_rate"] == [2, 2]
+
+    def test_nothing_of_it_stays_in_the_epochs_own_logs_by_step(self):
+        seen = []
+        spy = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(dict(logs)))
+        x, y = data(16)
+        model().fit(x, y, batch_size=4, callbacks=[spy, CyclicLR(1.0, 3.0, 2)], verbose=0)
+        assert [logs["learning_rate"] for logs in seen] == [1, 2, 3, 2]
+
+
+class TestEndInMidCycle:
+    def fit(self, clr, epochs, steps=4, **fit_kwargs):
+        x, y = data(4 * steps)
+        model().fit(x, y, batch_size=4, epochs=epochs, callbacks=[clr], verbose=0, **fit_kwargs)
+
+    def test_names_the_two_nearest_numbers_of_epochs_before_the_first_step(self):
+        clr = CyclicLR(1.0, 3.0, step_size=4)
+        with pytest.warns(MidCycleWarning, match=r"`CyclicLR`: epochs=5 .*2\.5e\+00.* 4 or 6 epochs"):
+            self.fit(clr, 5)
+
+    def test_below_the_first_cycle_there_is_only_one_number(self):
+        with pytest.warns(MidCycleWarning, match=r"epochs=1 .*\. 2 epochs would"):
+            self.fit(CyclicLR(1.0, 3.0, step_size=4), 1)
+
+    @pytest.mark.parametrize("arguments", [{}, {"step_size_down": 12}])
+    def test_whole_cycles_are_silent(self, arguments):
+        self.fit(CyclicLR(1.0, 3.0, step_size=4, **arguments), 4)
+
+    def test_counts_from_where_this_fit_begins(self):
+        clr = CyclicLR(1.0, 3.0, step_size=4)
+        self.fit(clr, 4, initial_epoch=2)
+        with pytest.warns(MidCycleWarning, match="epochs=4 .* 3 or 5 epochs"):
+            self.fit(CyclicLR(1.0, 3.0, step_size=4, start_step=-4), 4)
+
+    def test_one_cycle_longer_and_shorter_than_the_fit(self):
+        self.fit(OneCycleLR(1.0), 3)
+        self.fit(OneCycleLR(1.0, total_steps=12), 3)
+        for epochs in (2, 5):
+            with pytest.warns(MidCycleWarning, match=rf"`OneCycleLR`: epochs={epochs} .* 3 epochs would"):
+                self.fit(OneCycleLR(1.0, total_steps=12), epochs)
+
+
+class TestTwoDrivers:
+    @pytest.mark.parametrize(
+        "other",
+        [
+            keras.callbacks.LearningRateScheduler(lambda epoch, lr: lr),
+            keras.callbacks.ReduceLROnPlateau(monitor="loss"),
+            OneCycleLR(0.1),
+            LRFinder(1e-5, 1.0),
+        ],
+        ids=lambda other: type(other).__name__,
+    )
+    @pytest.mark.parametrize("first", [True, False])
+    def test_are_refused_by_name_and_nothing_is_left_behind(self, other, first):
+        network = model()
+        network.fit(*data(16), verbose=0)
+        before = state(network)["variables"]
+        clr = CyclicLR(0.01, 0.05, 2)
+        callbacks = [clr, other] if first else [other, clr]
+        with pytest.raises(
+            RuntimeError, match=rf"CyclicLR.*{type(other).__name__}|{type(other).__name__}.*Cy"
+        ):
+            network.fit(*data(16), callbacks=callbacks, verbose=0)
+        for expected, got in zip(before, state(network)["variables"], strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_inside_find_as_well(self):
+        network = model()
+        network.fit(*data(16), verbose=0)
+        before = state(network)
+        with pytest.raises(RuntimeError, match="`LRFinder` and `CyclicLR` both drive the learning rate"):
+            LearningRateFinder(network).find(data(64), 1e-5, 1.0, epochs=2, verbose=0, callbacks=[CyclicLR()])
+        assert_same_state(before, state(network))
+
+    def test_a_callback_of_the_users_own_can_say_that_it_drives(self):
+        class Mine(keras.callbacks.Callback):
+            drives_learning_rate = True
+
+        with pytest.raises(RuntimeError, match="`CyclicLR` and `Mine` both drive"):
+            model().fit(*data(16), callbacks=[CyclicLR(), Mine()], verbose=0)
+
+
+def one_weight(optimizer, **compile_kwargs):
+    """A weight w, from 0, whose loss 100 - w has the gradient -1."""
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    network = keras.Sequential([keras.Input((1,)), layer])
+    network.compile(optimizer, "mean_absolute_error", **compile_kwargs)
+    return network
+
+
+def fit_one_weight(network, callbacks, steps=4, **fit_kwargs):
+    x = np.ones((steps, 1))
+    network.fit(x, 100 * x, batch_size=1, callbacks=callbacks, verbose=0, shuffle=False, **fit_kwargs)
+    return network.get_weights()[0].item()
+
+
+HOW = [{}, {"jit_compile": True}, {"run_eagerly": True}]
+
+
+class TestMomentum:
+    @pytest.mark.parametrize("how", HOW, ids=str)
+    def test_of_sgd_takes_effect_in_the_step_as_computed_by_hand(self, how):
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9), **how)
+        # velocity = momentum * velocity + rate, and the weight is the sum of the velocities:
+        # momentum 0.75, 0.5, 0.25, 0.5 and rate 1, 2, 3, 2 give 1, 0.5 + 2, 0.625 + 3, 1.8125 + 2.
+        assert fit_one_weight(network, [clr]) == 1 + 2.5 + 3.625 + 3.8125
+        assert clr.history["momentum"] == [0.75, 0.5, 0.25, 0.5]
+
+    @pytest.mark.parametrize("how", HOW, ids=str)
+    def test_of_adam_takes_effect_in_the_step_as_computed_by_hand(self, how):
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.5, 0.75))
+        weight = fit_one_weight(one_weight(keras.optimizers.Adam(7.0, epsilon=0.0), **how), [clr])
+        # A gradient of -1 makes the second moment cancel out, so each step is rate * m / (1 - beta_1**t).
+        m = expected = 0.0
+        for t, (rate, beta) in enumerate([(1, 0.75), (2, 0.625), (3, 0.5), (2, 0.625)], start=1):
+            m = beta * m + (1 - beta)
+            expected += rate * m / (1 - beta**t)
+        assert weight == pytest.approx(expected, rel=1e-5)
+
+    def test_of_all_steps_of_an_execution_is_that_of_its_first(self):
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9), steps_per_execution=2)
+        # Rates 1, 1, 3, 3 and momentum 0.75, 0.75, 0.25, 0.25.
+        assert fit_one_weight(network, [clr]) == 1 + 1.75 + (0.4375 + 3) + (0.859375 + 3)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda value: keras.optimizers.SGD(momentum=value),
+            lambda value: keras.optimizers.SGD(momentum=value, nesterov=True, gradient_accumulation_steps=2),
+            lambda value: keras.optimizers.RMSprop(momentum=value),
+            lambda value: keras.optimizers.Adam(beta_1=value, amsgrad=True),
+            lambda value: keras.optimizers.AdamW(beta_1=value),
+            lambda value: keras.optimizers.Nadam(beta_1=value),
+            lambda value: keras.optimizers.Adamax(beta_1=value),
+            lambda value: keras.optimizers.Lamb(beta_1=value),
+            lambda value: keras.optimizers.Lion(beta_1=value),
+            lambda value: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=value)),
+        ],
+        ids=["SGD", "Nesterov", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Lamb", "Lion", "LossScale"],
+    )
+    def test_set_to_a_constant_trains_as_an_optimizer_made_with_it(self, make):
+        batches = tf.data.Dataset.from_tensor_slices(data(64)).batch(16)
+
+        def trained(value, momentum):
+            network = model(make(value))
+            clr = CyclicLR(0.01, 0.05, 4, momentum=momentum)
+            network.fit(batches, epochs=2, callbacks=[clr], verbose=0, shuffle=False)
+            return state(network)["variables"]
+
+        pairs = list(zip(trained(0.5, None), trained(0.9, (0.5, 0.5)), strict=True))
+        for expected, got in pairs:
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+        plain = zip(pairs, trained(0.9, None), strict=True)
+        assert any(not np.allclose(got, other, rtol=1e-3, atol=1e-4) for (_, got), other in plain)
+
+    def test_in_mixed_float16_under_its_loss_scale(self):
+        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="mixed_float16")
+        network = keras.Sequential([keras.Input((1,)), layer])
+        scaled = keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.SGD(7.0, momentum=0.9), initial_scale=2.0
+        )
+        network.compile(scaled, "mean_absolute_error")
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        assert fit_one_weight(network, [clr]) == 1 + 2.5 + 3.625 + 3.8125
+
+    def test_is_the_optimizers_own_again_after_fit(self):
+        network = one_weight(keras.optimizers.SGD(1.0, momentum=0.5))
+        fit_one_weight(network, [])
+        function = network.train_function
+        fit_one_weight(network, [CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))])
+        assert type(network.optimizer.momentum) is float
+        assert network.optimizer.momentum == 0.5
+        assert network.train_function is function
+        before, rate = network.get_weights()[0].item(), float(network.optimizer.learning_rate)
+        velocity = network.optimizer.variables[-1].numpy().item()
+        assert fit_one_weight(network, [], steps=1) == before + 0.5 * velocity + rate
+
+    def test_goes_on_over_several_fits_with_one_traced_step(self):
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9))
+        functions = []
+        spy = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: functions.append(clr._cycled_momentum._train_function)
+        )
+        with pytest.warns(MidCycleWarning):
+            fit_one_weight(network, [clr, spy], steps=2)
+        assert fit_one_weight(network, [clr, spy], steps=2) == 1 + 2.5 + 3.625 + 3.8125
+        assert len(set(map(id, functions))) == 1
+
+    def test_of_a_model_saved_meanwhile_is_its_own(self, tmp_path):
+        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9))
+        checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+        fit_one_weight(network, [CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75)), checkpoint])
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert loaded.optimizer.momentum == 0.9
+
+    def test_is_given_back_when_the_data_raise(self):
+        def broken():
+            yield np.ones((1, 1)), np.ones((1, 1))
+            raise OSError("the disk is gone")
+
+        network = one_weight(keras.optimizers.SGD(momentum=0.9))
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        with pytest.raises(Exception, match="the disk is gone"):
+            network.fit(broken(), steps_per_epoch=4, callbacks=[clr], verbose=0, shuffle=False)
+        assert type(network.optimizer.momentum) is float
+
+    def test_close_gives_it_back_after_another_callback_has_raised(self):
+        network = one_weight(keras.optimizers.SGD(momentum=0.9))
+        raising = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        with pytest.raises(ZeroDivisionError):
+            fit_one_weight(network, [clr, raising])
+        clr.close()
+        clr.close()
+        assert type(network.optimizer.momentum) is float
+
+    @pytest.mark.parametrize(
+        "optimizer", [keras.optimizers.SGD(), keras.optimizers.Adagrad()], ids=["SGD", "Adagrad"]
+    )
+    def test_that_is_not_there_is_an_error_which_says_what_has_one(self, optimizer):
+        name = type(optimizer).__name__
+        with pytest.raises(
+            ValueError, match=rf"`OneCycleLR`: the momentum of `{name}` cannot be cycled.*Adam"
+        ):
+            fit_one_weight(one_weight(optimizer), [OneCycleLR(1.0, momentum=(0.85, 0.95))])
+
+    def test_of_one_cycle_mirrors_the_rate(self):
+        clr = OneCycleLR(1.0, pct_start=0.6, anneal="linear", momentum=(0.85, 0.95))
+        fit_one_weight(one_weight(keras.optimizers.Adam()), [clr], steps=5)
+        np.testing.assert_allclose(clr.history["momentum"], [0.95, 0.9, 0.85, 0.9, 0.95])
+
+
+class TestSteps:
+    def test_are_batches_under_gradient_accumulation_as_in_a_schedule(self):
+        def trained(learning_rate, callbacks):
+            network = one_weight(keras.optimizers.SGD(learning_rate, gradient_accumulation_steps=2))
+            return fit_one_weight(network, callbacks)
+
+        clr = CyclicLR(1.0, 3.0, 2)
+        # Of the rates 1, 2, 3, 2, those of the second and fourth batch are the ones of the two updates.
+        assert trained(7.0, [clr]) == 2 + 2
+        assert trained(CyclicalLearningRate(1.0, 3.0, 2), []) == 2 + 2
+        assert clr.history["lr"] == [1, 2, 3, 2]
+        assert clr.history["iterations"] == [1, 2, 3, 4]
+
+    def test_share_the_rate_of_the_first_within_an_execution(self):
+        clr = CyclicLR(1.0, 3.0, 2)
+        network = one_weight(keras.optimizers.SGD(7.0), steps_per_execution=2)
+        assert fit_one_weight(network, [clr]) == 1 + 1 + 3 + 3
+        assert clr.history["lr"] == [1, 3]
+        assert clr.history["iterations"] == [2, 4]
+
+
+class TestConfig:
+    @pytest.mark.parametrize(
+        "made",
+        [
+            CyclicLR(
+                1.0, 3.0, 2, "triangular2", step_size_down=3, cycle_decay=0.5, anneal="cos", start_step=7
+            ),
+            CyclicLR(1.0, 3.0, 2, momentum=(0.85, 0.95), start_step=None),
+            OneCycleLR(1.0, 10, 0.4, 5.0, 6.0, "linear", three_phase=True, flat_start=0.1),
+            OneCycleLearningRate(1.0, 10, 0.4, 5.0, 6.0, "linear", three_phase=True, flat_start=0.1),
+        ],
+        ids=lambda made: type(made).__name__,
+    )
+    def test_comes_back_from_json(self, made):
+        again = type(made).from_config(json.loads(json.dumps(made.get_config())))
+        assert json.dumps(again.get_config()) == json.dumps(made.get_config())
+        np.testing.assert_array_equal(again.preview(40), made.preview(40))
+
+    def test_of_an_unregistered_scale_fn_is_refused(self):
+        with pytest.raises(
+            ValueError, match=r"`CyclicLR`: its `scale_fn` cannot be saved.*register_keras_ser"
+        ):
+            CyclicLR(scale_fn=lambda cycle: 1 / cycle).get_config()
