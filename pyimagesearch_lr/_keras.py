@@ -38,6 +38,11 @@ def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optim
     return optimizer
 
 
+def has_several_rates(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the optimizer is made of several, for different variables, each with a rate of its own."""
+    return hasattr(rate_holder(optimizer), "optimizers")
+
+
 def rate_source(optimizer: keras.optimizers.Optimizer) -> str | None:
     """The name of the schedule or callable that sets the optimizer's rate; None where a float can be set."""
     rate = rate_holder(optimizer)._learning_rate

@@ -104,6 +104,11 @@ class _RateDriver(Policy, keras.callbacks.Callback):
 
     def _check_alone(self) -> None:
         _keras.check_sole_driver(self)
+        if _keras.has_several_rates(self.model.optimizer):
+            raise RuntimeError(
+                f"`{type(self).__name__}` sets one learning rate, and this optimizer is made of several that "
+                "have their own. Give each of them a `CyclicalLearningRate` or a `OneCycleLearningRate`."
+            )
         source = _keras.rate_source(self.model.optimizer)
         if source is not None:
             raise RuntimeError(
@@ -201,8 +206,8 @@ class CyclicLR(CyclicPolicy, _RateDriver):
     Raises:
         ValueError: If `base_lr` is not below `max_lr`, a step size is not positive, `mode`, `scale_mode` or
             `anneal` is unknown; at the start of `fit`, if the optimizer has no momentum to cycle.
-        RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, or another callback
-            drives it too.
+        RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
+            too, or the optimizer is a `MultiOptimizer`, whose parts can have a `CyclicalLearningRate` each.
 
     Example:
 
@@ -303,8 +308,8 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
     Raises:
         ValueError: If the arguments make no cycle; at the start of `fit`, if its length is unknown and
             `total_steps` is not given, or the optimizer has no momentum to cycle.
-        RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, or another callback
-            drives it too.
+        RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
+            too, or the optimizer is a `MultiOptimizer`, whose parts can have a `OneCycleLearningRate` each.
 
     Example:
 

@@ -378,6 +378,30 @@ def fit_one_weight(network, callbacks, steps=4, **fit_kwargs):
 HOW = [{}, {"jit_compile": True}, {"run_eagerly": True}]
 
 
+class TestSeveralOptimizers:
+    def network(self, first, second):
+        kwargs = {"use_bias": False, "kernel_initializer": "zeros"}
+        x = keras.Input((1,))
+        names = ("first", "second")
+        y = keras.layers.add([keras.layers.Dense(1, name=name, **kwargs)(x) for name in names])
+        network = keras.Model(x, y)
+        optimizers = [keras.optimizers.SGD(first), keras.optimizers.SGD(second)]
+        by_layer = keras.optimizers.MultiOptimizer(lambda variable: optimizers["second" in variable.path])
+        network.compile(by_layer, "mean_absolute_error")
+        return network
+
+    def test_each_group_of_variables_can_have_a_schedule_of_its_own(self):
+        network = self.network(CyclicalLearningRate(1.0, 3.0, 2), OneCycleLearningRate(4.0, 4, 0.5))
+        fit_one_weight(network, [])
+        first, second = (weights.item() for weights in network.get_weights())
+        assert first == 1 + 2 + 3 + 2
+        assert second == pytest.approx(OneCycleLR(4.0, 4, 0.5).preview(4).sum(), rel=1e-6)
+
+    def test_callback_says_that_it_cannot_set_their_rates(self):
+        with pytest.raises(RuntimeError, match=r"sets one learning rate.*`CyclicalLearningRate`"):
+            fit_one_weight(self.network(0.1, 0.2), [CyclicLR(1.0, 3.0, 2)])
+
+
 class TestMomentum:
     @pytest.mark.parametrize("how", HOW, ids=str)
     def test_of_sgd_takes_effect_in_the_step_as_computed_by_hand(self, how):
