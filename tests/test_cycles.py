@@ -11,7 +11,7 @@ from models import assert_same_state, data, model, state
 
 from pyimagesearch_lr import MidCycleWarning
 from pyimagesearch_lr.callbacks import CyclicLR, LRFinder, OneCycleLR
-from pyimagesearch_lr.finder import LearningRateFinder
+from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder
 from pyimagesearch_lr.keras_schedules import CyclicalLearningRate, OneCycleLearningRate
 
 
@@ -500,6 +500,22 @@ class TestMomentum:
         fit_one_weight(network, [CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75)), checkpoint])
         loaded = keras.models.load_model(tmp_path / "model.keras")
         assert loaded.optimizer.momentum == 0.9
+
+    def test_is_undisturbed_by_sweeps_in_the_midst_of_fit(self):
+        x, y = data(64)
+        batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+        def trained(*others):
+            network = model()
+            clr = CyclicLR(0.01, 0.05, 4, momentum=(0.25, 0.75))
+            network.fit(batches, epochs=4, callbacks=[clr, *others], verbose=0, shuffle=False)
+            assert network.optimizer.momentum == 0.9
+            return state(network)["variables"]
+
+        sweeps = PeriodicLRFinder(batches, every=1, start_lr=1e-4, end_lr=0.1, epochs=1, verbose=0)
+        for expected, got in zip(trained(), trained(sweeps), strict=True):
+            np.testing.assert_array_equal(got, expected)
+        assert len(sweeps.curves) == 4
 
     def test_is_given_back_when_the_data_raise(self):
         def broken():
