@@ -6,6 +6,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "Comparison": "curve",
     "CyclicLR": "cycles",
     "CyclicalLearningRate": "keras_schedules",
     "LRCurve": "curve",
@@ -18,6 +19,7 @@ _ROOMS = {
     "OneCycleLearningRate": "keras_schedules",
     "PeriodicLRFinder": "finder",
     "Suggestion": "suggest",
+    "compare": "finder",
 }
 __all__ = list(_ROOMS)
 

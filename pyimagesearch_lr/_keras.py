@@ -394,3 +394,35 @@ def random_states() -> Callable[[], None]:
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
 
     return put_back
+
+
+@contextmanager
+def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
+    """Let `model` train with a fresh copy of `optimizer` for a while; its own one, loss and metrics stay.
+
+    Args:
+        model: A compiled `keras.Model`.
+        optimizer: A `keras.optimizers.Optimizer`, or the name or config of one; it is not changed.
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    with model.distribute_strategy.scope():
+        copy = optimizer.from_config(optimizer.get_config())
+        scaled = keras.optimizers.LossScaleOptimizer
+        if isinstance(model.optimizer, scaled) and not isinstance(copy, scaled):
+            copy = scaled(copy)
+        if model.built:
+            copy.build(model.trainable_variables)
+    with replaced_attribute(model, "optimizer", copy):
+        yield
+
+
+@contextmanager
+def seeded_if_unseeded(seed: int = 0) -> Iterator[None]:
+    """Give TensorFlow a global seed for a while, unless it has one, and leave no trace of it."""
+    context = tf_context.context()
+    if context._seed is not None:
+        yield
+        return
+    with replaced_attribute(context, "_seed", None), replaced_attribute(context, "_rng", None):
+        tf.random.set_seed(seed)
+        yield

@@ -305,3 +305,79 @@ def _fields_from_csv(text: str) -> dict[str, Any]:
     if len(rows) != 1 + header["rates"] or not table.endswith("\n"):
         raise ValueError("it does not end where it should")
     return _fields(header, columns)
+
+
+class Comparison(dict[str, LRCurve]):
+    """Curves by label, drawn over each other; `print` shows their bounds as a table.
+
+    `compare` returns one. Any dict of label to `LRCurve` makes one, such as the `curves` of a
+    `PeriodicLRFinder`.
+
+    Example:
+
+    >>> lrs = np.geomspace(1e-4, 1, 30)
+    >>> losses = np.interp(np.log10(lrs), [-4, -3, -1, 0], [2.3, 2.3, 0.5, 9.0])
+    >>> print(Comparison({"SGD": LRCurve(lrs, losses, losses, "end_lr")}).table().split()[:6])
+    ['label', 'base_lr', 'max_lr', 'best', 'loss', 'why']
+    """
+
+    def plot(self, ax: Any = None, *, skip_begin: int = 0, skip_end: int = 0, title: str = "") -> Any:
+        """Draw the smoothed loss of each curve against the learning rate.
+
+        Args:
+            ax: matplotlib Axes to draw on; None makes a figure.
+            skip_begin: Int, how many of the first rates of each to leave out.
+            skip_end: Int, how many of the last rates of each to leave out.
+            title: String, the title of the axes.
+
+        Returns:
+            The Axes.
+        """
+        from pyimagesearch_lr import plots
+
+        def shown(curve: LRCurve) -> slice:
+            return slice(skip_begin, max(0, len(curve) - skip_end))
+
+        lines = {str(name): (c.lrs[shown(c)], c.losses[shown(c)]) for name, c in self.items()}
+        return plots.losses_against_lr(lines, ax=ax, title=title)
+
+    def plot_rate_of_change(self, window: int = 20, ax: Any = None, title: str = "") -> Any:
+        """Draw the change of the smoothed loss a step of each curve, as `LRCurve.plot_rate_of_change` does.
+
+        Args:
+            window: Int, over how many steps the change is taken.
+            ax: matplotlib Axes to draw on; None makes a figure.
+            title: String, the title of the axes.
+
+        Returns:
+            The Axes, with a dot where each curve falls fastest.
+        """
+        from pyimagesearch_lr import plots
+
+        lines = {str(name): (c.lrs, rate_of_change(c.losses, window)) for name, c in self.items()}
+        return plots.rates_of_change(lines, ax=ax, title=title)
+
+    def table(self) -> str:
+        """Bounds, lowest smoothed loss and the reason of each curve, or why it supports no suggestion."""
+        rows = [("label", "base_lr", "max_lr", "best loss", "why")]
+        rows += [(str(name), *_summary(curve)) for name, curve in self.items()]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        return "\n".join(
+            f"{label:<{widths[0]}}  "
+            + "  ".join(f"{n:>{w}}" for n, w in zip(numbers, widths[1:], strict=True))
+            + f"  {why}"
+            for label, *numbers, why in rows
+        )
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def _summary(curve: LRCurve) -> tuple[str, str, str, str]:
+    finite = curve.losses[np.isfinite(curve.losses)]
+    best = f"{finite.min():.4g}" if len(finite) else "-"
+    try:
+        suggestion = curve.suggest()
+    except NoSuggestion as reason:
+        return "-", "-", best, f"no suggestion: {reason}"
+    return f"{suggestion.base_lr:.1e}", f"{suggestion.max_lr:.1e}", best, suggestion.reason

@@ -18,7 +18,7 @@ import numpy as np
 
 from pyimagesearch_lr import _keras, _state
 from pyimagesearch_lr.callbacks import LRFinder, LRProbe
-from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import check_verify_steps, probe_around
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 
@@ -371,6 +371,90 @@ def _probes(curve: LRCurve, train: Callable[..., Probe], max_steps: int) -> list
         return train(min(bounds.base_lr, max_lr / 10), max_lr, steps)
 
     return probe_around(bounds.max_lr, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
+
+
+@accepts_tutorial_names
+def compare(
+    model: keras.Model | dict[str, keras.Model],
+    optimizers: dict[str, Any] | None,
+    train_data: Any,
+    start_lr: float,
+    end_lr: float,
+    *,
+    stop_factor: float | None = 4,
+    beta: float = 0.98,
+    **find: Any,
+) -> Comparison:
+    """Run the same range test with several optimizers, or on several models, and lay the curves together.
+
+    Every sweep starts from the model's present weights, with the same random state and, for arrays and
+    `PyDataset`, the same order of the data (a `tf.data` pipeline with `shuffle` draws a new order each time).
+    The model keeps its own optimizer, loss, metrics and weights bit for bit; the optimizers given are copied
+    by their config, and their learning rates play no part.
+
+    Source: the comparison of optimizers by range test in MachineCurve, 2020, Finding optimal learning rates
+    with the Learning Rate Range Test.
+
+    Args:
+        model: A compiled `keras.Model`, or a dict of label to compiled model where `optimizers` is None.
+        optimizers: Dict of label to optimizer, or to the name of one; None where `model` is a dict.
+        train_data: As in `LearningRateFinder.find`, but not a generator.
+        start_lr: Float, the first rate.
+        end_lr: Float, the last rate.
+        stop_factor: Float, as in `LearningRateFinder`.
+        beta: Float, as in `LearningRateFinder`.
+        **find: The other arguments of `LearningRateFinder.find`.
+
+    Returns:
+        A `Comparison`: a dict of label to `LRCurve` that draws its curves over each other, and prints
+        their bounds as a table.
+
+    Raises:
+        RuntimeError: If a model is not compiled.
+        TypeError: If `train_data` is a generator, or there is not either one model with a dict of optimizers
+            or a dict of models.
+
+    Example:
+
+    >>> import numpy as np
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.random.default_rng(0).normal(size=(320, 4))
+    >>> curves = compare(
+    ...     model, {"SGD": "sgd", "Adam": keras.optimizers.Adam()}, (x, x.sum(axis=1)), 1e-5, 10.0,
+    ...     epochs=5, verbose=0,
+    ... )
+    >>> list(curves)
+    ['SGD', 'Adam']
+    >>> axes = curves.plot()
+    """
+    _check_comparable(model, optimizers, train_data)
+    models = model if isinstance(model, dict) else dict.fromkeys(optimizers or {}, model)
+    curves = Comparison()
+    for label, each in models.items():
+        _check_model(each)
+        with ExitStack() as stack:
+            stack.enter_context(_keras.seeded_if_unseeded())
+            if optimizers is not None:
+                stack.enter_context(_keras.optimizer_in_place(each, optimizers[label]))
+            finder = LearningRateFinder(each, stop_factor=stop_factor, beta=beta)
+            curves[label] = finder.find(train_data, start_lr, end_lr, **find)
+    return curves
+
+
+def _check_comparable(model: Any, optimizers: Any, train_data: Any) -> None:
+    one_model = isinstance(model, keras.Model) and isinstance(optimizers, dict) and optimizers
+    several_models = isinstance(model, dict) and model and optimizers is None
+    if not (one_model or several_models):
+        raise TypeError(
+            "`compare` takes one model and a dict of label to optimizer, or a dict of label to model and "
+            f"`optimizers=None`. Received: model of type {type(model).__name__}, optimizers={optimizers!r}."
+        )
+    if inspect.isgenerator(train_data):
+        raise TypeError(
+            "`compare` gives every sweep the same data, and a generator cannot be rewound. Pass arrays, a "
+            "`tf.data.Dataset` or a `keras.utils.PyDataset`."
+        )
 
 
 def _check_model(model: keras.Model) -> None:

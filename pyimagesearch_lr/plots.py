@@ -135,3 +135,93 @@ def _label(ax: Any, x: str, y: str, title: str) -> None:
     ax.set_ylabel(y)
     ax.set_title(title)
     ax.grid(True, alpha=0.25)
+
+
+def losses_against_lr(
+    lines: dict[str, tuple[np.ndarray, np.ndarray]], *, ax: Any = None, title: str = ""
+) -> Any:
+    """One line of losses a label, on one logarithmic rate axis.
+
+    Args:
+        lines: Dict of label to `(lrs, losses)`, float arrays of shape `(rates,)`.
+        ax: matplotlib Axes; None makes one.
+        title: String.
+
+    Returns:
+        The Axes.
+    """
+    ax = _overlaid(lines, ax, title)
+    limits = [_readable_limits(losses, losses) for _, losses in lines.values()]
+    ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    ax.set_ylabel("loss")
+    return ax
+
+
+def rates_of_change(
+    lines: dict[str, tuple[np.ndarray, np.ndarray]], *, ax: Any = None, title: str = ""
+) -> Any:
+    """One line of changes a label, on one logarithmic rate axis, with a dot where each falls fastest.
+
+    Args:
+        lines: Dict of label to `(lrs, change)`, float arrays of shape `(rates,)`.
+        ax: matplotlib Axes; None makes one.
+        title: String.
+
+    Returns:
+        The Axes.
+    """
+    ax = _overlaid(lines, ax, title)
+    ax.axhline(0, color="grey", linewidth=0.8)
+    depth = 1e-12
+    for line, (lrs, change) in zip(ax.lines, lines.values(), strict=False):
+        if np.isfinite(change).any():
+            lowest = int(np.nanargmin(np.where(np.isfinite(change), change, np.nan)))
+            ax.plot(lrs[lowest], change[lowest], "o", color=line.get_color(), markersize=7)
+            depth = max(depth, -float(change[lowest]))
+    ax.set_ylim(-1.3 * depth, 1.3 * depth)
+    ax.set_ylabel("change of loss per step")
+    return ax
+
+
+def epoch_sweep(history: dict[str, list[float]], *, lr: float | None = None, title: str = "") -> Any:
+    """A sweep of one rate an epoch: loss, accuracy and rate by epoch, and loss against rate.
+
+    Args:
+        history: Dict of lists of shape `(epochs,)`: "loss", "accuracy" and "learning_rate".
+        lr: Float, the rate that was taken, to be marked; None marks none.
+        title: String.
+
+    Returns:
+        The Figure, with the epochs on its first Axes (the rate on a second scale) and the rates on its last.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    scale = left.twinx()
+    lines = [
+        *left.plot(epochs, history["loss"], label="loss", **SMOOTHED),
+        *left.plot(epochs, history["accuracy"], label="accuracy", color="#d1632a", linewidth=2.0),
+        *scale.plot(epochs, history["learning_rate"], label="learning rate", color="grey", linestyle="--"),
+    ]
+    scale.set_yscale("log")
+    scale.set_ylabel("learning rate (log scale)")
+    left.set_ylim(0, 1.05 * max(1.0, 1.2 * history["loss"][0]))
+    left.legend(handles=lines, loc="upper left")
+    _label(left, "epoch", "loss, accuracy", title)
+    swept = (np.asarray(history["learning_rate"]), np.asarray(history["loss"]))
+    losses_against_lr({"loss of each epoch": swept}, ax=right)
+    if lr is not None:
+        right.axvline(lr, color=BOUNDS, linestyle="--", linewidth=1.5, label=f"taken: {lr:.1e}")
+    right.legend(loc="upper left")
+    return figure
+
+
+def _overlaid(lines: dict[str, tuple[np.ndarray, np.ndarray]], ax: Any, title: str) -> Any:
+    ax = new_axes() if ax is None else ax
+    ax.set_xscale("log")
+    for label, (lrs, values) in lines.items():
+        ax.plot(lrs, values, label=label, linewidth=2.0)
+    _label(ax, "learning rate (log scale)", "", title)
+    ax.legend(loc="upper left", framealpha=0.9)
+    return ax

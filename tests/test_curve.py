@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion
 
 NAN, INF = float("nan"), float("inf")
@@ -393,3 +393,35 @@ def test_rate_of_change_is_drawn_on_the_given_axes(no_window):
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), curve.lrs)
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [NAN, NAN, -3.0, -1.5])
     assert (ax.get_title(), ax.get_xscale()) == ("change", "log")
+
+
+class TestComparison:
+    def test_table_has_bounds_and_best_loss_or_why_there_are_none(self):
+        comparison = Comparison({"good": good_curve(), "short": short_curve()})
+        header, good, short = comparison.table().splitlines()
+        bounds = good_curve().suggest()
+        best = np.nanmin(good_curve().losses)
+        assert header.split() == ["label", "base_lr", "max_lr", "best", "loss", "why"]
+        assert good.split()[:3] == ["good", f"{bounds.base_lr:.1e}", f"{bounds.max_lr:.1e}"]
+        assert float(good.split()[3]) == pytest.approx(best, rel=1e-3)
+        assert good.endswith(bounds.reason)
+        assert short.split()[:4] == ["short", "-", "-", "1.5"]
+        assert "no suggestion: the curve has 3 finite losses" in short
+        assert header.index("why") == short.index("no suggestion")
+        assert str(comparison) == comparison.table()
+
+    def test_table_of_a_curve_without_a_finite_loss(self):
+        lost = LRCurve([0.1, 0.2], [NAN, INF], [NAN, NAN], "non_finite")
+        assert Comparison({"lost": lost}).table().splitlines()[1].split()[:4] == ["lost", "-", "-", "-"]
+
+    def test_plot_leaves_out_what_is_skipped(self, no_window):
+        ax = Comparison({"good": good_curve(), 4: short_curve()}).plot(skip_begin=1, skip_end=1, title="both")
+        good, short = ax.lines
+        assert good.get_xdata().tolist() == good_curve().lrs[1:-1].tolist()
+        assert short.get_ydata().tolist() == [1.5]
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["good", "4"]
+        assert ax.get_title() == "both"
+
+    def test_rate_of_change_is_that_of_each_curve(self, no_window):
+        ax = Comparison({"short": short_curve()}).plot_rate_of_change(window=1)
+        np.testing.assert_array_equal(ax.lines[0].get_ydata(), [NAN, -0.5, 0.5])

@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from models import CLASSES, FEATURES, assert_same_state, data, model, state
+from tensorflow.python.eager import context
 
 from pyimagesearch_lr import NoSuggestion
 from pyimagesearch_lr.callbacks import LRFinder
-from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder
+from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.suggest import suggest
 
 SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
@@ -838,3 +839,114 @@ class TestVerify:
         with pytest.raises(ValueError, match=r"`verify_steps` must be at least 120\. Received: 100"):
             finder.find((x, y), **VERIFIED, verify=True, verify_steps=100)
         assert finder.curve is None
+
+
+class TestCompare:
+    OPTIMIZERS = ("SGD", "Adam")
+
+    def test_each_curve_is_that_of_a_model_compiled_with_the_optimizer(self):
+        x, y = data(70)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+        optimizers = {"momentum": keras.optimizers.SGD(7.0, momentum=0.8), "Adam": "adam"}
+        curves = compare(model("rmsprop"), optimizers, dataset, **SWEEP, epochs=3)
+        assert list(curves) == ["momentum", "Adam"]
+        for label, optimizer in (("momentum", keras.optimizers.SGD(momentum=0.8)), ("Adam", "adam")):
+            alone = LearningRateFinder(model(optimizer)).find(dataset, **SWEEP, epochs=3)
+            assert curves[label].raw_losses.tolist() == alone.raw_losses.tolist()
+            assert curves[label].lrs.tolist() == alone.lrs.tolist()
+
+    @pytest.mark.parametrize("seed", [None, 3], ids=["unseeded", "seeded"])
+    def test_every_sweep_gets_the_same_data_in_the_same_order_and_the_same_dropout(self, seed):
+        network = model()
+        tf.random.set_seed(seed)
+        same = {"first": keras.optimizers.Adam(), "second": keras.optimizers.Adam()}
+        curves = compare(network, same, data(70), **SWEEP, epochs=3, batch_size=16)
+        assert curves["first"].raw_losses.tolist() == curves["second"].raw_losses.tolist()
+        assert context.global_seed() == seed
+
+    def test_model_keeps_its_own_optimizer_loss_metrics_and_weights(self):
+        x, y = data(70)
+
+        def trained(compares):
+            network = model(keras.optimizers.Adam(0.01))
+            network.fit(x, y, batch_size=16, epochs=2, verbose=0)
+            own, before = network.optimizer, state(network)
+            if compares:
+                compare(network, dict(zip("ab", self.OPTIMIZERS, strict=True)), (x, y), **SWEEP, epochs=2)
+                assert network.optimizer is own
+                assert_same_state(before, state(network))
+            history = network.fit(x, y, batch_size=16, epochs=2, verbose=0)
+            return history.history, network.get_weights()
+
+        (history, weights), (compared_history, compared_weights) = trained(False), trained(True)
+        assert compared_history == history
+        for expected, got in zip(weights, compared_weights, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_optimizers_given_can_be_used_afterwards_for_another_model(self):
+        optimizers = {name: keras.optimizers.get(name) for name in self.OPTIMIZERS}
+        compare(model(), optimizers, data(70), **SWEEP, epochs=1)
+        assert not any(optimizer.built for optimizer in optimizers.values())
+        assert len(compare(model(dropout=0), optimizers, data(70), **SWEEP, epochs=1)) == 2
+
+    def test_own_optimizer_is_back_after_an_error_in_a_sweep(self):
+        network = model()
+        network.fit(*data(70), verbose=0)
+        own, before = network.optimizer, state(network)
+        with pytest.raises(RuntimeError, match="stop"):
+            compare(
+                network, {"a": "adam"}, data(70), **SWEEP, epochs=2,
+                callbacks=[Interrupting(RuntimeError("stop"), 0)],
+            )  # fmt: skip
+        assert network.optimizer is own
+        assert_same_state(before, state(network))
+
+    def test_several_models_each_with_the_optimizer_it_was_compiled_with(self):
+        models = {"no dropout": model("adam", dropout=0), "dropout": model("sgd", dropout=0.5)}
+        before = {label: network.get_weights() for label, network in models.items()}
+        tf.random.set_seed(1)
+        curves = compare(models, None, data(70), **SWEEP, epochs=2, stop_factor=None)
+        alone = LearningRateFinder(models["dropout"], stop_factor=None)
+        assert (
+            curves["dropout"].raw_losses.tolist()
+            == alone.find(data(70), **SWEEP, epochs=2).raw_losses.tolist()
+        )
+        assert curves["no dropout"].raw_losses.tolist() != curves["dropout"].raw_losses.tolist()
+        for label, network in models.items():
+            for expected, got in zip(before[label], network.get_weights(), strict=True):
+                np.testing.assert_array_equal(got, expected)
+
+    def test_unbuilt_model_starts_every_sweep_from_the_same_weights(self):
+        network = model(build=False)
+        curves = compare(network, {"a": "sgd", "b": "sgd"}, data(70), **SWEEP, epochs=1)
+        assert curves["a"].raw_losses.tolist() == curves["b"].raw_losses.tolist()
+        assert not network.optimizer.built
+
+    def test_loss_scaling_of_mixed_precision_is_kept(self):
+        network = model(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)))
+        curves = compare(network, {"Adam": "adam"}, data(70), **SWEEP, epochs=1)
+        alone = model(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
+        tf.random.set_seed(0)
+        expected = LearningRateFinder(alone).find(data(70), **SWEEP, epochs=1)
+        tf.random.set_seed(0)
+        again = compare(network, {"Adam": "adam"}, data(70), **SWEEP, epochs=1)
+        assert again["Adam"].raw_losses.tolist() == expected.raw_losses.tolist()
+        assert len(curves["Adam"]) == 3
+
+    @pytest.mark.parametrize(
+        "make_arguments, message",
+        [
+            (lambda: (model(), None, data(8)), "one model and a dict of label to optimizer"),
+            (lambda: (model(), {}, data(8)), "one model and a dict of label to optimizer"),
+            (lambda: ({"a": model()}, {"a": "sgd"}, data(8)), "`optimizers=None`"),
+            (lambda: ({}, None, data(8)), "`optimizers=None`"),
+            (lambda: (model(), {"a": "sgd"}, (part for part in [data(8)])), "cannot be rewound"),
+        ],
+    )
+    def test_bad_arguments(self, make_arguments, message):
+        with pytest.raises(TypeError, match=message):
+            compare(*make_arguments(), **SWEEP)
+
+    def test_model_that_is_not_compiled(self):
+        with pytest.raises(RuntimeError, match=r"model\.compile"):
+            compare({"a": keras.Sequential([keras.Input((2,))])}, None, data(8), **SWEEP)

@@ -126,8 +126,10 @@ def test_lr_against_step_counts_steps_from_0_and_draws_both_bounds():
         lambda ax: plots.loss_against_lr(LRS, LOSSES, LRS, LOSSES, ax=ax),
         lambda ax: plots.rate_of_change(LRS, LOSSES, ax=ax),
         lambda ax: plots.lr_against_step(LRS, base_lr=0.1, max_lr=0.2, ax=ax),
+        lambda ax: plots.losses_against_lr({"a": (LRS, LOSSES)}, ax=ax),
+        lambda ax: plots.rates_of_change({"a": (LRS, LOSSES)}, ax=ax),
     ],
-    ids=["loss", "change", "lr"],
+    ids=["loss", "change", "lr", "losses", "changes"],
 )
 def test_given_axes_are_drawn_on_and_returned(draw):
     _, (left, right) = plt.subplots(1, 2)
@@ -139,3 +141,45 @@ def test_given_axes_are_drawn_on_and_returned(draw):
     own = draw(None)
     assert own.figure is not right.figure
     assert own.figure.number not in figures
+
+
+def test_overlaid_losses_have_one_named_line_each_and_limits_that_show_every_fall():
+    ax = plots.losses_against_lr({"SGD": (LRS, LOSSES), "Adam": (LRS[:50], LOSSES[:50] - 1.0)}, title="pair")
+    assert labels_of(ax) == ["SGD", "Adam"]
+    assert [len(line.get_xdata()) for line in ax.lines] == [200, 50]
+    low, high = ax.get_ylim()
+    assert low < 0.5
+    assert 2.3 < high < 5.0
+    assert (ax.get_xscale(), ax.get_ylabel(), ax.get_title()) == ("log", "loss", "pair")
+
+
+def test_overlaid_changes_have_a_dot_where_each_falls_fastest():
+    falling = np.array([np.nan, -0.5, -2.0, 1.0, np.inf])
+    ax = plots.rates_of_change({"SGD": (LRS[:5], falling), "Adam": (LRS[:5], falling / 4 - 1)})
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(LRS[2], -2.0), (LRS[2], -1.5)]
+    assert [dot.get_color() for dot in dots] == [line.get_color() for line in ax.lines[:2]]
+    assert labels_of(ax) == ["SGD", "Adam"]
+    assert -4.0 < ax.get_ylim()[0] < -2.0
+
+
+def test_overlaid_changes_of_a_curve_shorter_than_the_window_are_an_empty_line():
+    ax = plots.rates_of_change({"short": (LRS[:3], np.full(3, np.nan))})
+    assert labels_of(ax) == ["short"]
+    assert all(line.get_marker() != "o" for line in ax.lines)
+
+
+def test_epoch_sweep_shows_loss_accuracy_and_rate_by_epoch_and_loss_by_rate():
+    history = {"loss": [0.6, 0.5, 0.7], "accuracy": [0.6, 0.75, 0.5], "learning_rate": [1e-3, 1e-2, 1e-1]}
+    figure = plots.epoch_sweep(history, lr=1e-2, title="sweep")
+    by_epoch, by_rate, scale = figure.axes
+    drawn = [list(line.get_ydata()) for line in (*by_epoch.lines, *scale.lines)]
+    assert drawn == [history["loss"], history["accuracy"], history["learning_rate"]]
+    assert labels_of(by_epoch) == ["loss", "accuracy", "learning rate"]
+    assert [line.get_xdata().tolist() for line in by_epoch.lines] == [[1, 2, 3]] * 2
+    assert list(by_rate.lines[0].get_xdata()) == history["learning_rate"]
+    assert list(by_rate.lines[0].get_ydata()) == history["loss"]
+    assert by_rate.get_xscale() == scale.get_yscale() == "log"
+    assert labels_of(by_rate)[-1] == "taken: 1.0e-02"
+    low, high = by_epoch.get_ylim()
+    assert low <= 0 and high >= 0.75
