@@ -196,7 +196,7 @@ def epoch_sweep(history: dict[str, list[float]], *, lr: float | None = None, tit
     """
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     epochs = np.arange(1, len(history["loss"]) + 1)
     scale = left.twinx()
     lines = [
@@ -206,7 +206,7 @@ def epoch_sweep(history: dict[str, list[float]], *, lr: float | None = None, tit
     ]
     scale.set_yscale("log")
     scale.set_ylabel("learning rate (log scale)")
-    left.set_ylim(0, 1.05 * max(1.0, 1.2 * history["loss"][0]))
+    left.set_ylim(0, 1.4 * max(1.0, history["loss"][0]))
     left.legend(handles=lines, loc="upper left")
     _label(left, "epoch", "loss, accuracy", title)
     swept = (np.asarray(history["learning_rate"]), np.asarray(history["loss"]))

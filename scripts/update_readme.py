@@ -1,8 +1,9 @@
-"""Write the numbers of README.md from the JSON in output/; `--check` only says whether they are right."""
+"""Write the numbers of README.md and scripts/README.md from the results; `--check` says if they are right."""
 
 import json
 import re
 import sys
+from math import log10
 from pathlib import Path
 from statistics import median
 
@@ -12,13 +13,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(argv: list[str]) -> int:
-    path = ROOT / "README.md"
-    text = path.read_text(encoding="utf-8")
-    updated = filled(text)
-    if "--check" in argv:
-        return int(updated != text)
-    path.write_text(updated, encoding="utf-8")
-    return 0
+    stale = 0
+    for path, fill in ((ROOT / "README.md", filled), (ROOT / "scripts" / "README.md", articles_filled)):
+        text = path.read_text(encoding="utf-8")
+        updated = fill(text)
+        stale |= updated != text
+        if "--check" not in argv:
+            path.write_text(updated, encoding="utf-8")
+    return int(stale) if "--check" in argv else 0
 
 
 def filled(text: str) -> str:
@@ -85,6 +87,83 @@ def _cost(bench: dict) -> str:
 
 def _spread(ratio: dict) -> str:
     return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+
+
+def articles_filled(text: str, root: Path = ROOT) -> str:
+    """The text of scripts/README.md with the table of every article filled in."""
+    folder = root / "output" / "articles"
+    for number, rows in ((1, _article_1), (2, _article_2), (3, _article_3), (5, _article_5)):
+        (path,) = folder.glob(f"article_{number}_*.json")
+        run = json.loads(path.read_text(encoding="utf-8"))
+        lines = ["| | the article | here |", "|---|---|---|"]
+        lines += [f"| {name} | {article} | {here} |" for name, article, here in rows(run)]
+        versions = f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}"
+        text = _fill(text, f"article_{number}", "\n" + "\n".join([*lines, "", versions + "."]) + "\n")
+    training = json.loads((root / "output/training.json").read_text(encoding="utf-8"))
+    return _fill(text, "article_4", "\n" + _results(training, len(training["history"]["loss"])) + "\n")
+
+
+def _article_1(run: dict) -> list[tuple]:
+    return [
+        ("data", "MNIST", run["data"]),
+        ("good range", "1e-03 to 1e-02", f"{run['base_lr']:.1e} to {run['max_lr']:.1e}"),
+        ("after the search", "rebuild and recompile the model", "go on training it"),
+        ("weights changed by the search", "yes", "no" if run["weights_unchanged"] else "yes"),
+        (f"test accuracy after {run['settings']['train_epochs']} epochs in the range", "",
+         f"{run['test_accuracy']:.4f}"),
+    ]  # fmt: skip
+
+
+def _article_2(run: dict) -> list[tuple]:
+    article, wide = run["sweeps"].values()
+    rows = [("data", "MNIST", run["data"])]
+    for label in ("SGD", "Adam"):
+        steepest = (
+            f"10^{log10(article[label]['steepest_lr']):.2f}, 10^{log10(wide[label]['steepest_lr']):.2f}"
+        )
+        best = f"{article[label]['best_loss']:.3f}, {wide[label]['best_loss']:.3f}"
+        rows.append(
+            (f"{label} falls fastest: from 1e-04, from 1e-07", "10^-3.95" * (label == "Adam"), steepest)
+        )
+        rows.append((f"{label}'s lowest smoothed loss: from 1e-04, from 1e-07", "", best))
+    best = min(article, key=lambda label: article[label]["best_loss"])
+    return [*rows, ("better of the two, from 1e-04", "Adam, clearly", best)]
+
+
+def _article_3(run: dict) -> list[tuple]:
+    later = f"after {_epochs(run['settings']['train_epochs'])}"
+    rows = [("data", "", run["data"])]
+    for when, key, rate in (("before training", "before", "about 1e-02"), (later, "after", "lower")):
+        found = run[key]
+        bounds = "none" if found["base_lr"] is None else f"{found['base_lr']:.1e} to {found['max_lr']:.1e}"
+        rows.append((f"{when}: falls fastest at", rate, f"{found['steepest_lr']:.1e}"))
+        rows.append((f"{when}: smoothed loss lowest at", "", f"{found['lowest_lr']:.1e}"))
+        rows.append((f"{when}: bounds", "", bounds))
+    return rows
+
+
+def _article_5(run: dict) -> list[tuple]:
+    reported = {"default": "76", "article": "79", "sweep": "", "range test": ""}
+    names = {"default": "Adam's default", "article": "the article's rate", "sweep": "rate of the same sweep here",
+             "range test": "steepest of our range test"}  # fmt: skip
+    rows = [("rate of the lowest steady loss, one rate an epoch", "about 0.007", f"{run['sweep_lr']:.4f}")]
+    for name, found in run["rates"].items():
+        accuracy = f"{100 * found['mean']:.2f} ± {100 * found['std']:.2f}"
+        label = f"test accuracy in %, {names[name]}, {found['lr']:.2g}"
+        rows.append((label, reported[name], accuracy))
+        if name != "default":
+            difference = f"{found['difference_mean']:+.2f} ± {found['difference_std']:.2f}"
+            default = run["rates"]["default"]["accuracies"]
+            pairs = zip(found["accuracies"], default, strict=True)
+            seeds = ", ".join(f"{100 * (here - there):+.1f}" for here, there in pairs)
+            rows.append(("... over the default, in points (each seed)", "+3" * (name == "article"),
+                         f"{difference} ({seeds})"))  # fmt: skip
+    runs = f"{len(run['settings']['seeds'])}; mean ± standard deviation"
+    return [*rows, ("trainings a rate", "1", runs)]
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch" + "s" * (number != 1)
 
 
 if __name__ == "__main__":

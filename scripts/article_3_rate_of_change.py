@@ -1,0 +1,112 @@
+"""Article 3: the rate of change of the loss, and a second search later in training.
+
+P. Surmenok, "Estimating an Optimal Learning Rate For a Deep Neural Network",
+https://www.kdnuggets.com/2017/11/estimating-optimal-learning-rate-deep-neural-network.html
+
+The article multiplies the rate after every batch, stops when the loss exceeds 4 times its best, and takes
+the minimum of the smoothed rate of change: about 0.01 in its figure, where the loss falls fast between 0.001
+and 0.01. It says that a constant rate should be one or two orders of magnitude below the largest that still
+trains, and that the best rate falls during training, so that the search should be done again later.
+
+Prints the rate by the article's rule and both bounds, before training and again later, and draws the loss,
+its raw and its smoothed rate of change, and the two searches over each other. Model (the small CNN of
+article 1, plain SGD) and data are our choice.
+
+    python scripts/article_3_rate_of_change.py            # about 3 minutes on two cores
+    python scripts/article_3_rate_of_change.py --quick    # on the embedded sample
+"""
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from articles import command_line, load_images, save
+
+from pyimagesearch_lr import Comparison, LearningRateFinder, NoSuggestion, plots
+from pyimagesearch_lr.smoothing import rate_of_change
+
+options = command_line(__doc__)
+
+# Settings --------------------------------------------------------------------------------------------------
+START_LR, END_LR = 1e-5, 10.0
+BATCH_SIZE = 16 if options.quick else 64
+SWEEP_EPOCHS = 3 if options.quick else 1
+TRAIN_EPOCHS = 4  # between the first search and the second
+STOP_FACTOR = 4
+WINDOW = 20
+SEED = 42
+
+# Data and model --------------------------------------------------------------------------------------------
+(x_train, y_train), _, data_name = load_images(options.quick)
+keras.utils.set_random_seed(SEED)
+model = keras.Sequential(
+    [
+        keras.Input((28, 28, 1)),
+        keras.layers.Conv2D(32, 3, activation="relu"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(128, activation="relu"),
+        keras.layers.Dropout(0.1),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+)
+model.compile(keras.optimizers.SGD(), "sparse_categorical_crossentropy")
+finder = LearningRateFinder(model, stop_factor=STOP_FACTOR)
+sweep = {"epochs": SWEEP_EPOCHS, "batch_size": BATCH_SIZE, "verbose": 0}
+
+
+def read_off(when: str, curve) -> dict:
+    """The rate by the article's rule, and the bounds, printed and as a dict."""
+    steepest = float(curve.lrs[np.nanargmin(rate_of_change(curve.losses, WINDOW))])
+    largest = float(curve.lrs[np.nanargmin(curve.losses)])
+    print(f"{when}: falls fastest at {steepest:.1e}; the smoothed loss is lowest at {largest:.1e}")
+    try:
+        bounds = curve.suggest()
+    except NoSuggestion as reason:
+        print(f"{when}: no bounds: {reason}")
+        return {"steepest_lr": steepest, "lowest_lr": largest, "base_lr": None, "max_lr": None}
+    print(f"{when}: bounds {bounds.base_lr:.1e} to {bounds.max_lr:.1e} ({bounds.reason})")
+    return {"steepest_lr": steepest, "lowest_lr": largest, "base_lr": bounds.base_lr, "max_lr": bounds.max_lr}
+
+
+# First search, before training -----------------------------------------------------------------------------
+first = finder.find((x_train, y_train), START_LR, END_LR, **sweep)
+before = read_off("before training", first)
+print("the article:     falls fastest at about 1.0e-02")
+
+# Training with the rate of the article's rule ------------------------------------------------------------
+model.optimizer.learning_rate = before["steepest_lr"]
+model.fit(x_train, y_train, batch_size=BATCH_SIZE, epochs=TRAIN_EPOCHS, verbose=0)
+
+# Second search, later in training --------------------------------------------------------------------------
+second = finder.find((x_train, y_train), START_LR, END_LR, **sweep)
+later = f"after {TRAIN_EPOCHS} epochs"
+after = read_off(later, second)
+
+# Results ---------------------------------------------------------------------------------------------------
+figure_1, (top, middle, bottom) = plt.subplots(3, 1, figsize=(8, 10), sharex=True, layout="constrained")
+first.plot(top, title=f"Article 3: the first search, small CNN with SGD on {data_name}")
+top.legend(loc="lower left")
+raw_change = rate_of_change(first.raw_losses)
+plots.rate_of_change(first.lrs, raw_change, ax=middle, title="change of the loss from step to step")
+before_the_end = 1.3 * np.nanpercentile(np.abs(raw_change), 98)
+middle.set_ylim(-before_the_end, before_the_end)
+first.plot_rate_of_change(WINDOW, bottom, title=f"change of the smoothed loss over {WINDOW} steps")
+bottom.axvline(
+    before["steepest_lr"], color="#d1632a", linestyle="--", label=f"fastest at {before['steepest_lr']:.1e}"
+)
+bottom.legend(loc="upper left")
+
+figure_2, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+both = Comparison({"before training": first, later: second})
+both.plot(left, title="loss")
+both.plot_rate_of_change(WINDOW, right, title=f"change of loss over {WINDOW} steps")
+figure_2.suptitle("Article 3: the same search before and later in training")
+save(
+    options.output,
+    "article_3_rate_of_change",
+    {"start_lr": START_LR, "end_lr": END_LR, "batch_size": BATCH_SIZE, "sweep_epochs": SWEEP_EPOCHS,
+     "train_epochs": TRAIN_EPOCHS, "stop_factor": STOP_FACTOR, "window": WINDOW, "seed": SEED,
+     "quick": options.quick},
+    {"data": data_name, "before": before, "after": after},
+    {"article_3_rate_of_change": figure_1, "article_3_later_in_training": figure_2},
+)  # fmt: skip
