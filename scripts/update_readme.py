@@ -144,8 +144,12 @@ def _article_3(run: dict) -> list[tuple]:
 
 def _article_5(run: dict) -> list[tuple]:
     reported = {"default": "76", "article": "79", "sweep": "", "range test": ""}
-    names = {"default": "Adam's default", "article": "the article's rate", "sweep": "rate of the same sweep here",
-             "range test": "steepest of our range test"}  # fmt: skip
+    names = {
+        "default": "Adam's default",
+        "article": "the article's rate",
+        "sweep": "rate of the same sweep here",
+        "range test": "steepest of our range test",
+    }
     rows = [("rate of the lowest steady loss, one rate an epoch", "about 0.007", f"{run['sweep_lr']:.4f}")]
     for name, found in run["rates"].items():
         accuracy = f"{100 * found['mean']:.2f} ± {100 * found['std']:.2f}"
