@@ -1,4 +1,4 @@
-"""Article 3: the rate of change of the loss, and a second search later in training.
+"""Article 3: the rate of change of the loss, and the search again later in training.
 
 P. Surmenok, "Estimating an Optimal Learning Rate For a Deep Neural Network",
 https://www.kdnuggets.com/2017/11/estimating-optimal-learning-rate-deep-neural-network.html
@@ -8,9 +8,9 @@ the minimum of the smoothed rate of change: about 0.01 in its figure, where the 
 and 0.01. It says that a constant rate should be one or two orders of magnitude below the largest that still
 trains, and that the best rate falls during training, so that the search should be done again later.
 
-Prints the rate by the article's rule and both bounds, before training and again later, and draws the loss,
-its raw and its smoothed rate of change, and the two searches over each other. Model (the small CNN of
-article 1, plain SGD) and data are our choice.
+Prints the rate by the article's rule, the largest rate that still trains, and both bounds or why there are
+none: before training, and again after every epoch. Draws the loss, its raw and its smoothed rate of change,
+and all the searches over each other. Model (the small CNN of article 1, plain SGD) and data are our choice.
 
     python scripts/article_3_rate_of_change.py            # about 3 minutes on two cores
     python scripts/article_3_rate_of_change.py --quick    # on the embedded sample
@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from articles import command_line, load_images, save
 
-from pyimagesearch_lr import Comparison, LearningRateFinder, NoSuggestion, plots
+from pyimagesearch_lr import Comparison, LearningRateFinder, NoSuggestion, PeriodicLRFinder, plots
 from pyimagesearch_lr.smoothing import rate_of_change
 
 options = command_line(__doc__)
@@ -30,9 +30,11 @@ options = command_line(__doc__)
 START_LR, END_LR = 1e-5, 10.0
 BATCH_SIZE = 16 if options.quick else 64
 SWEEP_EPOCHS = 3 if options.quick else 1
-TRAIN_EPOCHS = 4  # between the first search and the second
+TRAIN_EPOCHS = 2 if options.quick else 4  # each followed by a search
 STOP_FACTOR = 4
 WINDOW = 20
+SKIP_BEGIN = 50  # steps in which the average of the loss, with beta = 0.98, settles
+STILL_TRAINS = 1.1  # times the lowest smoothed loss
 SEED = 42
 
 # Data and model --------------------------------------------------------------------------------------------
@@ -50,37 +52,37 @@ model = keras.Sequential(
     ]
 )
 model.compile(keras.optimizers.SGD(), "sparse_categorical_crossentropy")
-finder = LearningRateFinder(model, stop_factor=STOP_FACTOR)
-sweep = {"epochs": SWEEP_EPOCHS, "batch_size": BATCH_SIZE, "verbose": 0}
+sweep = {
+    "start_lr": START_LR,
+    "end_lr": END_LR,
+    "epochs": SWEEP_EPOCHS,
+    "batch_size": BATCH_SIZE,
+    "verbose": 0,
+}
 
+# The searches: one before training, one after every epoch --------------------------------------------------
+first = LearningRateFinder(model, stop_factor=STOP_FACTOR).find((x_train, y_train), **sweep)
+lr = float(first.lrs[np.nanargmin(rate_of_change(first.losses, WINDOW))])
+model.optimizer.learning_rate = lr
+periodic = PeriodicLRFinder((x_train, y_train), every=1, stop_factor=STOP_FACTOR, **sweep)
+model.fit(x_train, y_train, batch_size=BATCH_SIZE, epochs=TRAIN_EPOCHS, callbacks=[periodic], verbose=0)
+searches = {"before training": first, **{f"after epoch {n}": curve for n, curve in periodic.curves.items()}}
 
-def read_off(when: str, curve) -> dict:
-    """The rate by the article's rule, and the bounds, printed and as a dict."""
-    steepest = float(curve.lrs[np.nanargmin(rate_of_change(curve.losses, WINDOW))])
-    largest = float(curve.lrs[np.nanargmin(curve.losses)])
-    print(f"{when}: falls fastest at {steepest:.1e}; the smoothed loss is lowest at {largest:.1e}")
+# What each search says -------------------------------------------------------------------------------------
+found = {}
+for when, curve in searches.items():
+    lrs, losses = curve.lrs[SKIP_BEGIN:], curve.losses[SKIP_BEGIN:]
+    steepest = float(lrs[np.nanargmin(rate_of_change(curve.losses, WINDOW)[SKIP_BEGIN:])])
+    largest = float(lrs[losses <= STILL_TRAINS * np.nanmin(losses)][-1])
+    found[when] = {"steepest_lr": steepest, "largest_lr": largest, "base_lr": None, "max_lr": None}
+    print(f"{when}: falls fastest at {steepest:.1e}; the largest rate that still trains is {largest:.1e}")
     try:
         bounds = curve.suggest()
+        found[when] |= {"base_lr": bounds.base_lr, "max_lr": bounds.max_lr}
+        print(f"    bounds {bounds.base_lr:.1e} to {bounds.max_lr:.1e}: {bounds.reason}")
     except NoSuggestion as reason:
-        print(f"{when}: no bounds: {reason}")
-        return {"steepest_lr": steepest, "lowest_lr": largest, "base_lr": None, "max_lr": None}
-    print(f"{when}: bounds {bounds.base_lr:.1e} to {bounds.max_lr:.1e} ({bounds.reason})")
-    return {"steepest_lr": steepest, "lowest_lr": largest, "base_lr": bounds.base_lr, "max_lr": bounds.max_lr}
-
-
-# First search, before training -----------------------------------------------------------------------------
-first = finder.find((x_train, y_train), START_LR, END_LR, **sweep)
-before = read_off("before training", first)
-print("the article:     falls fastest at about 1.0e-02")
-
-# Training with the rate of the article's rule ------------------------------------------------------------
-model.optimizer.learning_rate = before["steepest_lr"]
-model.fit(x_train, y_train, batch_size=BATCH_SIZE, epochs=TRAIN_EPOCHS, verbose=0)
-
-# Second search, later in training --------------------------------------------------------------------------
-second = finder.find((x_train, y_train), START_LR, END_LR, **sweep)
-later = f"after {TRAIN_EPOCHS} epochs"
-after = read_off(later, second)
+        print(f"    no bounds: {reason}")
+print("the article: falls fastest at about 1.0e-02 before training, and lower later")
 
 # Results ---------------------------------------------------------------------------------------------------
 figure_1, (top, middle, bottom) = plt.subplots(3, 1, figsize=(8, 10), sharex=True, layout="constrained")
@@ -91,22 +93,20 @@ plots.rate_of_change(first.lrs, raw_change, ax=middle, title="change of the loss
 before_the_end = 1.3 * np.nanpercentile(np.abs(raw_change), 98)
 middle.set_ylim(-before_the_end, before_the_end)
 first.plot_rate_of_change(WINDOW, bottom, title=f"change of the smoothed loss over {WINDOW} steps")
-bottom.axvline(
-    before["steepest_lr"], color="#d1632a", linestyle="--", label=f"fastest at {before['steepest_lr']:.1e}"
-)
+bottom.axvline(lr, color="#d1632a", linestyle="--", label=f"fastest at {lr:.1e}")
 bottom.legend(loc="upper left")
 
 figure_2, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-both = Comparison({"before training": first, later: second})
-both.plot(left, title="loss")
-both.plot_rate_of_change(WINDOW, right, title=f"change of loss over {WINDOW} steps")
-figure_2.suptitle("Article 3: the same search before and later in training")
+together = Comparison(searches)
+together.plot(left, skip_begin=SKIP_BEGIN, title="loss")
+together.plot_rate_of_change(WINDOW, right, title=f"change of loss over {WINDOW} steps")
+figure_2.suptitle(f"Article 3: the same search before and during training with {lr:.1e}")
 save(
     options.output,
     "article_3_rate_of_change",
     {"start_lr": START_LR, "end_lr": END_LR, "batch_size": BATCH_SIZE, "sweep_epochs": SWEEP_EPOCHS,
-     "train_epochs": TRAIN_EPOCHS, "stop_factor": STOP_FACTOR, "window": WINDOW, "seed": SEED,
+     "train_epochs": TRAIN_EPOCHS, "train_lr": lr, "stop_factor": STOP_FACTOR, "window": WINDOW, "seed": SEED,
      "quick": options.quick},
-    {"data": data_name, "before": before, "after": after},
+    {"data": data_name, "searches": found},
     {"article_3_rate_of_change": figure_1, "article_3_later_in_training": figure_2},
 )  # fmt: skip

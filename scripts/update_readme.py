@@ -131,13 +131,12 @@ def _article_2(run: dict) -> list[tuple]:
 
 
 def _article_3(run: dict) -> list[tuple]:
-    later = f"after {_epochs(run['settings']['train_epochs'])}"
     rows = [("data", "", run["data"])]
-    for when, key, rate in (("before training", "before", "about 1e-02"), (later, "after", "lower")):
-        found = run[key]
+    for when, found in run["searches"].items():
         bounds = "none" if found["base_lr"] is None else f"{found['base_lr']:.1e} to {found['max_lr']:.1e}"
-        rows.append((f"{when}: falls fastest at", rate, f"{found['steepest_lr']:.1e}"))
-        rows.append((f"{when}: smoothed loss lowest at", "", f"{found['lowest_lr']:.1e}"))
+        reported = "about 1e-02" if when == "before training" else "lower than before"
+        rows.append((f"{when}: falls fastest at", reported, f"{found['steepest_lr']:.1e}"))
+        rows.append((f"{when}: largest rate that still trains", "", f"{found['largest_lr']:.1e}"))
         rows.append((f"{when}: bounds", "", bounds))
     return rows
 
@@ -164,10 +163,6 @@ def _article_5(run: dict) -> list[tuple]:
                          f"{difference} ({seeds})"))  # fmt: skip
     runs = f"{len(run['settings']['seeds'])}; mean ± standard deviation"
     return [*rows, ("trainings a rate", "1", runs)]
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch" + "s" * (number != 1)
 
 
 if __name__ == "__main__":

@@ -79,11 +79,13 @@ def test_article_3_searches_before_and_later_in_training(tmp_path):
     text = run_quickly("article_3_rate_of_change", tmp_path)
     figures = ["article_3_rate_of_change", "article_3_later_in_training"]
     results = results_of("article_3_rate_of_change", tmp_path, figures)
-    for when, key in (("before training", "before"), (r"after \d+ epochs?", "after")):
-        fastest, lowest = printed(rf"{when}: falls fastest at (\S+); .* is lowest at (\S+)", text)
-        assert fastest == pytest.approx(results[key]["steepest_lr"], rel=0.05)
-        assert lowest == pytest.approx(results[key]["lowest_lr"], rel=0.05)
-    assert results["before"]["base_lr"] < results["before"]["max_lr"]
+    assert list(results["searches"]) == ["before training", "after epoch 1", "after epoch 2"]
+    for when, found in results["searches"].items():
+        fastest, largest = printed(rf"{when}: falls fastest at (\S+); the largest .* is (\S+)", text)
+        assert fastest == pytest.approx(found["steepest_lr"], rel=0.05)
+        assert largest == pytest.approx(found["largest_lr"], rel=0.05)
+    first = results["searches"]["before training"]
+    assert first["base_lr"] < first["max_lr"] < first["largest_lr"]
 
 
 @pytest.mark.slow
