@@ -137,7 +137,7 @@ save(
     "article_5_wine_quality",
     {"epochs": EPOCHS, "seeds": list(SEEDS), "batch_size": BATCH_SIZE, "split_seed": SPLIT_SEED,
      "steady_epochs": STEADY_EPOCHS, "quick": options.quick},
-    {"wines": len(x), "sweep_lr": read_lr,  "range_test_lr": steepest.max_lr,
+    {"wines": len(x), "sweep_lr": read_lr, "range_test_lr": steepest.max_lr,
      "rates": summary, "seconds": time.perf_counter() - started},
     {"article_5_sweep": sweep_figure, "article_5_confusion": matrices},
 )  # fmt: skip

@@ -108,7 +108,7 @@ def _article_1(run: dict) -> list[tuple]:
         ("data", "MNIST", run["data"]),
         ("good range", "1e-03 to 1e-02", f"{run['base_lr']:.1e} to {run['max_lr']:.1e}"),
         ("after the search", "rebuild and recompile the model", "go on training it"),
-        ("weights changed by the search", "yes", "no" if run["weights_unchanged"] else "yes"),
+        ("weights changed by the search", "", "no" if run["weights_unchanged"] else "yes"),
         (f"test accuracy after {run['settings']['train_epochs']} epochs in the range", "",
          f"{run['test_accuracy']:.4f}"),
     ]  # fmt: skip
@@ -131,10 +131,10 @@ def _article_2(run: dict) -> list[tuple]:
 
 
 def _article_3(run: dict) -> list[tuple]:
-    rows = [("data", "", run["data"])]
+    rows = [("data", "", run["data"]), ("best rate later in training", "lower", "see below")]
     for when, found in run["searches"].items():
         bounds = "none" if found["base_lr"] is None else f"{found['base_lr']:.1e} to {found['max_lr']:.1e}"
-        reported = "about 1e-02" if when == "before training" else "lower than before"
+        reported = "about 1e-02" if when == "before training" else ""
         rows.append((f"{when}: falls fastest at", reported, f"{found['steepest_lr']:.1e}"))
         rows.append((f"{when}: largest rate that still trains", "", f"{found['largest_lr']:.1e}"))
         rows.append((f"{when}: bounds", "", bounds))
