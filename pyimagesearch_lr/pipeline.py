@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def _run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
 
 def _find_bounds(settings: Settings, model: Any, data: _Data) -> Suggestion | None:
     """Phase 1: sweep, draw, save, and say which bounds to use."""
-    from pyimagesearch_lr import report
+    from pyimagesearch_lr import report, report_page
     from pyimagesearch_lr.finder import LearningRateFinder
 
     _info("finding learning rate...")
@@ -143,6 +144,7 @@ def _find_bounds(settings: Settings, model: Any, data: _Data) -> Suggestion | No
             report.save_figure(settings.lrfind_plot_path, curve.plot(title=title).figure)
     _info(f"learning rate finder complete: {_why_it_stopped(curve)}")
     _info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, 'lrfind.json')}")
+    _info(f"all on one page: {report_page.write(settings.output_dir)}")
     return _advise(curve)
 
 
@@ -223,7 +225,7 @@ def _checkpoint(settings: Settings, model: Any, clr: Any, resume: bool) -> tuple
 
 def _report(settings: Settings, model: Any, data: _Data, history: dict, lrs: list[float]) -> None:
     """Everything that a finished training leaves: the report on the console, files and figures."""
-    from pyimagesearch_lr import plots, report
+    from pyimagesearch_lr import plots, report, report_page
 
     _info("evaluating network...")
     predicted = model.predict(data.test_batches(settings), verbose=0).argmax(axis=1)
@@ -233,18 +235,21 @@ def _report(settings: Settings, model: Any, data: _Data, history: dict, lrs: lis
     run = _record_of_run(settings, seconds=sum(history["seconds"]))
     folder = Path(settings.output_dir)
     accuracy = float((predicted == data.test_labels).mean())
+    confusion = report.confusion_matrix(data.test_labels, predicted, len(settings.classes))
+    results = {"test_accuracy": accuracy, "confusion_matrix": confusion, "history": history}
     report.save_text(folder / "report.txt", text)
     report.save_history(folder / "history.csv", history)
-    report.save_json(folder / "training.json", {**run, "test_accuracy": accuracy, "history": history})
+    report.save_json(folder / "training.json", {**run, **results})
     report.save_model(folder / "model.keras", model)
     title = f"MiniGoogLeNet on Fashion-MNIST, {settings.num_epochs} epochs"
     report.save_figure(settings.training_plot_path, plots.training_history(history, title=title))
     title = f"Cyclical learning rate, {settings.clr_method}"
     axes = plots.lr_against_step(lrs, base_lr=settings.min_lr, max_lr=settings.max_lr, title=title)
     report.save_figure(settings.clr_plot_path, axes.figure)
-    _info(
-        f"test accuracy {accuracy:.4f} after {_duration(run['seconds'])}; plots, report and model: {folder}"
-    )
+    page = report_page.write(folder)
+    took = report.duration(run["seconds"])
+    _info(f"test accuracy {accuracy:.4f} after {took}; plots, report and model: {folder}")
+    _info(f"all on one page: {page}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -344,7 +349,13 @@ def _record_of_run(settings: Settings, seconds: float) -> dict[str, Any]:
     from pyimagesearch_lr import report
 
     values = {name: str(v) if isinstance(v, Path) else v for name, v in dataclasses.asdict(settings).items()}
-    return {"settings": values, "versions": report.versions(), "seconds": round(seconds, 1)}
+    finished = datetime.now().astimezone().isoformat(timespec="seconds")
+    return {
+        "settings": values,
+        "versions": report.versions(),
+        "seconds": round(seconds, 1),
+        "finished": finished,
+    }
 
 
 def _verbosity() -> int:
@@ -354,12 +365,6 @@ def _verbosity() -> int:
 
 def _info(message: str) -> None:
     print(f"[INFO] {message}", flush=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 def _import_quietly() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,33 @@ def lr_against_step(lrs: Any, *, base_lr: float, max_lr: float, ax: Any = None, 
     ax.set_ylim(base_lr - 0.05 * span, max_lr + 0.2 * span)
     ax.legend(loc="upper right", ncols=2)
     _label(ax, "step", "learning rate", title)
+    return ax
+
+
+def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None, title: str = "") -> Any:
+    """How often each class, a row, was taken for each class, a column; darker is a larger share of the row.
+
+    Args:
+        counts: int array of shape `(classes, classes)`.
+        class_names: List of strings, one a class.
+        ax: matplotlib Axes; None makes one.
+        title: String.
+
+    Returns:
+        The Axes.
+    """
+    counts = np.asarray(counts)
+    ax = new_axes(8.0, 7.5) if ax is None else ax
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(np.sqrt(share), cmap="Blues", vmin=0.0, vmax=1.0)
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if share[row, column] > 0.4 else "#777777" if count == 0 else "black"
+        ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
+    ax.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(class_names)), class_names)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+    ax.set_title(title)
     return ax
 
 

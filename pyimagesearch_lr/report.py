@@ -40,6 +40,18 @@ def save_figure(path: str | os.PathLike, figure: Any) -> None:
         plt.close(figure)
 
 
+def png_of(figure: Any) -> bytes:
+    """The content of a matplotlib figure as a PNG file; the figure is closed."""
+    import matplotlib.pyplot as plt
+
+    content = io.BytesIO()
+    try:
+        figure.savefig(content, dpi=120, format="png")
+    finally:
+        plt.close(figure)
+    return content.getvalue()
+
+
 def save_model(path: str | os.PathLike, model: Any) -> None:
     """Write a Keras model to `path`, which ends in ".keras"."""
     with written_whole(path) as temporary:
@@ -73,6 +85,31 @@ def classification_report(labels: np.ndarray, predicted: np.ndarray, class_names
         digits=4,
         zero_division=0,
     )
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> list[list[int]]:
+    """How often each class, a row, was predicted as each class, a column.
+
+    Example:
+
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), num_classes=2)
+    [[1, 1], [0, 1]]
+    """
+    pairs = num_classes * labels.astype(int) + predicted
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).tolist()
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+
+    >>> duration(3606.6)
+    '1 h 0 min'
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 def versions() -> dict[str, str]:

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "keras_schedules": {"policies"},
     "minigooglenet": {"layers"},
     "report": {"files", "plots"},
+    "report_page": {"curve", "plots", "report", "suggest"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__"}
 

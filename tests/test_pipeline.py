@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,7 +147,7 @@ def is_png(path: Path) -> bool:
 
 def test_finding_ends_well_with_a_plot_and_a_curve_and_nothing_else(found):
     assert (found.code, found.err) == (0, "")
-    assert found.files == ["lrfind.json", "lrfind_plot.png"]
+    assert found.files == ["lrfind.json", "lrfind_plot.png", "report.html"]
     assert is_png(found.folder / "output" / "lrfind_plot.png")
 
 
@@ -157,6 +158,7 @@ def test_finding_says_what_it_does_in_the_tutorials_order(found):
         r"finding learning rate\.\.\.",
         r"learning rate finder complete: the loss diverged after \d+ steps, at a learning rate of \d.*",
         r"plot: output/lrfind_plot\.png, data: output/lrfind\.json",
+        r"all on one page: output/report\.html",
         r"suggested bounds, for config\.py: .+",
     ]
     assert len(found.info) == len(expected)
@@ -219,6 +221,7 @@ def test_training_ends_well_with_all_its_files(trained):
         "clr_plot.png",
         "history.csv",
         "model.keras",
+        "report.html",
         "report.txt",
         "training.json",
         "training_plot.png",
@@ -234,6 +237,7 @@ def test_training_says_what_it_does(trained):
         r"training for 4 epochs, triangular learning rate between 0\.0001 and 0\.01\.\.\.",
         r"evaluating network\.\.\.",
         r"test accuracy 0\.\d{4} after 0 min \d s; plots, report and model: output",
+        r"all on one page: output/report\.html",
     ]
     assert len(trained.info) == len(expected)
     for line, pattern in zip(trained.info, expected, strict=True):
@@ -280,6 +284,27 @@ def test_saved_model_is_the_trained_one(trained):
     assert right.mean() == trained.json()["test_accuracy"]
     assert model.optimizer.momentum == 0.9
     assert int(model.optimizer.iterations) == STEPS * NUM_EPOCHS
+
+
+def test_confusion_matrix_is_saved_and_agrees_with_the_accuracy(trained):
+    document = trained.json()
+    matrix = np.array(document["confusion_matrix"])
+    _, (_, labels) = first_images()
+    np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(labels, minlength=10))
+    assert matrix.trace() / NUM_TEST == pytest.approx(document["test_accuracy"])
+
+
+def test_page_shows_the_run(found, trained, auto):
+    pages = {each: (each.folder / "output" / "report.html").read_text() for each in (found, trained, auto)}
+    images = {each: page.count('src="data:image/png') for each, page in pages.items()}
+    assert images == {found: 1, trained: 3, auto: 4}
+    assert f"{trained.json()['test_accuracy']:.2%}" in pages[trained]
+    assert f"MAX_LR = {auto.bounds['MAX_LR']:.1e}" in pages[auto]
+
+
+def test_time_a_run_was_finished_is_saved_with_its_zone(trained):
+    finished = datetime.fromisoformat(trained.json()["finished"])
+    assert abs(datetime.now(timezone.utc) - finished) < timedelta(hours=1)
 
 
 def test_model_is_kept_when_the_loss_is_no_longer_finite(tmp_path):
@@ -348,6 +373,7 @@ def test_auto_leaves_the_files_of_both_phases(auto):
         "lrfind.json",
         "lrfind_plot.png",
         "model.keras",
+        "report.html",
         "report.txt",
         "training.json",
         "training_plot.png",
@@ -370,7 +396,7 @@ def test_auto_without_a_suggestion_says_so_and_does_not_train(tmp_path):
     flat = run(tmp_path, "--auto", **FLAT)
     assert flat.code == 1
     assert flat.info[-1].startswith("this curve supports no suggestion: the loss is flat")
-    assert flat.files == ["lrfind.json", "lrfind_plot.png"]
+    assert flat.files == ["lrfind.json", "lrfind_plot.png", "report.html"]
 
 
 def test_quick_look_takes_the_sample_says_so_and_keeps_its_results_apart(tmp_path):
@@ -387,7 +413,11 @@ def test_quick_look_takes_the_sample_says_so_and_keeps_its_results_apart(tmp_pat
 def test_quick_look_at_the_sweep_does_not_train(tmp_path):
     quick = run(tmp_path, "--quick", "--lr-find", "1")
     assert quick.code == 0
-    assert sorted(os.listdir(tmp_path / "output" / "quick")) == ["lrfind.json", "lrfind_plot.png"]
+    assert sorted(os.listdir(tmp_path / "output" / "quick")) == [
+        "lrfind.json",
+        "lrfind_plot.png",
+        "report.html",
+    ]
 
 
 # What cannot be used ---------------------------------------------------------------------------------------

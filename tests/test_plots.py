@@ -183,3 +183,21 @@ def test_epoch_sweep_shows_loss_accuracy_and_rate_by_epoch_and_loss_by_rate():
     assert labels_of(by_rate)[-1] == "taken: 1.0e-02"
     low, high = by_epoch.get_ylim()
     assert low <= 0 and high >= 0.75
+
+
+def test_confusion_matrix_has_a_number_a_cell_and_shades_the_share_of_the_row():
+    ax = plots.confusion_matrix([[8, 2], [0, 0]], ["top", "bag"], title="errors")
+    numbers = {text.get_position(): text.get_text() for text in ax.texts}
+    assert numbers == {(0, 0): "8", (1, 0): "2", (0, 1): "0", (1, 1): "0"}
+    (image,) = ax.images
+    np.testing.assert_allclose(image.get_array(), np.sqrt([[0.8, 0.2], [0, 0]]))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["top", "bag"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["top", "bag"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("predicted", "true", "errors")
+
+
+def test_confusion_matrix_is_drawn_on_given_axes():
+    _, (left, right) = plt.subplots(1, 2)
+    assert plots.confusion_matrix(np.eye(2, dtype=int), ["top", "bag"], ax=right) is right
+    assert right.images
+    assert not left.images

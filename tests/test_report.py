@@ -150,6 +150,26 @@ def test_classification_report_names_every_class_in_order():
     assert [line.strip()[:3] for line in text.splitlines()[2:5]] == ["ank", "top", "dre"]
 
 
+def test_confusion_matrix_counts_true_classes_in_rows():
+    # Top twice right and once taken for a shoe; shoe three times right, twice taken for a bag.
+    expected = [[2, 1, 0, 0], [0, 3, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert report.confusion_matrix(LABELS, PREDICTED, 4) == expected
+    assert report.confusion_matrix(LABELS.astype("uint8"), PREDICTED, 4) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 min 0 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7321, "2 h 2 min")]
+)
+def test_duration_is_in_words(seconds, text):
+    assert report.duration(seconds) == text
+
+
+def test_png_of_a_figure_is_a_png_and_closes_it():
+    figure, _ = plt.subplots()
+    assert report.png_of(figure).startswith(b"\x89PNG\r\n\x1a\n")
+    assert not plt.fignum_exists(figure.number)
+
+
 def test_versions_name_what_the_numbers_depend_on():
     import keras
     import tensorflow as tf

@@ -1,0 +1,335 @@
+"""The page of a run: every part, the right numbers, nothing from elsewhere; opened in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from pyimagesearch_lr import plots, report, report_page
+from pyimagesearch_lr.curve import LRCurve
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PARTS = ["bounds", "training", "report", "confusion", "settings", "versions", "times"]
+CLASSES = ["top", "<b>bag</b>", "ankle boot"]
+LRS = np.geomspace(1e-6, 1, 200)
+LOSSES = 2.3 - 2 / (1 + (1e-3 / LRS) ** 2) + (LRS / 0.1) ** 2
+LABELS = np.array([0, 0, 0, 1, 1, 2])
+PREDICTED = np.array([0, 0, 2, 1, 1, 2])
+HISTORY = {
+    "loss": [2.0, 1.25],
+    "accuracy": [0.25, 0.5],
+    "val_loss": [1.5, 1.125],
+    "val_accuracy": [0.5, 0.875],
+}
+
+
+class Page(HTMLParser):
+    """What a page holds: ids, headings, table rows, images, links, and the text of all of it."""
+
+    VOID = ("meta", "link", "img", "br")
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.images: list[dict[str, Any]] = []
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self.urls: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.add(tag)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.urls += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        self.images += [attributes] if tag == "img" else []
+        self.rows += [[]] if tag == "tr" else []
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if self.open and self.open[-1] in ("th", "td"):
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "output"
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    paths = {f"{name}_path": f"output/{name}.png" for name in ("lrfind_plot", "training_plot", "clr_plot")}
+    rates = {"min_lr": 1e-5, "max_lr": 0.01, "step_size": 1, "clr_method": "triangular"}
+    return {"classes": CLASSES, **rates, **paths, **changes}
+
+
+def facts_of_run(**changes: Any) -> dict[str, Any]:
+    return {
+        "settings": settings(**changes),
+        "versions": {"python": "3.99.1", "keras": "3.77.0"},
+        "seconds": 3725.4,
+        "finished": "2026-11-22T04:31:00+00:00",
+    }
+
+
+def save_finding(folder: Path, losses: np.ndarray = LOSSES, **changes: Any) -> None:
+    curve = LRCurve(LRS, losses, losses, "diverged", metadata=facts_of_run(**changes))
+    curve.save(folder / "lrfind.json")
+    report.save_figure(folder / "lrfind_plot.png", curve.plot().figure)
+
+
+def save_training(folder: Path, **changes: Any) -> None:
+    confusion = report.confusion_matrix(LABELS, PREDICTED, len(CLASSES))
+    results = {"test_accuracy": 0.8765, "confusion_matrix": confusion, "history": HISTORY}
+    report.save_json(folder / "training.json", {**facts_of_run(**changes), **results})
+    report.save_text(folder / "report.txt", report.classification_report(LABELS, PREDICTED, CLASSES))
+    report.save_figure(folder / "training_plot.png", plots.training_history(HISTORY))
+    axes = plots.lr_against_step([1e-5, 0.01], base_lr=1e-5, max_lr=0.01)
+    report.save_figure(folder / "clr_plot.png", axes.figure)
+
+
+def page_of(folder: Path) -> Page:
+    return Page(report_page.write(folder).read_text(encoding="utf-8"))
+
+
+def test_page_of_both_phases_has_every_part(folder):
+    save_finding(folder)
+    save_training(folder)
+    page = page_of(folder)
+    assert page.ids == PARTS
+    assert len(page.images) == 4
+    assert all(image["src"].startswith("data:image/png;base64,") and image["alt"] for image in page.images)
+    for words in ("87.65%", "1 h 2 min", "2 epochs, triangular learning rate between 1e-05 and 0.01"):
+        assert words in page.text
+    assert ["after the last epoch", "training", "test"] in page.rows
+    assert ["loss", "1.2500", "1.1250"] in page.rows
+    assert ["accuracy", "0.5000", "0.8750"] in page.rows
+    assert ["python", "3.99.1", "3.99.1"] in page.rows
+    assert ["finished", *["2026-11-22T04:31:00+00:00"] * 2] in page.rows
+    assert ["STEP_SIZE", "1", "1"] in page.rows
+
+
+def test_bounds_are_the_curves_own_with_the_reason(folder):
+    save_finding(folder)
+    suggestion = LRCurve.load(folder / "lrfind.json").suggest()
+    text = page_of(folder).text
+    assert f"MIN_LR = {suggestion.base_lr:.1e}\nMAX_LR = {suggestion.max_lr:.1e}" in text
+    assert suggestion.reason in text
+    assert "200 steps from 1.0e-06 to 1.0e+00; why it stopped: diverged." in text
+
+
+def test_curve_without_bounds_says_why(folder):
+    save_finding(folder, np.full(200, 2.3))
+    page = page_of(folder)
+    assert "This curve supports no bounds: the loss is flat" in page.text
+    assert "MIN_LR =" not in page.text
+
+
+def test_sweep_alone_makes_a_page_of_what_there_is(folder):
+    save_finding(folder)
+    page = page_of(folder)
+    assert page.ids == ["bounds", "settings", "versions", "times"]
+    assert len(page.images) == 1
+    assert ["", "finding"] in page.rows
+    assert "test accuracy" not in page.text
+
+
+def test_training_alone_makes_a_page_of_what_there_is(folder):
+    save_training(folder)
+    page = page_of(folder)
+    assert page.ids == PARTS[1:]
+    assert len(page.images) == 3
+    assert "suggested" not in page.text
+
+
+def test_settings_of_both_phases_stand_side_by_side(folder):
+    save_finding(folder, num_epochs=48)
+    save_training(folder, num_epochs=16, data_dir=None)
+    rows = page_of(folder).rows
+    assert ["NUM_EPOCHS", "48", "16"] in rows
+    assert ["CLASSES", *["top, <b>bag</b>, ankle boot"] * 2] in rows
+
+
+# top: 2 of 2 predictions right, 2 of 3 found; bag: 2 of 2 and 2 of 2; ankle boot: 1 of 2 and 1 of 1.
+def test_report_is_a_table_with_the_numbers_worked_out_by_hand(folder):
+    save_training(folder)
+    rows = page_of(folder).rows
+    first = rows.index(["class", "precision", "recall", "f1-score", "support"])
+    assert rows[first + 1 : first + 6] == [
+        ["top", "1.0000", "0.6667", "0.8000", "3"],
+        ["<b>bag</b>", "1.0000", "1.0000", "1.0000", "2"],
+        ["ankle boot", "0.5000", "1.0000", "0.6667", "1"],
+        ["accuracy", "", "", "0.8333", "6"],
+        ["macro avg", "0.8333", "0.8889", "0.8222", "6"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 30, "size 42 0.5", "macro avg", "  lead"])
+def test_report_of_any_class_name_is_read(name):
+    text = report.classification_report(np.array([0, 1]), np.array([0, 1]), [name, "bag"])
+    first, second, *_ = report_page.read_report(text)
+    assert first == [name.strip(), "1.0000", "1.0000", "1.0000", "1"]
+    assert second == ["bag", "1.0000", "1.0000", "1.0000", "1"]
+
+
+def test_whatever_the_settings_hold_is_text(folder):
+    evil = "</td><script>alert('$title')</script>&amp;"
+    save_finding(folder, data_dir=evil)
+    save_training(folder, clr_method=evil)
+    page = page_of(folder)
+    assert "script" not in page.tags
+    assert ["DATA_DIR", evil, ""] in page.rows
+    assert f"2 epochs, {evil} learning rate" in page.text
+
+
+def test_page_needs_nothing_from_elsewhere(folder):
+    save_finding(folder)
+    save_training(folder)
+    page = page_of(folder)
+    assert page.urls
+    assert all(url.startswith("data:") for url in page.urls)
+    assert "script" not in page.tags
+    assert "@import" not in page.text
+    assert "url(" not in page.text
+
+
+def test_plot_that_no_browser_shows_is_named(folder):
+    save_finding(folder, lrfind_plot_path="plots/sweep.pdf")
+    save_training(folder, training_plot_path="output/gone.png")
+    page = page_of(folder)
+    assert "The plot is the file plots/sweep.pdf." in page.text
+    assert "The plot is the file output/gone.png." in page.text
+    assert len(page.images) == 2
+
+
+def test_plots_of_other_formats_are_embedded_as_what_they_are(folder):
+    save_finding(folder, lrfind_plot_path="output/sweep.SVG")
+    (folder / "sweep.SVG").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (image,) = page_of(folder).images
+    assert image["src"].startswith("data:image/svg+xml;base64,")
+
+
+def test_training_saved_without_a_confusion_matrix_says_so(folder):
+    save_training(folder)
+    document = json.loads((folder / "training.json").read_text())
+    del document["confusion_matrix"], document["finished"]
+    report.save_json(folder / "training.json", document)
+    page = page_of(folder)
+    assert "saved before its confusion matrix was" in page.text
+    assert ["finished", "not recorded"] in page.rows
+    assert len(page.images) == 2
+
+
+def test_loss_that_is_no_longer_finite_is_shown(folder):
+    save_training(folder)
+    document = json.loads((folder / "training.json").read_text())
+    document["history"]["loss"] = [1.0, float("nan")]
+    report.save_json(folder / "training.json", document)
+    assert ["loss", "nan", "1.1250"] in page_of(folder).rows
+
+
+def test_no_figure_is_left_open(folder):
+    save_finding(folder)
+    save_training(folder)
+    report_page.write(folder)
+    assert plt.get_fignums() == []
+
+
+# Chromium --------------------------------------------------------------------------------------------------
+
+# Put into a copy of the page: what only a browser knows goes into the title, which --dump-dom prints.
+PROBE = """<script>
+addEventListener("load", () => { document.title = JSON.stringify({
+  images: [...document.images].map(image => image.naturalWidth),
+  parts: [...document.querySelectorAll("section")].filter(each => each.offsetHeight > 40).map(({id}) => id),
+  overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  dark: matchMedia("(prefers-color-scheme: dark)").matches,
+  paper: getComputedStyle(document.body).backgroundColor,
+})});
+</script>"""
+
+
+def browse(path: Path, *options: str) -> tuple[str, list[str]]:
+    """The document as Chromium shows it, and what stands in its console."""
+    profile = f"--user-data-dir={path.parent / 'chromium'}"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", profile, *options]
+    done = subprocess.run(
+        [CHROMIUM, *flags, "--dump-dom", path.resolve().as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+class TestInChromium:
+    def probed(self, path: Path, *options: str) -> tuple[dict[str, Any], list[str]]:
+        copy = path.with_name("probed.html")
+        copy.write_text(path.read_text(encoding="utf-8").replace("</head>", PROBE + "</head>"))
+        document, console = browse(copy, *options)
+        return json.loads(re.search(r"<title>(.*?)</title>", document)[1]), console
+
+    def test_console_error_would_be_seen(self, tmp_path):
+        page = tmp_path / "broken.html"
+        page.write_text("<script>console.error('boom')</script>")
+        _, console = browse(page)
+        assert "boom" in console[0]
+
+    @pytest.mark.parametrize("window", ["1280,900", "500,900"])
+    def test_every_part_and_image_is_shown_and_nothing_goes_over_the_edge(self, folder, window):
+        save_finding(folder)
+        save_training(folder)
+        seen, console = self.probed(report_page.write(folder), f"--window-size={window}")
+        assert console == []
+        assert seen["parts"] == PARTS
+        assert len(seen["images"]) == 4
+        assert min(seen["images"]) > 500
+        assert seen["overflow"] <= 0
+
+    def test_dark_mode_is_dark(self, folder):
+        save_finding(folder)
+        page = report_page.write(folder)
+        light, _ = self.probed(page)
+        dark, console = self.probed(page, "--blink-settings=preferredColorScheme=0")
+        assert (light["dark"], dark["dark"], console) == (False, True, [])
+        assert light["paper"] == "rgb(255, 255, 255)"
+        assert max(map(int, re.findall(r"\d+", dark["paper"]))) < 60
+
+
+# The committed page ----------------------------------------------------------------------------------------
+
+
+def without_drawings(html: str) -> str:
+    return re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)
+
+
+def test_committed_page_is_that_of_the_committed_results(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    committed = (ROOT / "output" / report_page.NAME).read_text(encoding="utf-8")
+    expected = report_page.render(report_page.gather("output"))
+    again = "python -c \"from pyimagesearch_lr import report_page; report_page.write('output')\""
+    assert without_drawings(committed) == without_drawings(expected), f"draw it again: {again}"
+    assert committed.count("data:image/png;base64,iVBOR") == 4
