@@ -28,3 +28,4 @@ OUTPUT_DIR = "output"  # everything that is not named below goes here
 LRFIND_PLOT_PATH = os.path.join(OUTPUT_DIR, "lrfind_plot.png")
 TRAINING_PLOT_PATH = os.path.join(OUTPUT_DIR, "training_plot.png")
 CLR_PLOT_PATH = os.path.join(OUTPUT_DIR, "clr_plot.png")
+TENSORBOARD_DIR = None  # folder for TensorBoard's event files; None writes none

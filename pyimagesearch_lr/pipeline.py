@@ -8,6 +8,7 @@ import math
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,16 +61,22 @@ def console() -> int:
     sys.path.insert(0, os.getcwd())
     try:
         import config
-    except ModuleNotFoundError as error:
-        if error.name != "config":
-            raise
-        print(
-            f"[ERROR] there is no config.py in {os.getcwd()}: change to the project's folder, or copy its "
-            "config.py here.",
-            file=sys.stderr,
-        )
+    except Exception as error:
+        print(f"[ERROR] {_what_is_wrong_with_config(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return main(config)
+
+
+def _what_is_wrong_with_config(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == "config":
+        where = f"there is no config.py in {os.getcwd()}"
+        return f"{where}: change to the project's folder, or copy its config.py here."
+    if isinstance(error, SyntaxError):
+        file, line, what = error.filename, error.lineno, error.msg
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        file, line, what = frame.filename, frame.lineno, " ".join(str(error).split())
+    return f"{file}, line {line}: {type(error).__name__}: {what}."
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -187,7 +194,7 @@ def _train(settings: Settings, model: Any, data: _Data, resume: bool) -> None:
                 steps_per_epoch=steps_per_epoch,
                 initial_epoch=epochs_done,
                 epochs=settings.num_epochs,
-                callbacks=[clr, checkpoint],
+                callbacks=[clr, checkpoint, *_logs(settings)],
                 verbose=_verbosity(),
                 shuffle=False,
             )
@@ -221,6 +228,17 @@ def _checkpoint(settings: Settings, model: Any, clr: Any, resume: bool) -> tuple
     clr.history["lr"] = checkpoint.step_history["lr"]
     _info(f"going on after epoch {epochs_done}" if epochs_done else "nothing to resume, starting anew")
     return checkpoint, epochs_done
+
+
+def _logs(settings: Settings) -> list[Any]:
+    """The callback for TensorBoard, in a folder of its own each training, where it is asked for."""
+    if settings.tensorboard_dir is None:
+        return []
+    from pyimagesearch_lr.tensorboard_log import TensorBoardLog
+
+    folder = Path(settings.tensorboard_dir, f"{datetime.now():%Y%m%d-%H%M%S}")
+    _info(f"event files for TensorBoard: {folder}")
+    return [TensorBoardLog(folder)]
 
 
 def _report(settings: Settings, model: Any, data: _Data, history: dict, lrs: list[float]) -> None:

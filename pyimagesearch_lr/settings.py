@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ class Settings:
     lrfind_end_lr: float = 10.0
     lrfind_epochs: int = 3
     dtype_policy: str = "auto"
+    tensorboard_dir: str | None = None
     quick: bool = False
 
     @classmethod
@@ -53,8 +56,9 @@ class Settings:
             config: The object; `config.py` as a module for the command line.
 
         Raises:
-            SettingError: If a setting is missing or cannot be used.
+            SettingError: If a setting is missing, unknown or cannot be used.
         """
+        _refuse_unknown_names(config)
         values = {}
         for field in dataclasses.fields(cls):
             name = field.name.upper()
@@ -76,6 +80,7 @@ class Settings:
             self,
             quick=True,
             output_dir=str(folder),
+            tensorboard_dir=self.tensorboard_dir and str(Path(self.tensorboard_dir, "quick")),
             lrfind_start_lr=1e-6,
             lrfind_end_lr=10.0,
             lrfind_epochs=2,
@@ -91,8 +96,11 @@ class Settings:
         Raises:
             SettingError: If one cannot, or a folder is in the place of a plot.
         """
-        folders = {name: Path(getattr(self, name)).parent for name in PLOT_PATHS}
-        for name, folder in {"output_dir": Path(self.output_dir), **folders}.items():
+        folders = {"output_dir": Path(self.output_dir)}
+        folders.update({name: Path(getattr(self, name)).parent for name in PLOT_PATHS})
+        if self.tensorboard_dir is not None:
+            folders["tensorboard_dir"] = Path(self.tensorboard_dir)
+        for name, folder in folders.items():
             if not _is_writable(folder):
                 raise SettingError(
                     f"{name.upper()} = {getattr(self, name)!r}: the folder {str(folder)!r} cannot be written "
@@ -133,11 +141,24 @@ class Settings:
         _require(self, "classes", named, f"must be a list of the {NUM_CLASSES} class names")
         for name in ("output_dir", *PLOT_PATHS):
             _require(self, name, _is_path(getattr(self, name)), "must be a path")
-        has_folder = self.data_dir is None or _is_path(self.data_dir)
-        _require(self, "data_dir", has_folder, "must be the path of a folder, or None")
+        for name in ("data_dir", "tensorboard_dir"):
+            is_folder = getattr(self, name) is None or _is_path(getattr(self, name))
+            _require(self, name, is_folder, "must be the path of a folder, or None")
         for name in PLOT_PATHS:
             is_image = Path(getattr(self, name)).suffix.lower() in (".png", ".pdf", ".svg", ".jpg")
             _require(self, name, is_image, "must end in .png, .pdf, .svg or .jpg")
+
+
+def _refuse_unknown_names(config: Any) -> None:
+    known = [field.name.upper() for field in dataclasses.fields(Settings) if field.name != "quick"]
+    for name in dir(config):
+        is_constant = name.isupper() and not name.startswith("_")
+        if is_constant and name not in known and not isinstance(getattr(config, name), ModuleType):
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
+            choice = f"did you mean {nearest[0]}?" if nearest else f"the settings are {', '.join(known)}."
+            raise SettingError(
+                f"{name} in config.py is not a setting: {choice} A constant of your own may stay as _{name}."
+            )
 
 
 def _require(settings: Settings, name: str, holds: bool, rule: str) -> None:

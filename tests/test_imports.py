@@ -40,11 +40,12 @@ MAY_IMPORT = {
     "minigooglenet": {"layers"},
     "report": {"files", "plots"},
     "report_page": {"curve", "plots", "report", "suggest"},
+    "tensorboard_log": {"_keras"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__"}
 
 NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files", "settings")
-TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline"}
+TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline", "tensorboard_log"}
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_state",
     "callbacks",

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from event_files import scalars
 
 from pyimagesearch_lr import fashion_mnist, pipeline
 from pyimagesearch_lr.curve import LRCurve
@@ -54,6 +55,7 @@ CONFIG = {
     "LRFIND_PLOT_PATH": "output/lrfind_plot.png",
     "TRAINING_PLOT_PATH": "output/training_plot.png",
     "CLR_PLOT_PATH": "output/clr_plot.png",
+    "TENSORBOARD_DIR": None,
 }
 FLAT = {"LRFIND_START_LR": 1e-12, "LRFIND_END_LR": 1e-11, "LRFIND_EPOCHS": 10}
 
@@ -334,6 +336,41 @@ def test_paths_may_be_anywhere(tmp_path):
     assert json.loads((tmp_path / "o" / "training.json").read_text())["settings"]["output_dir"] == str(
         tmp_path / "o"
     )
+
+
+# TensorBoard -----------------------------------------------------------------------------------------------
+
+
+def test_event_files_have_the_history_and_the_rate_of_every_step(tmp_path):
+    logged = run(tmp_path, NUM_EPOCHS=2, TENSORBOARD_DIR="events")
+    (folder,) = (tmp_path / "events").iterdir()
+    assert f"event files for TensorBoard: events/{folder.name}" in logged.info
+    written = scalars(folder / "train")
+    # Half cycles of one epoch, 4 steps: a triangle from 1e-4 at step 0 to 1e-2 at step 4.
+    heights = [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25]
+    steps, rates = zip(*written["learning_rate"], strict=True)
+    assert steps == tuple(range(2 * STEPS))
+    np.testing.assert_allclose(rates, [1e-4 + 9.9e-3 * height for height in heights], rtol=1e-6)
+    history = logged.json()["history"]
+    for name in ("loss", "accuracy"):
+        for part, key in (("train", name), ("validation", f"val_{name}")):
+            epochs, values = zip(*scalars(folder / part)[f"epoch_{name}"], strict=True)
+            assert epochs == (0, 1)
+            np.testing.assert_allclose(values, history[key], rtol=1e-6)
+
+
+def test_nothing_of_tensorboard_is_touched_when_it_is_not_asked_for(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("tf.summary was used")
+
+    monkeypatch.delitem(sys.modules, "pyimagesearch_lr.tensorboard_log", raising=False)
+    monkeypatch.setattr(tf.summary, "create_file_writer", fail)
+    quiet = run(tmp_path, "--auto", NUM_EPOCHS=1)
+    assert quiet.code == 0
+    assert not {"pyimagesearch_lr.tensorboard_log", "tensorboard"} & set(sys.modules)
+    assert not list(tmp_path.rglob("*tfevents*"))
+    with pytest.raises(AssertionError, match=r"tf\.summary was used"):
+        run(tmp_path, NUM_EPOCHS=1, TENSORBOARD_DIR="events")
 
 
 @dataclass(frozen=True)
@@ -771,10 +808,40 @@ def test_installed_command_without_a_config_says_where_it_looked(console, capsys
     assert capsys.readouterr().err == f"{expected} config.py here.\n"
 
 
-def test_installed_command_does_not_hide_what_config_lacks(console, tmp_path):
-    (tmp_path / "config.py").write_text("import a_module_that_is_not_there\n")
-    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
-        console()
+@dataclass(frozen=True)
+class Broken:
+    """A config.py that cannot be imported: its text, the line that is wrong and what is said about it."""
+
+    text: str
+    line: int
+    what: str
+
+
+BROKEN = [
+    Broken("MIN_LR = 1e-5\nMAX_LR = \n", 2, "SyntaxError: invalid syntax."),
+    Broken("CLASSES = [\n", 1, "SyntaxError: '[' was never closed."),
+    Broken("if True:\nMIN_LR = 1\n", 2, "IndentationError: expected an indented block after 'if' "),
+    Broken("\nimport not_there\n", 2, "ModuleNotFoundError: No module named 'not_there'."),
+    Broken("MIN_LR = 1\nMAX_LR = MINLR * 2\n", 2, "NameError: name 'MINLR' is not defined"),
+    Broken("MIN_LR = 1 / 0\n", 1, "ZeroDivisionError: division by zero."),
+    Broken("raise ValueError('two\\nlines')\n", 1, "ValueError: two lines."),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.what.split(":")[0])
+def test_installed_command_says_in_one_line_what_is_wrong_with_config(console, capsys, tmp_path, broken):
+    (tmp_path / "config.py").write_text(broken.text)
+    assert console() == 2
+    expected = f"[ERROR] {tmp_path / 'config.py'}, line {broken.line}: {broken.what}"
+    assert capsys.readouterr().err.startswith(expected)
+
+
+def test_installed_command_names_the_file_that_config_imports_and_is_wrong(console, capsys, tmp_path):
+    (tmp_path / "config.py").write_text("import my_own_rates\n")
+    (tmp_path / "my_own_rates.py").write_text("\n\n1 +\n")
+    assert console() == 2
+    error = capsys.readouterr().err
+    assert error == f"[ERROR] {tmp_path / 'my_own_rates.py'}, line 3: SyntaxError: invalid syntax.\n"
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ GOOD = {
     "LRFIND_PLOT_PATH": "output/lrfind_plot.png",
     "TRAINING_PLOT_PATH": "output/training_plot.png",
     "CLR_PLOT_PATH": "output/clr_plot.png",
+    "TENSORBOARD_DIR": None,
 }
 REQUIRED = [
     "CLASSES",
@@ -148,6 +149,8 @@ BAD = [
     Bad("DATA_DIR", 3, "3", "it must be the path of a folder, or None."),
     Bad("DATA_DIR", "", "''", "it must be the path of a folder, or None."),
     Bad("DATA_DIR", ["data"], "['data']", "it must be the path of a folder, or None."),
+    Bad("TENSORBOARD_DIR", True, "True", "it must be the path of a folder, or None."),
+    Bad("TENSORBOARD_DIR", "", "''", "it must be the path of a folder, or None."),
 ]
 
 
@@ -182,8 +185,58 @@ def test_other_settings_have_defaults():
     assert settings.dtype_policy == "auto"
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("MAXLR", "MAX_LR"),
+        ("LRFIND_EPOCS", "LRFIND_EPOCHS"),
+        ("EPOCHS", "NUM_EPOCHS"),
+        ("DTYPE", "DTYPE_POLICY"),
+    ],
+)
+def test_unknown_setting_is_refused_with_the_nearest_name(name, nearest):
+    expected = (
+        f"{name} in config.py is not a setting: did you mean {nearest}? A constant of your own may stay as "
+        f"_{name}."
+    )
+    with pytest.raises(SettingError, match=f"^{re.escape(expected)}$"):
+        Settings.from_config(config(**{name: 1}))
+
+
+def test_unknown_setting_is_named_also_where_the_right_one_is_missing():
+    misspelt = config(MAX_LRS=0.01)
+    del misspelt.MAX_LR
+    with pytest.raises(SettingError, match=r"^MAX_LRS in .* did you mean MAX_LR\?"):
+        Settings.from_config(misspelt)
+
+
+def test_unknown_setting_like_no_other_is_answered_with_all_names():
+    with pytest.raises(
+        SettingError, match=r"^ZZZ in config\.py is not a setting: the settings are CLASSES, .*MIN_LR"
+    ):
+        Settings.from_config(config(ZZZ=1))
+
+
+def test_names_that_are_no_constants_may_be_anything():
+    names = {"os": math, "PIL": math, "_SCALE": 2, "Path": Path, "helper": 1, "__FILE__": ""}
+    assert Settings.from_config(config(**names)) == Settings.from_config(config())
+
+
 def test_config_cannot_ask_for_the_embedded_sample():
-    assert Settings.from_config(config(QUICK=True)).quick is False
+    with pytest.raises(SettingError, match=r"^QUICK in config\.py is not a setting"):
+        Settings.from_config(config(QUICK=True))
+
+
+def test_event_files_of_a_quick_look_are_kept_apart():
+    assert Settings.from_config(config()).for_quick_look().tensorboard_dir is None
+    quick = Settings.from_config(config(TENSORBOARD_DIR="events")).for_quick_look()
+    assert quick.tensorboard_dir == "events/quick"
+
+
+def test_unwritable_folder_for_event_files_is_named(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(SettingError, match=r"^TENSORBOARD_DIR = .*taken' cannot be written to\."):
+        inside(tmp_path / "free", TENSORBOARD_DIR=str(tmp_path / "taken")).make_folders()
 
 
 def test_config_of_the_project_names_every_setting_and_can_be_used():
