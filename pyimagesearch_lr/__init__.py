@@ -2,6 +2,18 @@
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyimagesearch_lr.callbacks import CyclicLR as CyclicLR
+    from pyimagesearch_lr.callbacks import LRFinder as LRFinder
+    from pyimagesearch_lr.curve import LRCurve as LRCurve
+    from pyimagesearch_lr.finder import LearningRateFinder as LearningRateFinder
+    from pyimagesearch_lr.finder import PeriodicLRFinder as PeriodicLRFinder
+    from pyimagesearch_lr.keras_schedules import CyclicalLearningRate as CyclicalLearningRate
+    from pyimagesearch_lr.minigooglenet import MiniGoogLeNet as MiniGoogLeNet
+    from pyimagesearch_lr.suggest import NoSuggestion as NoSuggestion
+    from pyimagesearch_lr.suggest import Suggestion as Suggestion
 
 __version__ = "0.1.0"
 
@@ -24,14 +36,14 @@ _ROOMS = {
 __all__ = list(_ROOMS)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Import a public name's room when it is first asked for: the NumPy ones need no TensorFlow."""
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 

@@ -289,7 +289,7 @@ class StepRecorder:
         return [dict(zip(self._names, rows[step % self.capacity].tolist(), strict=False)) for step in steps]
 
     def _wrap(self, train_step: Callable) -> Callable:
-        def recorded_train_step(data):
+        def recorded_train_step(data: Any) -> dict[str, Any]:
             self.model.reset_metrics()
             logs = train_step(data)
             self._write(logs)
@@ -314,7 +314,7 @@ class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
         self._rates = rates
         self._step = step
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         rates = tf.convert_to_tensor(self._rates)
         return rates[tf.minimum(tf.convert_to_tensor(self._step), tf.size(rates) - 1)]
 

@@ -84,10 +84,10 @@ class EpochCheckpoint(keras.callbacks.Callback):
         """Remove what is saved: the training is finished, or starts anew."""
         self.path.unlink(missing_ok=True)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_began = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         seconds = time.perf_counter() - self._epoch_began
         for name, value in {**(logs or {}), "seconds": seconds}.items():
             self.logs.setdefault(name, []).append(float(value))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
+import html
 import io
 import json
 import os
@@ -63,7 +65,7 @@ class LRCurve:
     sweep_losses: Any = None
     probes: tuple[Probe, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("lrs", "raw_losses", "losses"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         arrays = {name: np.asarray(values, dtype=np.float64) for name, values in self.metrics.items()}
@@ -213,6 +215,18 @@ class LRCurve:
         from pyimagesearch_lr import plots
 
         return plots.rate_of_change(self.lrs, rate_of_change(self.losses, window), ax=ax, title=title)
+
+    def _repr_html_(self) -> str:
+        """The plot and the bounds with their reason: what a notebook shows of a curve by itself."""
+        from pyimagesearch_lr import plots
+
+        try:
+            bounds = self.suggest()
+            found = f"base_lr = {bounds.base_lr:.1e}, max_lr = {bounds.max_lr:.1e}: {bounds.reason}"
+        except NoSuggestion as reason:
+            found = f"No bounds: {reason}"
+        image = base64.b64encode(plots.png_of(self.plot().figure)).decode("ascii")
+        return f'<img src="data:image/png;base64,{image}" width="720"><p>{html.escape(found)}</p>'
 
     def _answer(self, method: str | None) -> Suggestion | None:
         try:

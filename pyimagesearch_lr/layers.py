@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -26,11 +28,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     TensorShape([8, 4, 4, 3])
     """
 
-    def add_weight(self, *args, **kwargs):
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
         """Keep statistics and scales in the variables' own precision: the kernel mixes precisions itself."""
         return super().add_weight(*args, **{**kwargs, "autocast": False})
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not self._is_fusable(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         training = bool(training and self.trainable)
@@ -49,11 +51,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             self._update_moving_statistics(inputs, mean, variance)
         return outputs
 
-    def _is_fusable(self, inputs, mask) -> bool:
+    def _is_fusable(self, inputs: Any, mask: Any) -> bool:
         last_axis = len(inputs.shape) == 4 and self.axis in (-1, 3)
         return last_axis and mask is None and not self.synchronized
 
-    def _update_moving_statistics(self, inputs, mean, variance):
+    def _update_moving_statistics(self, inputs: Any, mean: Any, variance: Any) -> None:
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)
         biased = variance * (count - 1) / count
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, biased)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -59,17 +61,17 @@ class MiniGoogLeNet:
         return keras.Model(inputs, outputs, name="minigooglenet")
 
 
-def _conv(x, filters: int, size: int, strides: int = 1, padding: str = "same"):
+def _conv(x: Any, filters: int, size: int, strides: int = 1, padding: str = "same") -> Any:
     x = layers.Conv2D(filters, size, strides=strides, padding=padding)(x)
     x = FusedBatchNormalization()(x)
     return layers.Activation("relu")(x)
 
 
-def _inception(x, filters_1x1: int, filters_3x3: int):
+def _inception(x: Any, filters_1x1: int, filters_3x3: int) -> Any:
     return layers.Concatenate()([_conv(x, filters_1x1, 1), _conv(x, filters_3x3, 3)])
 
 
-def _downsample(x, filters: int):
+def _downsample(x: Any, filters: int) -> Any:
     return layers.Concatenate()(
         [_conv(x, filters, 3, strides=2, padding="valid"), layers.MaxPooling2D(3, 2)(x)]
     )

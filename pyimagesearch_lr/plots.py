@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,6 +138,18 @@ def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None,
     ax.set_ylabel("true")
     ax.set_title(title)
     return ax
+
+
+def png_of(figure: Any) -> bytes:
+    """The content of a matplotlib figure as a PNG file; it is closed, so that nothing draws it again."""
+    import matplotlib.pyplot as plt
+
+    content = io.BytesIO()
+    try:
+        figure.savefig(content, dpi=120, format="png")
+    finally:
+        plt.close(figure)
+    return content.getvalue()
 
 
 def _mark_bounds(ax: Any, suggestion: Any) -> None:

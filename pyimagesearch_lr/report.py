@@ -40,18 +40,6 @@ def save_figure(path: str | os.PathLike, figure: Any) -> None:
         plt.close(figure)
 
 
-def png_of(figure: Any) -> bytes:
-    """The content of a matplotlib figure as a PNG file; the figure is closed."""
-    import matplotlib.pyplot as plt
-
-    content = io.BytesIO()
-    try:
-        figure.savefig(content, dpi=120, format="png")
-    finally:
-        plt.close(figure)
-    return content.getvalue()
-
-
 def save_model(path: str | os.PathLike, model: Any) -> None:
     """Write a Keras model to `path`, which ends in ".keras"."""
     with written_whole(path) as temporary:

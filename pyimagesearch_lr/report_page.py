@@ -126,7 +126,7 @@ def _facts_of_run(saved: dict[str, Any]) -> dict[str, Any]:
 
 def _confusion_plot(counts: list[list[int]], class_names: list[str]) -> dict[str, str]:
     axes = plots.confusion_matrix(counts, class_names)
-    return {"name": "confusion matrix", "data": _data_uri("image/png", report.png_of(axes.figure))}
+    return {"name": "confusion matrix", "data": _data_uri("image/png", plots.png_of(axes.figure))}
 
 
 def _image(path: str) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -384,6 +387,28 @@ def test_odd_curve_is_drawn_without_a_warning(tmp_path, no_window, curve):
     curve.plot_rate_of_change().figure.savefig(tmp_path / "change.png")
     assert (tmp_path / "loss.png").stat().st_size > 1000
     assert (tmp_path / "change.png").stat().st_size > 1000
+
+
+def test_notebook_shows_the_plot_and_the_bounds_with_their_reason(no_window):
+    curve = good_curve()
+    shown = curve._repr_html_()
+    image, text = re.fullmatch(r'<img src="data:image/png;base64,([^"]+)"[^>]*><p>(.*)</p>', shown).groups()
+    assert base64.b64decode(image, validate=True).startswith(b"\x89PNG\r\n\x1a\n")
+    bounds = curve.suggest()
+    assert text == f"base_lr = {bounds.base_lr:.1e}, max_lr = {bounds.max_lr:.1e}: {bounds.reason}"
+
+
+@pytest.mark.parametrize("curve", ODD_CURVES.values(), ids=ODD_CURVES)
+def test_notebook_shows_any_curve_and_why_it_has_no_bounds(no_window, curve):
+    with pytest.raises(NoSuggestion) as reason:
+        curve.suggest()
+    assert f"<p>No bounds: {html.escape(str(reason.value))}</p>" in curve._repr_html_()
+
+
+def test_notebook_draws_no_second_plot_by_itself(no_window):
+    kept = plt.figure()
+    good_curve()._repr_html_()
+    assert plt.get_fignums() == [kept.number]
 
 
 def test_rate_of_change_is_drawn_on_the_given_axes(no_window):

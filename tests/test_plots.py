@@ -201,3 +201,9 @@ def test_confusion_matrix_is_drawn_on_given_axes():
     assert plots.confusion_matrix(np.eye(2, dtype=int), ["top", "bag"], ax=right) is right
     assert right.images
     assert not left.images
+
+
+def test_png_of_a_figure_is_a_png_and_closes_it():
+    figure, _ = plt.subplots()
+    assert plots.png_of(figure).startswith(b"\x89PNG\r\n\x1a\n")
+    assert not plt.fignum_exists(figure.number)

@@ -164,12 +164,6 @@ def test_duration_is_in_words(seconds, text):
     assert report.duration(seconds) == text
 
 
-def test_png_of_a_figure_is_a_png_and_closes_it():
-    figure, _ = plt.subplots()
-    assert report.png_of(figure).startswith(b"\x89PNG\r\n\x1a\n")
-    assert not plt.fignum_exists(figure.number)
-
-
 def test_versions_name_what_the_numbers_depend_on():
     import keras
     import tensorflow as tf
