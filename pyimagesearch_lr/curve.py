@@ -216,6 +216,10 @@ class LRCurve:
 
         return plots.rate_of_change(self.lrs, rate_of_change(self.losses, window), ax=ax, title=title)
 
+    def __repr__(self) -> str:
+        span = f" from {self.lrs[0]:.1e} to {self.lrs[-1]:.1e}" if len(self) else ""
+        return f"<LRCurve of {len(self)} rates{span}, stop_reason={self.stop_reason!r}>"
+
     def _repr_html_(self) -> str:
         """The plot and the bounds with their reason: what a notebook shows of a curve by itself."""
         from pyimagesearch_lr import plots

@@ -11,8 +11,8 @@ import pyimagesearch_lr
 PAGE = Path(__file__).with_name("api.md")
 HEAD = """# API reference
 
-Made from the docstrings by `python scripts/make_api_reference.py`; tests hold that the two agree and that every
-example runs.
+Made from the docstrings by `python scripts/make_api_reference.py`; tests hold that the two agree and that
+every example runs.
 """
 
 

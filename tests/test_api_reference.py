@@ -101,10 +101,11 @@ def test_long_signature_has_an_argument_a_line_and_marks_keywords(script):
         self, first_of_the_arguments, second_of_the_arguments=1.5, *, third_of_the_arguments: int = 3
     ): ...
 
-    assert script._signature(call, "Owner.the_name_of_the_call") == (
-        "```python\nOwner.the_name_of_the_call(\n    first_of_the_arguments,\n    second_of_the_arguments=1.5,\n"
-        "    *,\n    third_of_the_arguments=3,\n)\n```\n"
+    lines = ["first_of_the_arguments,", "second_of_the_arguments=1.5,", "*,", "third_of_the_arguments=3,"]
+    expected = "\n".join(
+        ["```python", "Owner.the_name_of_the_call(", *(f"    {line}" for line in lines), ")", "```", ""]
     )
+    assert script._signature(call, "Owner.the_name_of_the_call") == expected
 
 
 def test_committed_reference_is_that_of_the_docstrings(script):

@@ -405,6 +405,12 @@ def test_notebook_shows_any_curve_and_why_it_has_no_bounds(no_window, curve):
     assert f"<p>No bounds: {html.escape(str(reason.value))}</p>" in curve._repr_html_()
 
 
+def test_curve_is_named_in_one_line_whatever_its_length():
+    expected = "<LRCurve of 400 rates from 1.0e-07 to 1.0e+01, stop_reason='non_finite'>"
+    assert repr(good_curve()) == expected
+    assert repr(ODD_CURVES["no points"]) == "<LRCurve of 0 rates, stop_reason='interrupted'>"
+
+
 def test_notebook_draws_no_second_plot_by_itself(no_window):
     kept = plt.figure()
     good_curve()._repr_html_()

@@ -6,13 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from markdown_blocks import blocks, run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_every_block_is_python_or_shell():
@@ -23,21 +20,19 @@ def test_every_block_is_python_or_shell():
 
 def test_python_blocks_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace = {}
-    for number, block in enumerate(blocks("python"), 1):
-        exec(compile(block, f"README.md, Python block {number}", "exec"), namespace)
+    namespace = run_python(README, "README.md")
     assert namespace["bounds"].base_lr < namespace["bounds"].max_lr
 
 
 def test_quickstart_learns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}
-    exec(blocks("python")[0], namespace)
+    exec(blocks(README, "python")[0], namespace)
     _, accuracy = namespace["model"].evaluate(namespace["x"], namespace["y"], verbose=0)
     assert accuracy > 0.95
 
 
-@pytest.mark.parametrize("command", [line for block in blocks("bash") for line in block.splitlines()])
+@pytest.mark.parametrize("command", [line for block in blocks(README, "bash") for line in block.splitlines()])
 def test_shell_commands_are_ones_that_work(command):
     program, *arguments = command.split()
     if program == "make":
