@@ -121,6 +121,7 @@ def _signature(function: object, name: str) -> str:
     shown = str(inspect.Signature(parameters))
     if len(name + shown) > 100:
         shown = "(\n    " + ",\n    ".join(_arguments(parameters)) + ",\n)"
+    shown = shown.replace("'", '"')  # as `ruff format` has it
     return f"```python\n{name}{shown}\n```\n"
 
 
