@@ -25,8 +25,8 @@ CELL = 10  # characters of a number in scikit-learn's report
 def write(folder: str | os.PathLike) -> Path:
     """Write the page of `folder` from what is in it: lrfind.json, training.json, report.txt and the plots.
 
-    A phase that was not run is left out. The runs call this; to draw the page again, call it from the folder
-    that they were started in, which relative paths of plots begin at:
+    A phase that was not run, or whose files are not those of a run, is left out. The runs call this; to draw
+    the page again, call it from the folder they were started in, which relative paths of plots begin at:
     `python -c "from pyimagesearch_lr import report_page; report_page.write('output')"`.
 
     Args:
@@ -46,10 +46,9 @@ def gather(folder: str | os.PathLike) -> dict[str, Any]:
     Returns:
         Dict with "finding" and "training", each a dict, or None where that phase was not run.
     """
-    curve, training = Path(folder, "lrfind.json"), Path(folder, "training.json")
     return {
-        "finding": _finding(curve) if curve.exists() else None,
-        "training": _training(training) if training.exists() else None,
+        "finding": _read(_finding, Path(folder, "lrfind.json")),
+        "training": _read(_training, Path(folder, "training.json")),
     }
 
 
@@ -85,6 +84,14 @@ def render(facts: dict[str, Any]) -> str:
         _section("times", "Times", _side_by_side(phases, "times")),
     ]
     return PAGE.substitute(title=TITLE, tiles=_tiles(finding, training), sections="\n".join(sections))
+
+
+def _read(phase: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
+    """The facts of a phase, None where there are none: a page must not end a run whose results are saved."""
+    try:
+        return phase(path)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _finding(path: Path) -> dict[str, Any]:
@@ -148,7 +155,8 @@ def _tiles(finding: dict[str, Any] | None, training: dict[str, Any] | None) -> s
         tiles["epochs"] = str(len(training["history"]["loss"]))
         tiles["training took"] = training["times"]["took"]
     if finding:
-        tiles["suggested bounds"] = " to ".join(finding["bounds"] or ["none"])
+        low, high = finding["bounds"] or ["none", "none"]
+        tiles.update({"suggested MIN_LR": low, "suggested MAX_LR": high})
         tiles["finding took"] = finding["times"]["took"]
     return "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles.items())
 
@@ -269,6 +277,11 @@ th { font-weight: 500; white-space: nowrap; }
 thead th { color: var(--faint); font-weight: 400; }
 #report, #training { --side: right; }
 td, thead th:not(:first-child) { text-align: var(--side, left); padding: 0.3rem 0.6rem; }
+#report td, #training td, dd { white-space: nowrap; }
+@media (max-width: 32rem) {
+  table { font-size: 0.8rem; }
+  td, thead th:not(:first-child) { padding: 0.3rem; }
+}
 </style>
 </head>
 <body>

@@ -241,6 +241,22 @@ def test_training_saved_without_a_confusion_matrix_says_so(folder):
     assert len(page.images) == 2
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"settings": {}, "history": {}}', "3"])
+@pytest.mark.parametrize("name", ["lrfind.json", "training.json"])
+def test_file_that_is_not_of_a_run_is_left_out(folder, name, text):
+    save_finding(folder)
+    save_training(folder)
+    (folder / name).write_text(text)
+    page = page_of(folder)
+    assert ("bounds" in page.ids, "training" in page.ids) == (name != "lrfind.json", name != "training.json")
+
+
+def test_curve_that_somebody_saved_beside_the_results_is_left_out(folder):
+    save_training(folder)
+    LRCurve(LRS, LOSSES, LOSSES, "diverged").save(folder / "lrfind.json")
+    assert "bounds" not in page_of(folder).ids
+
+
 def test_loss_that_is_no_longer_finite_is_shown(folder):
     save_training(folder)
     document = json.loads((folder / "training.json").read_text())
@@ -263,6 +279,7 @@ PROBE = """<script>
 addEventListener("load", () => { document.title = JSON.stringify({
   images: [...document.images].map(image => image.naturalWidth),
   parts: [...document.querySelectorAll("section")].filter(each => each.offsetHeight > 40).map(({id}) => id),
+  tallest: Math.max(...[...document.querySelectorAll("#report td")].map(cell => cell.offsetHeight)),
   overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   dark: matchMedia("(prefers-color-scheme: dark)").matches,
   paper: getComputedStyle(document.body).backgroundColor,
@@ -298,7 +315,7 @@ class TestInChromium:
         _, console = browse(page)
         assert "boom" in console[0]
 
-    @pytest.mark.parametrize("window", ["1280,900", "500,900"])
+    @pytest.mark.parametrize("window", ["1280,900", "390,900"])
     def test_every_part_and_image_is_shown_and_nothing_goes_over_the_edge(self, folder, window):
         save_finding(folder)
         save_training(folder)
@@ -308,6 +325,7 @@ class TestInChromium:
         assert len(seen["images"]) == 4
         assert min(seen["images"]) > 500
         assert seen["overflow"] <= 0
+        assert seen["tallest"] < 45  # no number is broken in two
 
     def test_dark_mode_is_dark(self, folder):
         save_finding(folder)
