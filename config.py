@@ -10,7 +10,8 @@ SEED = 42  # of weights, data order and augmentation
 # Phase 1: python train.py --lr-find 1 ----------------------------------------------------------------------
 LRFIND_START_LR = 1e-10  # first learning rate of the sweep
 LRFIND_END_LR = 1e1  # last learning rate of the sweep
-LRFIND_EPOCHS = 3  # epochs the sweep takes, if the loss does not diverge first
+LRFIND_STEPS = 500  # steps of the sweep, if the loss does not diverge first; the tutorial's 3 epochs: 2814
+LRFIND_VERIFY_STEPS = 600  # steps for trying the rates around the answer; 0: take the curve's word for it
 
 # Phase 2: python train.py ----------------------------------------------------------------------------------
 MIN_LR = 1e-5  # lowest learning rate of a cycle

@@ -5,13 +5,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyimagesearch_lr.callbacks import CyclicLR as CyclicLR
     from pyimagesearch_lr.callbacks import LRFinder as LRFinder
+    from pyimagesearch_lr.curve import Comparison as Comparison
     from pyimagesearch_lr.curve import LRCurve as LRCurve
+    from pyimagesearch_lr.cycles import CyclicLR as CyclicLR
+    from pyimagesearch_lr.cycles import OneCycleLR as OneCycleLR
     from pyimagesearch_lr.finder import LearningRateFinder as LearningRateFinder
     from pyimagesearch_lr.finder import PeriodicLRFinder as PeriodicLRFinder
+    from pyimagesearch_lr.finder import compare as compare
     from pyimagesearch_lr.keras_schedules import CyclicalLearningRate as CyclicalLearningRate
+    from pyimagesearch_lr.keras_schedules import OneCycleLearningRate as OneCycleLearningRate
     from pyimagesearch_lr.minigooglenet import MiniGoogLeNet as MiniGoogLeNet
+    from pyimagesearch_lr.schedules import MidCycleWarning as MidCycleWarning
     from pyimagesearch_lr.suggest import NoSuggestion as NoSuggestion
     from pyimagesearch_lr.suggest import Suggestion as Suggestion
 
@@ -47,6 +52,6 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-if "keras" in sys.modules:  # a saved model then loads without a word on which room its parts are from
+if sys.modules.get("keras"):  # a saved model then loads without a word on which room its parts are from
     for _room in ("keras_schedules", "layers"):
         import_module(f"{__name__}.{_room}")

@@ -188,26 +188,26 @@ class _TracedAsVariable(float):
     variable: keras.Variable
     dtype: str
 
-    def __new__(cls, value: float, variable: keras.Variable):
+    def __new__(cls, value: float, variable: keras.Variable) -> Any:
         self = super().__new__(cls, value)
         self.variable = variable
         self.dtype = variable.dtype
         return self
 
-    def __tf_tensor__(self, dtype=None, name=None):
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
         value = tf.convert_to_tensor(self.variable)
         return value if dtype is None else tf.cast(value, dtype)
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Any:
         return tf.convert_to_tensor(self) + other
 
-    def __sub__(self, other):
+    def __sub__(self, other: Any) -> Any:
         return tf.convert_to_tensor(self) - other
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Any) -> Any:
         return other - tf.convert_to_tensor(self)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Any) -> Any:
         return tf.convert_to_tensor(self) * other
 
     __radd__ = __add__

@@ -94,7 +94,7 @@ class LRFinder(keras.callbacks.Callback):
         snapshot_dir: str | os.PathLike | None = None,
         restore: bool = True,
         verbose: int = 0,
-    ):
+    ) -> None:
         super().__init__()
         self._ramp: dict[str, Any] = {"start_lr": float(start_lr), "end_lr": float(end_lr), "ramp": ramp}
         self._rules: dict[str, Any] = {"stop_factor": stop_factor, "beta": beta, "steps_per_lr": steps_per_lr}
@@ -137,7 +137,7 @@ class LRFinder(keras.callbacks.Callback):
             )
         return curve.plot(ax=ax)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._stack.close()
         _keras.check_sole_driver(self)
         self._is_preserved = False
@@ -160,13 +160,13 @@ class LRFinder(keras.callbacks.Callback):
         if _keras.is_built(self.model):
             self._preserve()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         with _keras.closed_on_error(self.close):
             self._take_down()
             if self._sweep.stop_reason is not None:
                 self._next_sweep()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self.close("exhausted")
 
     def close(self, reason: str = "interrupted") -> None:
@@ -224,7 +224,7 @@ class LRFinder(keras.callbacks.Callback):
     def _guarded(self, train_function: Callable) -> Callable:
         """The train function, which builds what is not yet built, and puts everything back if it raises."""
 
-        def guarded_train_function(iterator):
+        def guarded_train_function(iterator: Any) -> Any:
             with _keras.closed_on_error(self.close):
                 if not self._is_preserved:
                     _keras.build_from(self.model, iterator)
@@ -255,7 +255,7 @@ class LRProbe(LRFinder):
     [1.0, 2.0, 3.0, 2.0]
     """
 
-    def __init__(self, base_lr: float, max_lr: float, num_steps: int, **settings: Any):
+    def __init__(self, base_lr: float, max_lr: float, num_steps: int, **settings: Any) -> None:
         super().__init__(base_lr, max_lr, num_steps, **settings)
 
     @property

@@ -22,7 +22,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
     momentum: tuple[float, float] | None
     start_step: int | None
 
-    def __init__(self, settings: dict[str, Any]):
+    def __init__(self, settings: dict[str, Any]) -> None:
         super().__init__()
         self._keep(settings)
         self.momentum = _checked_momentum(type(self).__name__, settings["momentum"])
@@ -50,7 +50,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         """Give the optimizer its own momentum back; `fit` does this by itself. Harmless when done twice."""
         self._stack.close()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.close()
         self._check_alone()
         _keras.call_first(self)
@@ -58,27 +58,27 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         if self.momentum is not None:
             self._take_momentum()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if self._origin is None:
             with _keras.closed_on_error(self.close):
                 self._origin = self._origin_of_fit(epoch)
                 self._warn_of_end_in_mid_cycle(epoch)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         with _keras.closed_on_error(self.close):
             self._drive(_keras.steps_done(self.model.optimizer))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
         steps_done = _keras.steps_done(self.model.optimizer)
         for name, value in {**self._used, "iterations": steps_done, **logs}.items():
             self.history.setdefault(name, []).append(value)
         self._tell(logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._tell({} if logs is None else logs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self.close()
 
     def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
@@ -128,7 +128,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
     def _guarded(self, train_function: Callable) -> Callable:
         """The train function, which gives the momentum back if it raises."""
 
-        def guarded_train_function(iterator):
+        def guarded_train_function(iterator: Any) -> Any:
             with _keras.closed_on_error(self.close):
                 return train_function(iterator)
 
@@ -237,7 +237,7 @@ class CyclicLR(CyclicPolicy, _RateDriver):
         anneal: str = "linear",
         momentum: tuple[float, float] | None = None,
         start_step: int | None = 0,
-    ):
+    ) -> None:
         super().__init__(locals())
 
     def reset(
@@ -337,7 +337,7 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
         flat_start: float = 0.0,
         momentum: tuple[float, float] | None = None,
         start_step: int | None = None,
-    ):
+    ) -> None:
         self._steps_of_fit: int | None = None
         super().__init__(locals())
 
@@ -352,12 +352,12 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
             )
         return steps
 
-    def preview(self, steps):
+    def preview(self, steps: int) -> Any:
         if self.total_steps is not None or self._steps_of_fit is not None:
             return super().preview(steps)
         return OneCycleLR.from_config({**self.get_config(), "total_steps": steps}).preview(steps)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         if self.total_steps is None:
             if not self.params.get("steps"):
                 raise ValueError(

@@ -42,7 +42,7 @@ def accepts_tutorial_names(function: Callable) -> Callable:
     """Let `function` be called with the tutorial's camelCase keywords as well as its own."""
 
     @functools.wraps(function)
-    def renamed(*args, **kwargs):
+    def renamed(*args: Any, **kwargs: Any) -> Any:
         translated = {TUTORIAL_NAMES.get(name, name): value for name, value in kwargs.items()}
         if len(translated) < len(kwargs):
             raise TypeError(
@@ -87,7 +87,7 @@ class LearningRateFinder:
     """
 
     @accepts_tutorial_names
-    def __init__(self, model: keras.Model, stop_factor: float | None = 4, beta: float = 0.98):
+    def __init__(self, model: keras.Model, stop_factor: float | None = 4, beta: float = 0.98) -> None:
         self.model = model
         self.stop_factor = stop_factor
         self.beta = beta
@@ -122,7 +122,7 @@ class LearningRateFinder:
         callbacks: list | None = None,
         repeats: int = 1,
         verify: bool = False,
-        verify_steps: int = 1000,
+        verify_steps: int = 600,
         snapshot_dir: str | os.PathLike | None = None,
     ) -> LRCurve:
         """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.
@@ -195,6 +195,7 @@ class LearningRateFinder:
             "stop_factor": self.stop_factor,
             "beta": self.beta,
             "snapshot_dir": snapshot_dir,
+            "verbose": verbose,
         }
         sweep = LRFinder(
             start_lr,
@@ -204,7 +205,6 @@ class LearningRateFinder:
             steps_per_lr=steps_per_lr,
             repeats=repeats,
             validation_data=validation_data,
-            verbose=verbose,
             **settings,
         )
         try:
@@ -326,7 +326,7 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         stop_factor: float | None = 4,
         beta: float = 0.98,
         **find: Any,
-    ):
+    ) -> None:
         super().__init__()
         if every != int(every) or every < 1:
             raise ValueError(
@@ -343,10 +343,10 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         self._rules = {"stop_factor": stop_factor, "beta": beta}
         self._find = find
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._finder = LearningRateFinder(self.model, **self._rules)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             self.curves[epoch + 1] = self._finder.find(self.train_data, **self._find)
             if self.apply is not None:

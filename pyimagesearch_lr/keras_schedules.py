@@ -16,7 +16,7 @@ class _ComputedRate(Policy, keras.optimizers.schedules.LearningRateSchedule):
 
     name: str
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         with keras.name_scope(self.name):
             return ops.cast(self._rates(ops.cast(step, "float64"), xp=ops), "float32")
 
@@ -87,7 +87,7 @@ class CyclicalLearningRate(CyclicPolicy, _ComputedRate):
         step_size_down: float | None = None,
         cycle_decay: float = 1.0,
         anneal: str = "linear",
-    ):
+    ) -> None:
         settings = locals()
         super().__init__()
         self._keep(settings)
@@ -145,7 +145,7 @@ class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
         three_phase: bool = False,
         flat_start: float = 0.0,
         name: str = "OneCycleLearningRate",
-    ):
+    ) -> None:
         settings = locals()
         super().__init__()
         self._keep(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import os
 import sys
 import time
@@ -44,6 +43,9 @@ def main(config: Any, argv: list[str] | None = None) -> int:
     try:
         settings = Settings.from_config(config)
         settings = settings.for_quick_look() if args.quick else settings
+        if args.verify is not None:
+            steps = settings.lrfind_verify_steps or Settings.lrfind_verify_steps
+            settings = dataclasses.replace(settings, lrfind_verify_steps=steps if args.verify else 0)
         settings.make_folders()
         find = args.lr_find > 0 or args.auto
         return _run(settings, find=find, train=args.auto or not find, resume=args.resume)
@@ -100,6 +102,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--resume", action="store_true", help="go on with a training that was stopped, from its last epoch"
     )
+    parser.add_argument(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        help="try the rates around the curve's answer in short trainings, or do not "
+        "(default: LRFIND_VERIFY_STEPS of config.py)",
+    )
     args = parser.parse_args(argv)
     if args.resume and (args.auto or args.lr_find > 0):
         parser.error("--resume goes on with a training: it cannot be combined with --auto or --lr-find")
@@ -138,8 +146,10 @@ def _find_bounds(settings: Settings, model: Any, data: _Data) -> Suggestion | No
             data.training_batches(settings),
             settings.lrfind_start_lr,
             settings.lrfind_end_lr,
-            epochs=settings.lrfind_epochs,
-            steps_per_epoch=math.ceil(len(data.train_images) / settings.batch_size),
+            epochs=1,
+            steps_per_epoch=settings.lrfind_steps,
+            verify=settings.lrfind_verify_steps > 0,
+            verify_steps=settings.lrfind_verify_steps,
             verbose=_verbosity(),
         )
     finally:

@@ -62,7 +62,7 @@ class Policy:
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         """Make it anew from what `get_config` returned."""
         config = dict(config)
         if isinstance(config.get("scale_fn"), dict):
@@ -109,7 +109,7 @@ class CyclicPolicy(Policy):
     step_size: float
     step_size_down: float | None
 
-    def _keep(self, settings):
+    def _keep(self, settings: dict[str, Any]) -> None:
         names = set(self.SETTINGS) - {"gamma", "scale_fn"}
         schedules.check_cyclic(type(self).__name__, **{name: settings[name] for name in names})
         super()._keep(settings)
@@ -118,17 +118,17 @@ class CyclicPolicy(Policy):
     def cycle_steps(self) -> float:
         return self.step_size + (self.step_size if self.step_size_down is None else self.step_size_down)
 
-    def _rates(self, step, xp=np):
+    def _rates(self, step: Any, xp: Any = np) -> Any:
         return self._between(step, self.base_lr, self.max_lr, xp)
 
-    def _momenta(self, step, base_momentum, max_momentum):
+    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
         return self._between(step, max_momentum, base_momentum, np)
 
-    def _between(self, step, low, high, xp):
+    def _between(self, step: Any, low: float, high: float, xp: Any) -> Any:
         settings = {name: getattr(self, name) for name in self.SETTINGS[2:]}
         return schedules.cyclic(step, low, high, **settings, xp=xp)
 
-    def _bounds(self, lrs):
+    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
         return self.base_lr, self.max_lr
 
 
@@ -151,7 +151,7 @@ class OneCyclePolicy(Policy):
     div_factor: float
     final_div_factor: float
 
-    def _keep(self, settings):
+    def _keep(self, settings: dict[str, Any]) -> None:
         check = {name: settings[name] for name in self.SETTINGS}
         schedules.check_one_cycle(type(self).__name__, **check)
         super()._keep(settings)
@@ -160,16 +160,16 @@ class OneCyclePolicy(Policy):
     def cycle_steps(self) -> float:
         return self.total_steps or 0
 
-    def _rates(self, step, xp=np):
+    def _rates(self, step: Any, xp: Any = np) -> Any:
         form = {**self._form(), "div_factor": self.div_factor, "final_div_factor": self.final_div_factor}
         return schedules.one_cycle(step, self.max_lr, **form, xp=xp)
 
-    def _momenta(self, step, base_momentum, max_momentum):
+    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
         return schedules.one_cycle_momentum(step, base_momentum, max_momentum, **self._form())
 
     def _form(self) -> dict[str, Any]:
         names = ("pct_start", "anneal", "three_phase", "flat_start")
         return {"total_steps": self.cycle_steps, **{name: getattr(self, name) for name in names}}
 
-    def _bounds(self, lrs):
+    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
         return float(lrs.min()), self.max_lr

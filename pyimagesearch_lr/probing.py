@@ -9,7 +9,7 @@ import numpy as np
 from pyimagesearch_lr.suggest import Probe
 
 STEPS_OF_ALL = 12
-MIN_PROBE_STEPS = 10
+MIN_VERIFY_STEPS = 10 * STEPS_OF_ALL
 COARSE = 0.5
 FINE = 0.25
 
@@ -79,7 +79,5 @@ def probe_around(
 
 def check_verify_steps(max_steps: int) -> None:
     """Raise a ValueError if so few steps are no use."""
-    if max_steps < STEPS_OF_ALL * MIN_PROBE_STEPS:
-        raise ValueError(
-            f"`verify_steps` must be at least {STEPS_OF_ALL * MIN_PROBE_STEPS}. Received: {max_steps}."
-        )
+    if max_steps < MIN_VERIFY_STEPS:
+        raise ValueError(f"`verify_steps` must be at least {MIN_VERIFY_STEPS}. Received: {max_steps}.")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pyimagesearch_lr.probing import MIN_VERIFY_STEPS
 from pyimagesearch_lr.schedules import CYCLIC_MODES
 
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
@@ -43,7 +44,8 @@ class Settings:
     seed: int = 42
     lrfind_start_lr: float = 1e-10
     lrfind_end_lr: float = 10.0
-    lrfind_epochs: int = 3
+    lrfind_steps: int = 500
+    lrfind_verify_steps: int = 600
     dtype_policy: str = "auto"
     tensorboard_dir: str | None = None
     quick: bool = False
@@ -83,7 +85,8 @@ class Settings:
             tensorboard_dir=self.tensorboard_dir and str(Path(self.tensorboard_dir, "quick")),
             lrfind_start_lr=1e-6,
             lrfind_end_lr=10.0,
-            lrfind_epochs=2,
+            lrfind_steps=200,
+            lrfind_verify_steps=min(self.lrfind_verify_steps, 240),
             batch_size=min(self.batch_size, 16),
             step_size=2,
             num_epochs=4,
@@ -123,9 +126,14 @@ class Settings:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr"):
             value = getattr(self, name)
             _require(self, name, _is_number(value) and value > 0, "must be a finite number above 0")
-        for name in ("batch_size", "step_size", "num_epochs", "lrfind_epochs"):
+        for name in ("batch_size", "step_size", "num_epochs"):
             value = getattr(self, name)
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
+        at_least_2 = _is_whole(self.lrfind_steps) and self.lrfind_steps >= 2
+        _require(self, "lrfind_steps", at_least_2, "must be a whole number of at least 2")
+        steps, least = self.lrfind_verify_steps, MIN_VERIFY_STEPS
+        rule = f"must be 0, to leave it out, or a whole number of at least {least}"
+        _require(self, "lrfind_verify_steps", _is_whole(steps) and (steps == 0 or steps >= least), rule)
         in_range = _is_whole(self.seed) and 0 <= self.seed <= MAX_SEED
         _require(self, "seed", in_range, f"must be a whole number from 0 to {MAX_SEED}")
         below = f"must be less than MAX_LR = {self.max_lr!r}; swap them, or lower it"

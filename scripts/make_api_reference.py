@@ -113,6 +113,8 @@ def _signature(function: object, name: str) -> str:
     """The call, an argument a line where it is long; types are in the list below it."""
     if isinstance(function, type) and issubclass(function, Exception):
         return f"```python\n{name}(message)\n```\n"
+    if isinstance(function, type) and issubclass(function, dict):
+        return f"```python\n{name}(curves_by_label)\n```\n"
     parameters = [
         parameter.replace(annotation=inspect.Parameter.empty)
         for parameter in inspect.signature(function).parameters.values()

@@ -25,10 +25,11 @@ MAY_IMPORT = {
     "machine": set(),
     "fashion_mnist": set(),
     "_keras": set(),
-    "settings": {"schedules"},
+    "settings": {"schedules", "probing"},
     "suggest": {"smoothing"},
     "curve": {"files", "plots", "smoothing", "suggest"},
     "probing": {"suggest"},
+    "__main__": {"curve", "files", "suggest"},
     "sweep": {"schedules", "smoothing", "curve"},
     "_state": {"_keras"},
     "policies": {"schedules", "plots"},
@@ -42,9 +43,19 @@ MAY_IMPORT = {
     "report_page": {"curve", "plots", "report", "suggest"},
     "tensorboard_log": {"_keras"},
 }
-MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__"}
+MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__", "__main__"}
 
-NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files", "settings")
+NUMPY_ROOMS = (
+    "schedules",
+    "smoothing",
+    "sweep",
+    "curve",
+    "suggest",
+    "probing",
+    "files",
+    "settings",
+    "__main__",
+)
 TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline", "tensorboard_log"}
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_state",

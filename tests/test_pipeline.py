@@ -36,14 +36,15 @@ REAL_TRAINING_BATCHES = fashion_mnist.training_batches
 NUM_TRAIN, NUM_TEST, BATCH = 64, 24, 16
 STEPS = NUM_TRAIN // BATCH
 NUM_EPOCHS = 4
-SWEEP_EPOCHS = 30
+SWEEP_STEPS = 120
 
 CONFIG = {
     "CLASSES": list(fashion_mnist.CLASS_NAMES),
     "SEED": 42,
     "LRFIND_START_LR": 1e-6,
     "LRFIND_END_LR": 10.0,
-    "LRFIND_EPOCHS": SWEEP_EPOCHS,
+    "LRFIND_STEPS": SWEEP_STEPS,
+    "LRFIND_VERIFY_STEPS": 0,
     "MIN_LR": 1e-4,
     "MAX_LR": 1e-2,
     "STEP_SIZE": 1,
@@ -57,7 +58,7 @@ CONFIG = {
     "CLR_PLOT_PATH": "output/clr_plot.png",
     "TENSORBOARD_DIR": None,
 }
-FLAT = {"LRFIND_START_LR": 1e-12, "LRFIND_END_LR": 1e-11, "LRFIND_EPOCHS": 10}
+FLAT = {"LRFIND_START_LR": 1e-12, "LRFIND_END_LR": 1e-11, "LRFIND_STEPS": 40}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ GOOD = {
     "SEED": 42,
     "LRFIND_START_LR": 1e-10,
     "LRFIND_END_LR": 1e1,
-    "LRFIND_EPOCHS": 3,
+    "LRFIND_STEPS": 500,
+    "LRFIND_VERIFY_STEPS": 600,
     "MIN_LR": 1e-5,
     "MAX_LR": 1e-2,
     "STEP_SIZE": 8,
@@ -51,7 +52,7 @@ REQUIRED = [
     "CLR_PLOT_PATH",
 ]
 RATES = ["MIN_LR", "MAX_LR", "LRFIND_START_LR", "LRFIND_END_LR"]
-COUNTS = ["BATCH_SIZE", "STEP_SIZE", "NUM_EPOCHS", "LRFIND_EPOCHS"]
+COUNTS = ["BATCH_SIZE", "STEP_SIZE", "NUM_EPOCHS"]
 PLOTS = ["LRFIND_PLOT_PATH", "TRAINING_PLOT_PATH", "CLR_PLOT_PATH"]
 
 ABOVE_0 = "it must be a finite number above 0."
@@ -181,7 +182,8 @@ def test_missing_setting_is_named(name):
 def test_other_settings_have_defaults():
     settings = Settings.from_config(SimpleNamespace(**{name: GOOD[name] for name in REQUIRED}))
     assert (settings.output_dir, settings.data_dir, settings.seed) == ("output", None, 42)
-    assert (settings.lrfind_start_lr, settings.lrfind_end_lr, settings.lrfind_epochs) == (1e-10, 10.0, 3)
+    assert (settings.lrfind_start_lr, settings.lrfind_end_lr) == (1e-10, 10.0)
+    assert (settings.lrfind_steps, settings.lrfind_verify_steps) == (500, 600)
     assert settings.dtype_policy == "auto"
 
 
@@ -189,7 +191,7 @@ def test_other_settings_have_defaults():
     ("name", "nearest"),
     [
         ("MAXLR", "MAX_LR"),
-        ("LRFIND_EPOCS", "LRFIND_EPOCHS"),
+        ("LRFIND_STEP", "LRFIND_STEPS"),
         ("EPOCHS", "NUM_EPOCHS"),
         ("DTYPE", "DTYPE_POLICY"),
     ],
@@ -341,3 +343,24 @@ def test_quick_look_trains_whole_cycles_in_small_batches(batch_size, expected):
     quick = Settings.from_config(config(BATCH_SIZE=batch_size)).for_quick_look()
     assert quick.batch_size == expected
     assert quick.num_epochs % (2 * quick.step_size) == 0
+
+
+@pytest.mark.parametrize("steps", [1, 0, -5, 2.5, True, "500", None])
+def test_sweep_of_fewer_than_2_steps_is_refused(steps):
+    message = f"LRFIND_STEPS = {steps!r} in config.py: it must be a whole number of at least 2"
+    with pytest.raises(SettingError, match=re.escape(message)):
+        Settings.from_config(SimpleNamespace(**{**GOOD, "LRFIND_STEPS": steps}))
+
+
+@pytest.mark.parametrize("steps", [1, 119, -120, 600.5, True])
+def test_verification_in_too_few_steps_is_refused(steps):
+    rule = "it must be 0, to leave it out, or a whole number of at least 120"
+    message = f"LRFIND_VERIFY_STEPS = {steps} in config.py: {rule}"
+    with pytest.raises(SettingError, match=re.escape(message)):
+        Settings.from_config(SimpleNamespace(**{**GOOD, "LRFIND_VERIFY_STEPS": steps}))
+
+
+@pytest.mark.parametrize("steps", [0, 120, 5000])
+def test_verification_can_be_left_out_or_given_its_steps(steps):
+    settings = Settings.from_config(SimpleNamespace(**{**GOOD, "LRFIND_VERIFY_STEPS": steps}))
+    assert settings.lrfind_verify_steps == steps
