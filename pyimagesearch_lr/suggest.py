@@ -165,8 +165,8 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         max_lr,
         "bounds",
         f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e} and is lowest at "
-        f"{shape.lowest_lr:.1e}. A loss shows a rate's effect late: base_lr is the rate {STEPS_LATE} steps "
-        f"before the one, max_lr {LEANING:g} times the rate {STEPS_LATE} steps before the other.",
+        f"{shape.lowest_lr:.1e}; both are read {STEPS_LATE} steps earlier, as the loss answers late, and "
+        f"max_lr is {LEANING:g} times that.",
     )
 
 

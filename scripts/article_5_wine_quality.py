@@ -84,7 +84,7 @@ print(f"one rate an epoch: lowest steady loss {steady.min():.4f} at {read_lr:.4f
 curve = LearningRateFinder(new_model(seed=0)).find(
     (x_train, y_train), 1e-6, 10.0, epochs=5, batch_size=BATCH_SIZE, verbose=0
 )
-steepest = curve.suggest("steepest")
+steepest = curve.suggest("steep")
 print(f"range test: {steepest.max_lr:.1e} ({steepest.reason})")
 
 # Default rate against found rates, seed by seed ------------------------------------------------------------

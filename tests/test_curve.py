@@ -395,7 +395,8 @@ def test_notebook_shows_the_plot_and_the_bounds_with_their_reason(no_window):
     image, text = re.fullmatch(r'<img src="data:image/png;base64,([^"]+)"[^>]*><p>(.*)</p>', shown).groups()
     assert base64.b64decode(image, validate=True).startswith(b"\x89PNG\r\n\x1a\n")
     bounds = curve.suggest()
-    assert text == f"base_lr = {bounds.base_lr:.1e}, max_lr = {bounds.max_lr:.1e}: {bounds.reason}"
+    shown = f"base_lr = {bounds.base_lr:.1e}, max_lr = {bounds.max_lr:.1e}: {bounds.reason}"
+    assert html.unescape(text) == shown
 
 
 @pytest.mark.parametrize("curve", ODD_CURVES.values(), ids=ODD_CURVES)

@@ -1,0 +1,371 @@
+"""What training MiniGoogLeNet costs here, against the tutorial's port in stock Keras and against PyTorch.
+
+Claims measured, as ratios of times within one run (sides in turn, medians after a warm-up of each):
+
+- step: a training step of this package / of the tutorial's port in stock Keras 3 float32, of PyTorch's same
+  network in channels_last bfloat16 (with `--torch-python`), and of the convolutions' arithmetic at the matrix
+  rate measured in between;
+- epoch: steps on the real pipeline with augmentation / the same steps on one batch in memory;
+- stall: seconds between two epochs of a `fit`, and from its last step to its return;
+- memory: peak of a process that trains as `train.py` does / as the tutorial does, on float64 arrays;
+- start: seconds from `python train.py --lr-find 1` to its first step / of importing TensorFlow and building
+  the model.
+
+    python scripts/bench_training.py --steps 40                                 # epoch_seconds=... only
+    python scripts/bench_training.py --torch-python ~/torch/bin/python          # everything, 10 minutes
+    python scripts/bench_training.py step stall                                 # some; the rest stays
+
+Writes scripts/bench_training.json, section by section. Run nothing else meanwhile. PyTorch is never needed:
+it is measured where another Python that has it is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+JSON = Path(__file__).with_suffix(".json")
+IMAGES, BATCH = 60_000, 64
+ROUNDS, STEPS_A_ROUND = 7, 10
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--steps", type=int, help="only time so many steps of the default path")
+    parser.add_argument("--torch-python", help="a Python that has PyTorch")
+    parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.child:
+        return CHILDREN[args.child]()
+    if args.steps:
+        return print(f"epoch_seconds={epoch_seconds(args.steps):.1f}")
+    unknown = set(args.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    for name in args.sections or SECTIONS:
+        print(f"{name} ...", flush=True)
+        result = SECTIONS[name](args)
+        print(json.dumps(result, indent=1), flush=True)
+        save(name, result)
+    return None
+
+
+def save(name: str, result: dict) -> None:
+    from bench_sweep import describe_machine
+
+    document = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
+    document[name] = {**result, "machine": describe_machine()}
+    JSON.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def in_turn(sides: dict[str, Callable[[int], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Seconds a step of every side, in turn, after a warm-up of each."""
+    for run in sides.values():
+        run(STEPS_A_ROUND)
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            taken[name].append(run(STEPS_A_ROUND) / STEPS_A_ROUND)
+    return taken
+
+
+def ratio(over: list[float], under: list[float]) -> dict:
+    pairs = sorted(a / b for a, b in zip(over, under, strict=True))
+    return {"median": round(median(pairs), 3), "min": round(pairs[0], 3), "max": round(pairs[-1], 3)}
+
+
+# ---- the sides
+
+
+def our_model():
+    import keras
+
+    from pyimagesearch_lr import MiniGoogLeNet, machine
+
+    keras.config.set_dtype_policy(machine.dtype_policy("auto")[0])
+    return compiled(MiniGoogLeNet.build(width=32, height=32, depth=1, classes=10))
+
+
+def stock_model():
+    """The tutorial's network with nothing but Keras's own layers, in float32."""
+    import keras
+    from keras import layers
+
+    from pyimagesearch_lr import minigooglenet
+
+    keras.config.set_dtype_policy("float32")
+    ours = minigooglenet.FusedBatchNormalization
+    minigooglenet.FusedBatchNormalization = layers.BatchNormalization
+    try:
+        return compiled(minigooglenet.MiniGoogLeNet.build(width=32, height=32, depth=1, classes=10))
+    finally:
+        minigooglenet.FusedBatchNormalization = ours
+
+
+def compiled(model):
+    import keras
+
+    optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def data():
+    from pyimagesearch_lr import fashion_mnist
+
+    (x, y), _ = fashion_mnist.load_data()
+    return fashion_mnist.training_batches(
+        fashion_mnist.resize(x), fashion_mnist.binarize(y), BATCH, seed=42, drop_remainder=True
+    )
+
+
+def one_batch():
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data().take(1).cache().repeat().with_options(options)
+
+
+def fit_seconds(model, batches) -> Callable[[int], float]:
+    def run(steps: int) -> float:
+        started = time.perf_counter()
+        model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
+        return time.perf_counter() - started
+
+    return run
+
+
+class TorchSteps:
+    """PyTorch in a process of its own, which waits while the others are timed."""
+
+    def __init__(self, python: str):
+        command = [python, str(ROOT / "scripts" / "bench_torch_steps.py")]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, steps: int) -> float:
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+def convolution_flops(model) -> float:
+    """Floating-point operations of all convolutions of one training step: forward and both gradients.
+
+    The first convolution needs no gradient of its input.
+    """
+    from keras import layers
+
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    total = 0.0
+    for number, layer in enumerate(convolutions):
+        height, width, inputs, outputs = layer.kernel.shape
+        _, rows, columns, _ = layer.output.shape
+        forward = 2.0 * BATCH * rows * columns * height * width * inputs * outputs
+        total += forward * (2 if number == 0 else 3)
+    return total
+
+
+def arithmetic_seconds(flops: float, size: int = 2048) -> Callable[[int], float]:
+    """The time that so much arithmetic takes at the rate of a large product of matrices."""
+    import tensorflow as tf
+
+    from pyimagesearch_lr import machine
+
+    dtype = tf.bfloat16 if "bfloat16" in machine.dtype_policy("auto")[0] else tf.float32
+    a, b = (tf.cast(tf.random.normal((size, size)), dtype) for _ in range(2))
+    product = tf.function(tf.matmul)
+
+    def run(steps: int) -> float:
+        started = time.perf_counter()
+        for _ in range(steps):
+            result = product(a, b)
+        result.numpy()
+        return (time.perf_counter() - started) / (2.0 * size**3) * flops
+
+    return run
+
+
+# ---- the sections
+
+
+def step(args: argparse.Namespace) -> dict:
+    model, batches = our_model(), one_batch()
+    flops = convolution_flops(model)
+    sides = {
+        "ours": fit_seconds(model, batches),
+        "stock_float32": fit_seconds(stock_model(), batches),
+        "arithmetic": arithmetic_seconds(flops),
+    }
+    if args.torch_python:
+        sides["torch_bfloat16"] = TorchSteps(args.torch_python)
+    taken = in_turn(sides)
+    return {
+        "batch_size": BATCH,
+        "steps_a_round": STEPS_A_ROUND,
+        "policy": model.dtype_policy.name,
+        "seconds_a_step": {name: [round(value, 4) for value in values] for name, values in taken.items()},
+        "convolution_gflop_a_step": round(flops / 1e9, 1),
+        "ratios": {
+            f"ours_over_{name}": ratio(taken["ours"], values)
+            for name, values in taken.items()
+            if name != "ours"
+        },
+    }
+
+
+def epoch(args: argparse.Namespace) -> dict:
+    model = our_model()
+    taken = in_turn({"pipeline": fit_seconds(model, data()), "step": fit_seconds(model, one_batch())})
+    seconds = [value * IMAGES / BATCH for value in taken["pipeline"]]
+    return {
+        "epoch_seconds": round(median(seconds), 1),
+        "epoch_seconds_range": [round(min(seconds), 1), round(max(seconds), 1)],
+        "ratios": {"pipeline_over_step": ratio(taken["pipeline"], taken["step"])},
+    }
+
+
+def epoch_seconds(steps: int) -> float:
+    run = fit_seconds(our_model(), data())
+    run(3)
+    return run(steps) / steps * IMAGES / BATCH
+
+
+def stall(args: argparse.Namespace) -> dict:
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.ended, self.between = 0.0, []
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 0 and self.ended:
+                self.between.append(time.perf_counter() - self.ended)
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.ended = time.perf_counter()
+
+    model, batches = our_model(), data()
+    model.fit(batches, steps_per_epoch=3, verbose=0, shuffle=False)
+    between, at_end = [], []
+    for _ in range(ROUNDS):
+        clock = Clock()
+        model.fit(batches, epochs=2, steps_per_epoch=30, verbose=0, shuffle=False, callbacks=[clock])
+        at_end.append(time.perf_counter() - clock.ended)
+        between += clock.between
+    return {
+        "between_epochs_seconds": [round(value, 3) for value in between],
+        "end_of_fit_seconds": [round(value, 3) for value in at_end],
+        "largest": round(max(between + at_end), 3),
+    }
+
+
+def memory(args: argparse.Namespace) -> dict:
+    peaks = {name: json.loads(child(f"memory_{name}"))["peak_mb"] for name in ("ours", "tutorial")}
+    return {"peak_mb": peaks, "ratios": {"ours_over_tutorial": round(peaks["ours"] / peaks["tutorial"], 3)}}
+
+
+def start(args: argparse.Namespace) -> dict:
+    taken: dict[str, list[float]] = {"start_first_step": [], "start_build": []}
+    for _ in range(6):
+        for name, values in taken.items():
+            started = time.perf_counter()
+            child(name)
+            values.append(time.perf_counter() - started)
+    kept = {name: values[1:] for name, values in taken.items()}
+    return {
+        "seconds": {name: [round(value, 2) for value in values] for name, values in kept.items()},
+        "ratios": {"first_step_over_build": ratio(*kept.values())},
+    }
+
+
+def child(name: str) -> str:
+    """The last line that a part of the benchmark prints in a process of its own."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--child", name]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return (done.stdout.splitlines() or [""])[-1]
+
+
+# ---- the parts that run in a process of their own
+
+
+def memory_ours() -> None:
+    """Load, augment and train as `train.py` does; evaluate as it does after each epoch."""
+    from pyimagesearch_lr import fashion_mnist
+
+    (x, y), (x_test, y_test) = fashion_mnist.load_data()
+    model = our_model()
+    batches = fashion_mnist.training_batches(
+        fashion_mnist.resize(x), fashion_mnist.binarize(y), BATCH, seed=42, drop_remainder=True
+    )
+    test = fashion_mnist.evaluation_batches(
+        fashion_mnist.resize(x_test), fashion_mnist.binarize(y_test), BATCH
+    )
+    model.fit(batches, steps_per_epoch=20, validation_data=test, validation_steps=5, verbose=0, shuffle=False)
+    print_peak()
+
+
+def memory_tutorial() -> None:
+    """Load, scale and train as the tutorial does: float64 arrays, ImageDataGenerator, stock Keras."""
+    import cv2
+    import numpy as np
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+    from sklearn.preprocessing import LabelBinarizer
+
+    from pyimagesearch_lr import fashion_mnist
+
+    (x, y), (x_test, y_test) = fashion_mnist.load_data()
+    x, x_test = (np.array([cv2.resize(image, (32, 32)) for image in part]) for part in (x, x_test))
+    x, x_test = x.astype("float") / 255.0, x_test.astype("float") / 255.0
+    x, x_test = x.reshape((-1, 32, 32, 1)), x_test.reshape((-1, 32, 32, 1))
+    binarizer = LabelBinarizer()
+    y, y_test = binarizer.fit_transform(y), binarizer.transform(y_test)
+    generator = ImageDataGenerator(
+        width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, fill_mode="nearest"
+    )
+    model = stock_model()
+    batches = generator.flow(x, y, batch_size=BATCH)
+    model.fit(batches, steps_per_epoch=20, validation_data=(x_test, y_test), validation_steps=5, verbose=0)
+    print_peak()
+
+
+def print_peak() -> None:
+    print(json.dumps({"peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}))
+
+
+def start_first_step() -> None:
+    """`train.py --lr-find 1` up to the moment its first step begins."""
+    from pyimagesearch_lr import callbacks, pipeline
+
+    callbacks.LRFinder.on_train_batch_begin = lambda *_: os._exit(0)
+    import config
+
+    pipeline.main(config, ["--lr-find", "1"])
+    raise SystemExit("the sweep took no step")
+
+
+def start_build() -> None:
+    our_model()
+
+
+SECTIONS = {"step": step, "epoch": epoch, "stall": stall, "memory": memory, "start": start}
+CHILDREN = {
+    function.__name__: function for function in (memory_ours, memory_tutorial, start_first_step, start_build)
+}
+
+if __name__ == "__main__":
+    main()
