@@ -1,0 +1,379 @@
+"""Whether a learning-rate finder's suggestion is any good: its regret against exhaustive grids.
+
+For each of the small tasks in bench_tasks.py two things are recorded. The curves: sweeps from 1e-8 to 100
+with `LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps. And the response: what the validation
+metric is after a small fixed budget of training with the triangular policy (2 whole cycles, base_lr =
+max_lr / 10), for every max_lr of a grid in half decades over 6 decades and in quarter decades around its best,
+mean of 3 seeds.
+
+A method gets a curve and picks a rate; its regret is what that rate's metric lacks of the grid's best, in
+points. The metric between two rates of the grid is interpolated over log(lr); beyond the grid it is that of
+the grid's end. A rate of the grid diverged where, in most seeds, the network's output is not finite or, above
+the best rate, its metric is within 2 points of chance. A pick whose nearest rate of the grid diverged has the
+metric of chance. Where a method gives no answer, that is counted, and the regret is that of Keras's default.
+
+    python scripts/bench_suggestions.py --collect --csv winequalityN.csv   # about an hour on one core
+    python scripts/bench_suggestions.py --collect digits_mlp_momentum      # some tasks; what is there stays
+    python scripts/bench_suggestions.py --score                            # seconds; trains nothing
+    python scripts/bench_suggestions.py --score --split tune --steps 200 --by-task
+
+Collecting writes one JSON a task in scripts/bench_suggestions/; a score of the reported tasks with sweeps of
+all lengths writes scripts/bench_suggestions.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from peer_methods import PEERS, Recorded
+
+from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.schedules import ramp_rates
+from pyimagesearch_lr.suggest import METHODS, suggest
+
+FOLDER = Path(__file__).with_suffix("")
+SUMMARY = Path(__file__).with_suffix(".json")
+STEPS = (100, 200, 300, 1000)
+NEAR_CHANCE = 2.0
+WITHIN = 1.0
+VERIFIED = "ours, verified"
+COLUMNS = (
+    "method",
+    "mean",
+    "median",
+    "worst",
+    "mean share",
+    "within 1 point",
+    "diverged",
+    "spread, decades",
+    "no answer",
+    "200 vs 1000: median",
+    "max",
+    "steps it cost",
+)
+
+
+def main(argv: list[str]) -> int:
+    arguments = parsed(argv)
+    if arguments.collect is not None:
+        from collect_suggestions import collect
+
+        collect(arguments.collect, arguments.csv)
+        return 0
+    tasks = [task for task in recorded_tasks() if arguments.split in ("all", task.split)]
+    tables = scored(tasks, [int(arguments.steps)] if arguments.steps != "all" else STEPS)
+    print("\n\n".join(f"{heading}\n\n{as_markdown(rows)}" for heading, rows in tables.items()))
+    if arguments.by_task:
+        print("\n" + by_task(tasks))
+    if (arguments.split, arguments.steps) == ("report", "all"):
+        save_summary(tasks, tables)
+    return 0
+
+
+def parsed(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--collect", nargs="*", metavar="TASK", help="train what is not recorded yet")
+    action.add_argument("--score", action="store_true", help="print the table; trains nothing")
+    parser.add_argument("--csv", help="with --collect: the table of wines, for the tasks that need it")
+    parser.add_argument("--split", choices=("tune", "report", "all"), default="report")
+    parser.add_argument(
+        "--steps", choices=(*map(str, STEPS), "all"), default="all", help="length of the sweep"
+    )
+    parser.add_argument("--by-task", action="store_true", help="also each task's mean regret")
+    return parser.parse_args(argv)
+
+
+# ---- what was recorded
+
+
+class Response:
+    """The metric as a function of the rate, mean of the seeds.
+
+    Args:
+        rows: List of dicts with "max_lr", "seed" and "metric", in points; NaN in "val_loss" or "train_loss"
+            where the training broke.
+        chance: Float, the points of a network that has learnt nothing.
+    """
+
+    def __init__(self, rows: list[dict], chance: float):
+        self.chance = chance
+        self.rates = np.array(sorted({row["max_lr"] for row in rows}))
+        self.seeds = sorted({row["seed"] for row in rows})
+        by_place = {(row["max_lr"], row["seed"]): row for row in rows}
+        cells = [[by_place[rate, seed] for seed in self.seeds] for rate in self.rates]
+        broke = np.array([[not np.isfinite(float(cell["val_loss"])) for cell in row] for row in cells])
+        metric = np.array([[float(cell["metric"]) for cell in row] for row in cells])
+        self.metric = np.where(broke, chance, metric)
+        self.mean = self.metric.mean(axis=1)
+        above_best = np.arange(len(self.rates))[:, None] > np.argmax(self.mean)
+        broke |= above_best & (self.metric <= chance + NEAR_CHANCE)
+        self.diverged = broke.mean(axis=1) > 0.5
+
+    @property
+    def best(self) -> float:
+        return float(self.mean.max())
+
+    def has_diverged(self, lr: float) -> bool:
+        """Whether the rate of the grid that is nearest in decades diverged."""
+        return bool(self.diverged[np.argmin(np.abs(np.log(self.rates / lr)))])
+
+    def at(self, lr: float) -> float:
+        """The metric at any rate."""
+        if self.has_diverged(lr):
+            return self.chance
+        return float(np.interp(np.log(lr), np.log(self.rates), self.mean))
+
+    def regret(self, lr: float) -> float:
+        """Points that `lr` lacks of the best rate."""
+        return self.best - self.at(lr)
+
+    def best_of_seed(self, seed: int) -> float:
+        """The rate that a grid search with one seed would choose."""
+        return float(self.rates[np.argmax(self.metric[:, self.seeds.index(seed)])])
+
+
+@dataclass(frozen=True)
+class RecordedTask:
+    """What was measured of one task."""
+
+    record: dict
+    response: Response
+
+    @property
+    def name(self) -> str:
+        return self.record["task"]
+
+    @property
+    def split(self) -> str:
+        return self.record["split"]
+
+    def curves(self, steps: int) -> Iterator[tuple[int, Recorded]]:
+        """Each seed and its sweep of that length."""
+        sweep, record = self.record["sweep"], self.record
+        lrs = ramp_rates(sweep["start_lr"], sweep["end_lr"], steps)
+        steps_per_epoch = record["train_samples"] // record["batch_size"]
+        for curve in record["curves"]:
+            if curve["steps"] == steps:
+                losses = np.array([float(loss) for loss in curve["raw_losses"]])
+                yield curve["seed"], Recorded(lrs, losses, steps_per_epoch)
+
+
+def recorded_tasks() -> list[RecordedTask]:
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+    return [RecordedTask(record, Response(record["response"], record["chance"])) for record in records]
+
+
+# ---- picks
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What a method answered to one sweep.
+
+    Args:
+        task: `RecordedTask`.
+        steps: Int, the length of the sweep.
+        seed: Int.
+        lr: Float, None for no answer.
+        cost: Int, steps that were trained for it.
+    """
+
+    task: RecordedTask
+    steps: int
+    seed: int
+    lr: float | None
+    cost: int
+
+    @property
+    def trained_with(self) -> float:
+        """The pick, or Keras's default rate where there is none."""
+        return self.task.record["default_lr"] if self.lr is None else self.lr
+
+    @property
+    def regret(self) -> float:
+        return self.task.response.regret(self.trained_with)
+
+    @property
+    def share(self) -> float:
+        """The regret as a share of what there is between chance and best."""
+        return self.regret / (self.task.response.best - self.task.response.chance)
+
+    @property
+    def diverged(self) -> bool:
+        return self.task.response.has_diverged(self.trained_with)
+
+
+def answer(method: Callable[[Recorded], float], sweep: Recorded) -> float | None:
+    """The method's rate, None where it raises or gives none."""
+    try:
+        with np.errstate(all="ignore"):
+            lr = method(sweep)
+    except (ValueError, IndexError, RuntimeError):
+        return None
+    return lr if lr > 0 and np.isfinite(lr) else None
+
+
+def curve_methods() -> dict[str, Callable[[Recorded], float]]:
+    ours = {f"ours: {name}": _ours(name) for name in METHODS}
+    return {**ours, **PEERS}
+
+
+def _ours(name: str) -> Callable[[Recorded], float]:
+    def method(sweep: Recorded) -> float:
+        return suggest(sweep.lrs[: len(sweep.raw_losses)], sweep.raw_losses, name).max_lr
+
+    return method
+
+
+def all_picks(tasks: list[RecordedTask]) -> dict[str, list[Pick]]:
+    """Every method's picks for sweeps of every length."""
+    picks: dict[str, list[Pick]] = {VERIFIED: []}
+    for task in tasks:
+        picks[VERIFIED] += [
+            Pick(task, row["steps"], row["seed"], row["pick"], row["cost_steps"])
+            for row in task.record["verified"]
+        ]
+        for steps in STEPS:
+            for seed, sweep in task.curves(steps):
+                for name, method in curve_methods().items():
+                    pick = Pick(task, steps, seed, answer(method, sweep), len(sweep.raw_losses))
+                    picks.setdefault(name, []).append(pick)
+                for name, lr, cost in _without_curve(task, steps, seed):
+                    picks.setdefault(name, []).append(Pick(task, steps, seed, lr, cost))
+    return {name: found for name, found in picks.items() if found}
+
+
+def _without_curve(task: RecordedTask, steps: int, seed: int) -> Iterator[tuple[str, float, int]]:
+    sweep, response = task.record["sweep"], task.response
+    yield "Keras's default rate", task.record["default_lr"], 0
+    rng = np.random.default_rng([zlib.crc32(task.name.encode()), steps, seed])
+    exponent = rng.uniform(np.log10(sweep["start_lr"]), np.log10(sweep["end_lr"]))
+    yield "random rate", float(10**exponent), 0
+    cost = len(response.rates) * task.record["budget_steps"]
+    yield "grid search, one seed", response.best_of_seed(response.seeds[seed % len(response.seeds)]), cost
+
+
+# ---- the table
+
+
+def scored(tasks: list[RecordedTask], lengths: tuple[int, ...] | list[int]) -> dict[str, list[dict]]:
+    """Heading to rows, one table for all lengths of the sweep together and one for each."""
+    picks = all_picks(tasks)
+    tables = {"Sweeps of all lengths": lengths} if len(lengths) > 1 else {}
+    tables |= {f"Sweeps of {steps} steps": [steps] for steps in lengths}
+    return {heading: rows_of(picks, chosen) for heading, chosen in tables.items()}
+
+
+def rows_of(picks: dict[str, list[Pick]], lengths) -> list[dict]:
+    chosen = {name: [pick for pick in found if pick.steps in lengths] for name, found in picks.items()}
+    rows = [row_of(name, found, picks[name]) for name, found in chosen.items() if found]
+    return sorted(rows, key=lambda row: row["mean"])
+
+
+def row_of(name: str, picks: list[Pick], of_all_lengths: list[Pick]) -> dict:
+    regrets = [pick.regret for pick in picks]
+    apart = list(agreement(of_all_lengths))
+    values = (
+        name,
+        np.mean(regrets),
+        np.median(regrets),
+        np.max(regrets),
+        np.mean([pick.share for pick in picks]),
+        np.mean([regret <= WITHIN for regret in regrets]),
+        np.mean([pick.diverged for pick in picks]),
+        spread_between_seeds(picks),
+        np.mean([pick.lr is None for pick in picks]),
+        np.median(apart) if apart else None,
+        np.max(apart) if apart else None,
+        np.mean([pick.cost for pick in picks]),
+    )
+    numbers = [None if value is None else round(float(value), 4) for value in values[1:]]
+    return dict(zip(COLUMNS, (name, *numbers), strict=True))
+
+
+def spread_between_seeds(picks: list[Pick]) -> float | None:
+    """Standard deviation in decades of the seeds' picks, mean over tasks and lengths of the sweep."""
+    groups: dict[tuple[str, int], list[float]] = {}
+    for pick in picks:
+        if pick.lr is not None:
+            groups.setdefault((pick.task.name, pick.steps), []).append(np.log10(pick.lr))
+    spreads = [np.std(exponents, ddof=1) for exponents in groups.values() if len(exponents) > 1]
+    return float(np.mean(spreads)) if spreads else None
+
+
+def agreement(picks: list[Pick]) -> Iterator[float]:
+    """How many decades lie between a seed's picks after 200 and after 1,000 steps."""
+    short, long = (
+        {
+            (pick.task.name, pick.seed): pick.lr
+            for pick in picks
+            if pick.steps == steps and pick.lr is not None
+        }
+        for steps in (200, 1000)
+    )
+    for place in short.keys() & long.keys():
+        yield abs(np.log10(short[place] / long[place]))
+
+
+def as_markdown(rows: list[dict]) -> str:
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(_cells(row)) + " |" for row in rows])
+
+
+def _cells(row: dict) -> list[str]:
+    formats = {
+        "mean share": ".0%",
+        "within 1 point": ".0%",
+        "diverged": ".0%",
+        "no answer": ".0%",
+        "steps it cost": ".0f",
+    }
+    cells = [
+        "" if row[column] is None else format(row[column], formats.get(column, ".2f"))
+        for column in COLUMNS[1:]
+    ]
+    return [row["method"], *cells]
+
+
+def by_task(tasks: list[RecordedTask]) -> str:
+    """Each task's mean regret of every method, Markdown."""
+    picks = all_picks(tasks)
+    lines = [
+        "| mean regret | " + " | ".join(task.name for task in tasks) + " |",
+        "|---" * (len(tasks) + 1) + "|",
+    ]
+    for name, found in picks.items():
+        means = [[pick.regret for pick in found if pick.task is task] for task in tasks]
+        cells = [f"{np.mean(regrets):.1f}" if regrets else "" for regrets in means]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def save_summary(tasks: list[RecordedTask], tables: dict[str, list[dict]]) -> None:
+    summary = {
+        "tasks": {
+            task.name: {
+                "best": round(task.response.best, 3),
+                "best_lr": float(task.response.rates[np.argmax(task.response.mean)]),
+                "chance": task.response.chance,
+                "metric": task.record["metric"],
+            }
+            for task in tasks
+        },
+        "machine": tasks[0].record["machine"],
+        "tables": tables,
+    }
+    with written_whole(SUMMARY) as temporary:
+        temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
