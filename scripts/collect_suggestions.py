@@ -1,12 +1,12 @@
 """What bench_suggestions.py measures by training: the sweeps' curves, and the response to the rate."""
 
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -125,7 +125,7 @@ def between_best(response: list[dict]) -> list[float]:
     means = [np.mean([row["metric"] for row in response if row["max_lr"] == rate]) for rate in rates]
     best = int(np.argmax(means))
     near = rates[max(0, best - RATES_PER_DECADE) : best + RATES_PER_DECADE + 1]
-    return [rounded((low * high) ** 0.5) for low, high in zip(near, near[1:], strict=False)]
+    return [rounded((low * high) ** 0.5) for low, high in pairwise(near)]
 
 
 class Cycles(keras.optimizers.schedules.LearningRateSchedule):
@@ -158,6 +158,7 @@ class Trainer:
             task.optimizer(self.cycle), task.loss, steps_per_execution=task.budget_steps // REPORTS
         )
         self.finder = LearningRateFinder(self.model)
+        self.chance = task.metric.chance(data.y_validation)
         self.loss = keras.losses.get(task.loss)
 
     def description(self) -> dict:
@@ -172,7 +173,7 @@ class Trainer:
             "default_lr": rounded(float(optimizer.learning_rate)),
             "loss": task.loss,
             "metric": task.metric.name,
-            "chance": task.metric.chance,
+            "chance": rounded(self.chance),
             "batch_size": task.batch_size,
             "budget_steps": task.budget_steps,
             "train_samples": len(self.data.x),
@@ -219,7 +220,7 @@ class Trainer:
         y = self.data.y_validation
         predicted = self.model.predict(self.data.x_validation, batch_size=500, verbose=0)
         if not np.isfinite(predicted).all():
-            return {"val_loss": "nan", "metric": self.task.metric.chance}
+            return {"val_loss": "nan", "metric": self.chance}
         targets = y if predicted.shape[-1] > 1 else y.reshape(predicted.shape)
         loss = float(np.mean(self.loss(targets, predicted)))
         return {"val_loss": rounded(loss), "metric": rounded(self.task.metric.points(y, predicted))}
