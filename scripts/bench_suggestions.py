@@ -3,8 +3,8 @@
 For each of the small tasks in bench_tasks.py two things are recorded. The curves: sweeps from 1e-8 to 100
 with `LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps. And the response: what the validation
 metric is after a small fixed budget of training with the triangular policy (2 whole cycles, base_lr =
-max_lr / 10), for every max_lr of a grid in half decades over 6 decades and in quarter decades around its best,
-mean of 3 seeds.
+max_lr / 10), for every max_lr of a grid in half decades over 6 decades and in quarter decades around its
+best, mean of 3 seeds.
 
 A method gets a curve and picks a rate; its regret is what that rate's metric lacks of the grid's best, in
 points. The metric between two rates of the grid is interpolated over log(lr); beyond the grid it is that of

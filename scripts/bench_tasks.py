@@ -167,7 +167,7 @@ def _wine(csv: str | None) -> Data:
 
 
 def _second_order(count: int, length: int = 8, tokens: int = 12) -> Data:
-    """Sequences in which two tokens settle the next one 7 times of 10; the class is the token that follows."""
+    """Sequences in which two tokens mostly settle the next one; the class is the token that follows."""
     rng = np.random.default_rng(0)
     follows = rng.integers(0, tokens, (tokens, tokens))
     x = rng.integers(0, tokens, (count + 4000, length + 1))
@@ -322,8 +322,8 @@ TASKS = [
          **_regression),
     Task("friedman1_mlp_sgd", "report", _friedman1, partial(_scalar, (10,), (64, 64, 64)), _sgd, 32, 300,
          **_regression),
-    Task("friedman3_mlp_adam", "report", _friedman3, partial(_scalar, (4,), (64, 64), "tanh"), _adam, 256, 300,
-         **_regression, **_adaptive),
+    Task("friedman3_mlp_adam", "report", _friedman3, partial(_scalar, (4,), (64, 64), "tanh"), _adam, 256,
+         300, **_regression, **_adaptive),
     Task("imbalanced_mlp_adamw", "report", _rarer, partial(_binary, (30,), (64, 64)), _adamw, 256, 200,
          **_detection, **_adaptive),
     Task("wine_mlp_rmsprop", "report", _wine, partial(_binary, (12,), (64, 64)), _rmsprop, 32, 240,
@@ -331,14 +331,15 @@ TASKS = [
     Task("wine_mlp_sgd", "report", _wine, partial(_binary, (12,), (32, 32, 32), "tanh"), _sgd, 128, 400,
          **_table),
     Task("digits_deep_tanh_momentum", "report", _digits, _deep_tanh, _momentum, 512, 100),
-    Task("breast_cancer_mlp_adam", "report", _breast_cancer, partial(_binary, (30,), (16, 16, 16)), _adam, 16, 60,
-         **_detection, **_adaptive),
+    Task("breast_cancer_mlp_adam", "report", _breast_cancer, partial(_binary, (30,), (16, 16, 16)), _adam, 16,
+         60, **_detection, **_adaptive),
     Task("fashion_mlp_sgd", "report", _clothes, _mlp_of_images, _sgd, 64, 240),
     Task("fashion_cnn_momentum", "report", _clothes, _plain_cnn, _momentum, 32, 300),
     Task("fashion_cnn_bn_sgd", "report", _clothes, _normed_cnn, _sgd, 16, 300),
     Task("second_order_gru_momentum", "report", _pairs, _pairs_gru, _momentum, 64, 300),
     Task("second_order_lstm_rmsprop", "report", _pairs, _pairs_lstm, _rmsprop, 64, 300, **_adaptive),
-    Task("second_order_transformer_adamw", "report", _pairs, _pairs_transformer, _adamw, 128, 300, **_adaptive),
+    Task("second_order_transformer_adamw", "report", _pairs, _pairs_transformer, _adamw, 128, 300,
+         **_adaptive),
     Task("fashion_cnn_adam", "report", _clothes, _plain_cnn, _adam, 128, 200, **_adaptive),
     Task("fashion_residual_adamw", "report", _clothes, _residual, _adamw, 64, 200, **_adaptive),
     Task("fashion_minigooglenet_momentum", "report", _clothes, _narrow_minigooglenet, _momentum, 32, 200),

@@ -1,9 +1,9 @@
 """What other learning-rate finders would have picked, each written from its definition, faults included.
 
-Every method gets a `Recorded` sweep and returns one rate: of a pair of bounds, the upper one. Each smooths the
-losses and ends the sweep as its own tool does, as far as the recorded losses go. A tool that goes on after NaN
-is given NaN up to the last step. The tools that are Keras callbacks get what Keras shows to callbacks: the
-epoch's running mean. Where a tool raises, the method raises ValueError, IndexError or RuntimeError.
+Every method gets a `Recorded` sweep and returns one rate: of a pair of bounds, the upper one. Each smooths
+the losses and ends the sweep as its own tool does, as far as the recorded losses go. A tool that goes on
+after NaN is given NaN up to the last step. The tools that are Keras callbacks get what Keras shows to
+callbacks: the epoch's running mean. Where a tool raises, the method raises ValueError, IndexError or RuntimeError.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def gone_on(sweep: Recorded) -> np.ndarray:
 
 
 def _fastai(sweep: Recorded) -> tuple[np.ndarray, np.ndarray]:
-    """Its average, without the first tenth of the planned steps, the last five, and all from the first NaN."""
+    """Its average, less the first tenth of the planned steps, the last five, and all from the first NaN."""
     losses = until_diverged(debiased_average(gone_on(sweep)), 4)
     kept = slice(len(sweep.lrs) // 10, -5)
     lrs, losses = sweep.lrs[: len(losses)][kept], losses[kept]
@@ -228,7 +228,7 @@ def dataiku(sweep: Recorded) -> float:
 
 @_peer("pychemauth")
 def pychemauth(sweep: Recorded, share: float = 0.75) -> float:
-    """The upper bound: the power of ten at or below the minimum's rate; raises where no lower bound is found."""
+    """The upper bound: the power of ten below the minimum's rate; raises where there is no lower one."""
     losses = until_diverged(_keras_average(sweep), 4)
     lrs, lowest, fifth = sweep.lrs[: len(losses)], int(np.argmin(losses)), len(losses) / 5
     if lowest < fifth:
