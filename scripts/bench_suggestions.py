@@ -68,10 +68,12 @@ def main(argv: list[str]) -> int:
         collect(arguments.collect, arguments.csv)
         return 0
     tasks = [task for task in recorded_tasks() if arguments.split in ("all", task.split)]
-    tables = scored(tasks, [int(arguments.steps)] if arguments.steps != "all" else STEPS)
+    lengths = STEPS if arguments.steps == "all" else (int(arguments.steps),)
+    picks = all_picks(tasks)
+    tables = scored(picks, lengths)
     print("\n\n".join(f"{heading}\n\n{as_markdown(rows)}" for heading, rows in tables.items()))
     if arguments.by_task:
-        print("\n" + by_task(tasks))
+        print("\n" + by_task(picks, tasks, lengths))
     if (arguments.split, arguments.steps) == ("report", "all"):
         save_summary(tasks, tables)
     return 0
@@ -264,15 +266,14 @@ def _without_curve(task: RecordedTask, steps: int, seed: int) -> Iterator[tuple[
 # ---- the table
 
 
-def scored(tasks: list[RecordedTask], lengths: tuple[int, ...] | list[int]) -> dict[str, list[dict]]:
+def scored(picks: dict[str, list[Pick]], lengths: tuple[int, ...]) -> dict[str, list[dict]]:
     """Heading to rows, one table for all lengths of the sweep together and one for each."""
-    picks = all_picks(tasks)
     tables = {"Sweeps of all lengths": lengths} if len(lengths) > 1 else {}
-    tables |= {f"Sweeps of {steps} steps": [steps] for steps in lengths}
+    tables |= {f"Sweeps of {steps} steps": (steps,) for steps in lengths}
     return {heading: rows_of(picks, chosen) for heading, chosen in tables.items()}
 
 
-def rows_of(picks: dict[str, list[Pick]], lengths) -> list[dict]:
+def rows_of(picks: dict[str, list[Pick]], lengths: tuple[int, ...]) -> list[dict]:
     chosen = {name: [pick for pick in found if pick.steps in lengths] for name, found in picks.items()}
     rows = [row_of(name, found, picks[name]) for name, found in chosen.items() if found]
     return sorted(rows, key=lambda row: row["mean"])
@@ -343,16 +344,16 @@ def _cells(row: dict) -> list[str]:
     return [row["method"], *cells]
 
 
-def by_task(tasks: list[RecordedTask]) -> str:
+def by_task(picks: dict[str, list[Pick]], tasks: list[RecordedTask], lengths: tuple[int, ...]) -> str:
     """Each task's mean regret of every method, Markdown."""
-    picks = all_picks(tasks)
     lines = [
         "| mean regret | " + " | ".join(task.name for task in tasks) + " |",
         "|---" * (len(tasks) + 1) + "|",
     ]
     for name, found in picks.items():
-        means = [[pick.regret for pick in found if pick.task is task] for task in tasks]
-        cells = [f"{np.mean(regrets):.1f}" if regrets else "" for regrets in means]
+        chosen = [pick for pick in found if pick.steps in lengths]
+        regrets = [[pick.regret for pick in chosen if pick.task is task] for task in tasks]
+        cells = [f"{np.mean(of_task):.1f}" if of_task else "" for of_task in regrets]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -3,7 +3,8 @@
 Every method gets a `Recorded` sweep and returns one rate: of a pair of bounds, the upper one. Each smooths
 the losses and ends the sweep as its own tool does, as far as the recorded losses go. A tool that goes on
 after NaN is given NaN up to the last step. The tools that are Keras callbacks get what Keras shows to
-callbacks: the epoch's running mean. Where a tool raises, the method raises ValueError, IndexError or RuntimeError.
+callbacks: the epoch's running mean. Where a tool raises, the method raises ValueError, IndexError or
+RuntimeError.
 """
 
 from __future__ import annotations
