@@ -12,7 +12,7 @@ the grid's end. A rate of the grid diverged where, in most seeds, the network's 
 the best rate, its metric is within 2 points of chance. A pick whose nearest rate of the grid diverged has the
 metric of chance. Where a method gives no answer, that is counted, and the regret is that of Keras's default.
 
-    python scripts/bench_suggestions.py --collect --csv winequalityN.csv   # about an hour on one core
+    python scripts/bench_suggestions.py --collect --csv winequalityN.csv   # 40 minutes on one shared core
     python scripts/bench_suggestions.py --collect digits_mlp_momentum      # some tasks; what is there stays
     python scripts/bench_suggestions.py --score                            # seconds; trains nothing
     python scripts/bench_suggestions.py --score --split tune --steps 200 --by-task
@@ -55,7 +55,7 @@ COLUMNS = (
     "spread, decades",
     "no answer",
     "200 vs 1000: median",
-    "max",
+    "200 vs 1000: max",
     "steps it cost",
 )
 

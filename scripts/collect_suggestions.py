@@ -46,8 +46,7 @@ def _use_one_core() -> None:
 
 def _collect_task(task: Task, csv: str | None) -> None:
     path = path_of(task.name)
-    record = load(path) if path.exists() else {}
-    if "response" in record:
+    if path.exists():
         return
     try:
         data = task.data(csv) if task.needs_csv else task.data()
@@ -89,10 +88,6 @@ def summary_line(record: dict) -> str:
 
 def path_of(name: str) -> Path:
     return FOLDER / f"{name}.json"
-
-
-def load(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def save(path: Path, record: dict) -> None:
