@@ -140,6 +140,11 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._stack.close()
         _keras.check_sole_driver(self)
+        if _keras.has_several_rates(self.model.optimizer):
+            raise RuntimeError(
+                "`LRFinder` sweeps one learning rate, and this optimizer is made of several. Compile the "
+                "model with one of them for the sweep."
+            )
         self._is_preserved = False
         self._finished = []
         self._sweep = self._new_sweep(self.num_steps or self._length_of_fit() // self.repeats)

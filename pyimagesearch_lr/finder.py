@@ -20,7 +20,7 @@ from pyimagesearch_lr import _keras, _state
 from pyimagesearch_lr.callbacks import LRFinder, LRProbe
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import check_verify_steps, probe_around
-from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
+from pyimagesearch_lr.suggest import METHODS, NeverTurned, NoSuggestion, Probe
 
 STEPS_PER_EXECUTION = 32
 SMALL_MODEL = 500_000
@@ -226,8 +226,11 @@ class LearningRateFinder:
         callback = LRProbe(base_lr, max_lr, steps, **settings)
         fit(callback, steps)
         losses = [] if callback.curve is None else callback.curve.raw_losses.tolist()
-        last = losses[-max(1, round(steps * END_OF_PROBE)) :]
-        return Probe(base_lr, max_lr, len(losses), float(np.mean(last)) if len(losses) == steps else math.inf)
+        if len(losses) < steps:
+            return Probe(base_lr, max_lr, len(losses), math.inf)
+        last = losses[-max(2, round(steps * END_OF_PROBE)) :]
+        error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
+        return Probe(base_lr, max_lr, steps, float(np.mean(last)), error)
 
     def _fit(
         self,
@@ -343,7 +346,14 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         self._rules = {"stop_factor": stop_factor, "beta": beta}
         self._find = find
 
+    @property
+    def drives_learning_rate(self) -> bool:
+        """Whether it sets the rate: then no other callback of the `fit` may."""
+        return self.apply is not None
+
     def on_train_begin(self, logs: dict | None = None) -> None:
+        if self.apply is not None:
+            _keras.check_sole_driver(self)
         self._finder = LearningRateFinder(self.model, **self._rules)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -361,16 +371,22 @@ class PeriodicLRFinder(keras.callbacks.Callback):
 
 
 def _probes(curve: LRCurve, train: Callable[..., Probe], max_steps: int) -> list[Probe]:
-    """Short trainings around what the curve suggests; none where it suggests nothing."""
+    """Short trainings around what the curve suggests, or around its lowest loss where that never turned.
+
+    None where the curve shows no fall.
+    """
     try:
         bounds = curve.suggest("bounds")
+        base_lr, start = bounds.base_lr, bounds.max_lr
+    except NeverTurned as answer:
+        base_lr, start = math.inf, answer.lowest_lr
     except NoSuggestion:
         return []
 
     def train_cycle(max_lr: float, steps: int) -> Probe:
-        return train(min(bounds.base_lr, max_lr / 10), max_lr, steps)
+        return train(min(base_lr, max_lr / 10), max_lr, steps)
 
-    return probe_around(bounds.max_lr, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
+    return probe_around(start, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
 
 
 @accepts_tutorial_names

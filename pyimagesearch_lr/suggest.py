@@ -20,6 +20,7 @@ SMOOTHING_DECADES = 0.25
 GRID_PER_DECADE = 50
 FALL_BEGINS = 0.05
 TURNS = 0.1
+BASE_STEPS = 100
 STEPS_LATE = 5
 LEANING = 1.25
 STANDS_OUT = 5.0
@@ -28,6 +29,19 @@ SLIDE_THRESHOLD = 0.1
 
 class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not an error of the user's
     """The curve supports no suggestion; the message says why and what to do."""
+
+
+class NeverTurned(NoSuggestion):
+    """The loss falls and does not rise again: the largest usable rate lies beyond the lowest loss, if at all.
+
+    Args:
+        message: String.
+        lowest_lr: Float, the rate of the lowest smoothed loss.
+    """
+
+    def __init__(self, message: str, lowest_lr: float):
+        super().__init__(message)
+        self.lowest_lr = lowest_lr
 
 
 @dataclass(frozen=True)
@@ -59,12 +73,14 @@ class Probe:
         max_lr: Float, the highest rate of its cycle.
         steps: Int, its length: one whole cycle.
         loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
+        error: Float, the standard error of that mean.
     """
 
     base_lr: float
     max_lr: float
     steps: int
     loss: float
+    error: float = 0.0
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -106,7 +122,10 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
 
 
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
-    """The bounds that trained best of those that were tried for longest.
+    """The lowest bounds that trained as well as the best of those that were tried for longest.
+
+    As well as the best is a loss within one standard error of it: a rate that is higher than it need be is
+    the more likely one to diverge in a longer training.
 
     Raises:
         NoSuggestion: If there are no probes, or all of them diverged.
@@ -119,14 +138,17 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
             else "the curve has no probes: measure it with `find(..., verify=True)`."
         )
     longest = max(probe.steps for probe in finite)
-    best = min((probe for probe in finite if probe.steps == longest), key=lambda probe: probe.loss)
+    lowest = min((probe for probe in finite if probe.steps == longest), key=lambda probe: probe.loss)
+    as_good = [p for p in finite if p.steps == longest and p.loss <= lowest.loss + lowest.error]
+    best = min(as_good, key=lambda probe: probe.max_lr)
     cost = sum(probe.steps for probe in probes)
     return Suggestion(
         best.base_lr,
         best.max_lr,
         "verified",
         f"of {len({probe.max_lr for probe in probes})} rates tried in {cost} steps of short training, a "
-        f"cycle up to {best.max_lr:.1e} reached the lowest loss, {best.loss:.4g}.",
+        f"cycle up to {best.max_lr:.1e} is the lowest that reached the best loss, {best.loss:.4g} within "
+        f"{lowest.error:.2g}.",
     )
 
 
@@ -142,19 +164,22 @@ def _method(name: str) -> Callable:
 def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     """Bounds for cyclical training: from where the loss begins to fall to the largest rate it still falls at.
 
-    `base_lr` is the last rate before the minimum at which the smoothed loss is still within 5 % of the whole
-    fall from its level at the start; `max_lr` is the rate of the lowest smoothed loss. Both are corrected: a
-    loss shows the effect of a rate some 5 steps late, so rates are read 5 steps earlier; and smoothing leans
-    towards the gentler side of the minimum, which 1.25 times makes up for. Both numbers were fitted to the
-    tuning tasks of `scripts/bench_suggestions.py`. Where the two lie within a decade, `base_lr` is a tenth of
-    `max_lr`.
+    `max_lr` is 1.25 times the rate 5 steps before the lowest smoothed loss: a loss shows some 5 steps late
+    that a rate is too high, and smoothing leans towards the gentler side of the minimum. Both numbers were
+    fitted to the tuning tasks of `scripts/bench_suggestions.py`.
+
+    `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
+    to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall
+    from its level at the start. At such small rates what counts is the sum of the rates, so a longer sweep,
+    which spends more steps on each decade, begins to fall earlier; this makes up for it. It is at most a
+    tenth of `max_lr`.
 
     Source: the range test of Smith, 2017, arXiv:1506.01186, section 3.3, which reads both off by eye.
     """
     shape = _Shape.of(lrs, losses)
     begins, lowest = (int(np.searchsorted(lrs, lr)) for lr in (shape.fall_begins_lr, shape.lowest_lr))
     max_lr = float(min(LEANING * lrs[max(lowest - STEPS_LATE, 0)], lrs[-1]))
-    base_lr = max(min(float(lrs[max(begins - STEPS_LATE, 0)]), max_lr / 10), float(lrs[0]))
+    base_lr = max(min(float(lrs[: begins + 1].sum()) / BASE_STEPS, max_lr / 10), float(lrs[0]))
     if lowest < STEPS_LATE or not base_lr < max_lr:
         raise NoSuggestion(
             f"the loss is lowest at {shape.lowest_lr:.1e}, too close to the first rate of the sweep, "
@@ -165,8 +190,8 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         max_lr,
         "bounds",
         f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e} and is lowest at "
-        f"{shape.lowest_lr:.1e}; both are read {STEPS_LATE} steps earlier, as the loss answers late, and "
-        f"max_lr is {LEANING:g} times that.",
+        f"{shape.lowest_lr:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the one, "
+        f"and max_lr is {LEANING:g} times the rate {STEPS_LATE} steps before the other.",
     )
 
 
@@ -343,8 +368,9 @@ class _Shape:
                 f"{noise:.2g}. Raise `end_lr`, or take more steps or larger batches."
             )
         if not broke_off and rise < TURNS * self.fall:
-            raise NoSuggestion(
-                "the loss never turned upwards, so the largest usable rate was not reached: raise `end_lr`."
+            raise NeverTurned(
+                "the loss never turned upwards, so the largest usable rate was not reached: raise `end_lr`.",
+                self.lowest_lr,
             )
 
 

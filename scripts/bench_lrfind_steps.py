@@ -1,9 +1,9 @@
-"""How short the sweep of `python train.py --lr-find 1` may be, and whether its precision moves the answer.
+"""How short the sweep of `train.py --lr-find 1` may be, and whether its precision moves the answer.
 
-Claim measured: the bounds of a shorter sweep of MiniGoogLeNet on Fashion-MNIST lie within a quarter of a decade
-of those of the tutorial's 2,814 steps, and so do those in float32. All sweeps start from the same weights.
+Claim measured: the bounds of a shorter sweep of MiniGoogLeNet on Fashion-MNIST lie within a quarter of a
+decade of those of the tutorial's 2,814 steps, and so do those in float32. All start from the same weights.
 
-    python scripts/bench_lrfind_steps.py                       # what is missing of it; 20 minutes on two cores
+    python scripts/bench_lrfind_steps.py                      # what is missing; 20 minutes on two cores
     python scripts/bench_lrfind_steps.py mixed_bfloat16:500    # some of it
 
 Writes scripts/bench_lrfind_steps.json: the raw losses of each sweep, and what is read off them.

@@ -14,6 +14,7 @@ metric of chance. Where a method gives no answer, that is counted, and the regre
 
     python scripts/bench_suggestions.py --collect --csv winequalityN.csv   # 40 minutes on one shared core
     python scripts/bench_suggestions.py --collect digits_mlp_momentum      # some tasks; what is there stays
+    python scripts/bench_suggestions.py --collect-verified --csv winequalityN.csv  # find(verify=True)
     python scripts/bench_suggestions.py --score                            # seconds; trains nothing
     python scripts/bench_suggestions.py --score --split tune --steps 200 --by-task
 
@@ -41,9 +42,10 @@ from pyimagesearch_lr.suggest import METHODS, suggest
 FOLDER = Path(__file__).with_suffix("")
 SUMMARY = Path(__file__).with_suffix(".json")
 STEPS = (100, 200, 300, 1000)
+VERIFIED_STEPS = (200, 1000)
 NEAR_CHANCE = 2.0
 WITHIN = 1.0
-VERIFIED = "ours, verified"
+VERIFIED = "ours, verified in {} steps"
 COLUMNS = (
     "method",
     "mean",
@@ -67,6 +69,12 @@ def main(argv: list[str]) -> int:
 
         collect(arguments.collect, arguments.csv)
         return 0
+    if arguments.collect_verified is not None:
+        from collect_suggestions import collect_verified
+
+        lengths = VERIFIED_STEPS if arguments.steps == "all" else (int(arguments.steps),)
+        collect_verified(arguments.collect_verified, arguments.csv, lengths, tuple(arguments.verify_steps))
+        return 0
     tasks = [task for task in recorded_tasks() if arguments.split in ("all", task.split)]
     lengths = STEPS if arguments.steps == "all" else (int(arguments.steps),)
     picks = all_picks(tasks)
@@ -83,7 +91,16 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--collect", nargs="*", metavar="TASK", help="train what is not recorded yet")
+    action.add_argument(
+        "--collect-verified",
+        nargs="*",
+        metavar="TASK",
+        help="let find(verify=True) answer for each task, anew",
+    )
     action.add_argument("--score", action="store_true", help="print the table; trains nothing")
+    parser.add_argument(
+        "--verify-steps", type=int, nargs="+", default=[600, 1200], help="with --collect-verified"
+    )
     parser.add_argument("--csv", help="with --collect: the table of wines, for the tasks that need it")
     parser.add_argument("--split", choices=("tune", "report", "all"), default="report")
     parser.add_argument(
@@ -237,12 +254,11 @@ def _ours(name: str) -> Callable[[Recorded], float]:
 
 def all_picks(tasks: list[RecordedTask]) -> dict[str, list[Pick]]:
     """Every method's picks for sweeps of every length."""
-    picks: dict[str, list[Pick]] = {VERIFIED: []}
+    picks: dict[str, list[Pick]] = {}
     for task in tasks:
-        picks[VERIFIED] += [
-            Pick(task, row["steps"], row["seed"], row["pick"], row["cost_steps"])
-            for row in task.record["verified"]
-        ]
+        for row in task.record["verified"]:
+            pick = Pick(task, row["steps"], row["seed"], row["pick"], row["cost_steps"])
+            picks.setdefault(VERIFIED.format(row["verify_steps"]), []).append(pick)
         for steps in STEPS:
             for seed, sweep in task.curves(steps):
                 for name, method in curve_methods().items():

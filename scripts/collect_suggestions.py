@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from bench_tasks import TASKS, Data, Task
 
-from pyimagesearch_lr import LearningRateFinder, _state, schedules
+from pyimagesearch_lr import LearningRateFinder, LRCurve, _state, schedules
 from pyimagesearch_lr.files import written_whole
 
 FOLDER = Path(__file__).with_name("bench_suggestions")
@@ -70,6 +70,27 @@ def _collect_task(task: Task, csv: str | None) -> None:
     }
     save(path, record)
     print(summary_line(record), flush=True)
+
+
+def collect_verified(
+    names: list[str], csv: str | None, steps: tuple[int, ...], verify_steps: tuple[int, ...]
+) -> None:
+    """Let `find(verify=True)` answer for every task that has been collected, anew."""
+    _use_one_core()
+    for task in [task for task in TASKS if task.name in names or not names]:
+        path = path_of(task.name)
+        if not path.exists():
+            continue
+        record = json.loads(path.read_text(encoding="utf-8"))
+        lengths = [(each, probes) for each in steps for probes in verify_steps]
+        kept = [row for row in record["verified"] if (row["steps"], row["verify_steps"]) not in lengths]
+        trainer = Trainer(task, task.data(csv) if task.needs_csv else task.data())
+        rows = [row for each, probes in lengths for row in trainer.verified(each, probes)]
+        order = ("verify_steps", "steps", "seed")
+        record["verified"] = sorted(kept + rows, key=lambda row: tuple(row[name] for name in order))
+        save(path, record)
+        picks = [row["pick"] for row in rows]
+        print(f"{task.name}: {picks}", flush=True)
 
 
 def initial_losses(curves: list[dict]) -> list[float]:
@@ -179,18 +200,31 @@ class Trainer:
     def curves(self) -> Iterator[dict]:
         for steps in SWEEP_STEPS:
             for seed in SWEEP_SEEDS:
-                self._start(seed, steps)
-                curve = self.finder.find(
-                    (self.data.x, self.data.y),
-                    START_LR,
-                    END_LR,
-                    epochs=1,
-                    steps_per_epoch=steps,
-                    batch_size=self.task.batch_size,
-                    verbose=0,
-                )
+                curve = self._swept(seed, steps)
                 losses = [rounded(loss) for loss in curve.raw_losses]
                 yield {"seed": seed, "steps": steps, "stop_reason": curve.stop_reason, "raw_losses": losses}
+
+    def verified(self, steps: int, verify_steps: int) -> Iterator[dict]:
+        """What `verify=True` answers, None for no answer, and all the steps it took."""
+        for seed in SWEEP_SEEDS:
+            curve = self._swept(seed, steps, verify=True, verify_steps=verify_steps)
+            cost = len(curve) + sum(probe.steps for probe in curve.probes)
+            pick = rounded(curve.suggest().max_lr) if curve.probes else None
+            found = {"pick": pick, "cost_steps": cost}
+            yield {"seed": seed, "steps": steps, "verify_steps": verify_steps, **found}
+
+    def _swept(self, seed: int, steps: int, **settings) -> LRCurve:
+        self._start(seed, steps)
+        return self.finder.find(
+            (self.data.x, self.data.y),
+            START_LR,
+            END_LR,
+            epochs=1,
+            steps_per_epoch=steps,
+            batch_size=self.task.batch_size,
+            verbose=0,
+            **settings,
+        )
 
     def response(self, rates: list[float]) -> Iterator[dict]:
         for seed in RESPONSE_SEEDS:

@@ -34,6 +34,10 @@ def filled(text: str) -> str:
     text = _fill(text, "epoch_seconds", f"{training['seconds'] / epochs:.0f} s")
     cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
     text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
+    score = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
+    text = _fill(text, "suggestion_tasks", _suggestion_tasks(score))
+    text = _fill(text, "suggestions", "\n" + _suggestions(score) + "\n")
+    text = _fill(text, "suggestion_targets", "\n" + _suggestion_targets(score) + "\n")
     return _fill(text, "results", "\n" + _results(training, epochs) + "\n")
 
 
@@ -83,6 +87,50 @@ def _cost(bench: dict) -> str:
     versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
     lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {machine['date']}."]
     return "\n".join(lines)
+
+
+def _suggestion_tasks(score: dict) -> str:
+    return f"{len(score['tasks'])} tasks, 5 seeds, sweeps of 100, 200, 300 and 1,000 steps from 1e-8 to 100"
+
+
+def _suggestions(score: dict) -> str:
+    rows = _rows_of(score, "Sweeps of all lengths")
+    shown = ("mean", "median", "worst", "within 1 point", "diverged", "spread, decades", "no answer")
+    head = ("method", *shown, "steps")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, row in rows.items():
+        points = [f"{row[key]:.1f}" for key in shown[:3]]
+        shares = [f"{row['within 1 point']:.0%}", f"{row['diverged']:.0%}", f"{row['spread, decades']:.2f}"]
+        last = [f"{row['no answer']:.0%}", f"{row['steps it cost']:.0f}"]
+        lines.append("| " + " | ".join([name, *points, *shares, *last]) + " |")
+    return "\n".join(lines)
+
+
+def _suggestion_targets(score: dict) -> str:
+    """Every target beside what was reached."""
+    every, verified, bounds = "Sweeps of all lengths", "ours, verified", "ours: bounds"
+    rows = _rows_of(score, every)
+    targets = [
+        ("verified: mean regret", rows[verified]["mean"], 0.5),
+        ("verified: worst regret", rows[verified]["worst"], 2.5),
+        ("verified: spread between seeds, decades", rows[verified]["spread, decades"], 0.15),
+        ("verified: share diverged", rows[verified]["diverged"], 0.0),
+        ("curve alone: mean regret", rows[bounds]["mean"], 1.0),
+        ("curve alone: worst regret", rows[bounds]["worst"], 5.0),
+        ("curve alone: spread between seeds, decades", rows[bounds]["spread, decades"], 0.15),
+        ("curve alone: share diverged", rows[bounds]["diverged"], 0.0),
+        ("verified: 200 steps against 1,000, decades, median", rows[verified]["200 vs 1000: median"], 0.25),
+        ("curve alone: 200 steps against 1,000, decades, median", rows[bounds]["200 vs 1000: median"], 0.25),
+    ]
+    lines = ["| | reached | target, at most | |", "|---|---|---|---|"]
+    for name, reached, target in targets:
+        verdict = "met" if reached <= target else "missed"
+        lines.append(f"| {name} | {reached:.2f} | {target:g} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _rows_of(score: dict, table: str) -> dict[str, dict]:
+    return {row["method"]: row for row in score["tables"][table]}
 
 
 def _spread(ratio: dict) -> str:

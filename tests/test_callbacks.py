@@ -187,3 +187,12 @@ class TestLRFinder:
         assert "4/4" in shown
         assert "lr:" in shown
         assert "loss:" in shown
+
+
+def test_optimizer_made_of_several_is_refused():
+    network = model()
+    parts = [keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.1)]
+    several = keras.optimizers.MultiOptimizer(lambda variable: parts["bias" in variable.path])
+    network.compile(several, "sparse_categorical_crossentropy")
+    with pytest.raises(RuntimeError, match="this optimizer is made of several"):
+        network.fit(*data(16), callbacks=[LRFinder(num_steps=4)], verbose=0)

@@ -13,7 +13,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from models import CLASSES, FEATURES, assert_same_state, data, model, state
 from tensorflow.python.eager import context
 
-from pyimagesearch_lr import NoSuggestion
+from pyimagesearch_lr import CyclicLR, NoSuggestion
 from pyimagesearch_lr.callbacks import LRFinder
 from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.suggest import suggest
@@ -704,6 +704,17 @@ class TestPeriodicLRFinder:
         suggested = periodic.curves[1].suggest("minimum").max_lr
         assert float(network.optimizer.learning_rate) == pytest.approx(suggested, rel=1e-6)
 
+    def test_applying_beside_another_driver_is_refused_and_recording_is_not(self):
+        x, y = data(16)
+        cyclic = CyclicLR(1e-3, 1e-2, step_size=2)
+        for apply in ("bounds", None):
+            periodic = PeriodicLRFinder((x, y), every=1, apply=apply, **PERIODIC)
+            refused = pytest.raises(
+                RuntimeError, match=r"PeriodicLRFinder` and `CyclicLR|CyclicLR` and `Periodic"
+            )
+            with refused if apply else nullcontext():
+                model().fit(x, y, batch_size=4, epochs=1, callbacks=[periodic, cyclic], verbose=0)
+
     def test_a_curve_without_a_suggestion_changes_nothing(self):
         x, y = data(70)
         network = model(keras.optimizers.SGD(0.125))
@@ -784,7 +795,9 @@ class TestVerify:
         assert len(longest) == 3
         best = min(longest, key=lambda probe: probe.loss)
         found = curve.suggest()
-        assert (found.base_lr, found.max_lr, found.method) == (best.base_lr, best.max_lr, "verified")
+        (chosen,) = [probe for probe in longest if probe.max_lr == found.max_lr]
+        assert (found.base_lr, found.method) == (chosen.base_lr, "verified")
+        assert best.loss <= chosen.loss <= best.loss + best.error
         assert curve.suggest("bounds").method == "bounds"
 
     def test_probe_is_a_training_with_that_cycle(self):
@@ -825,6 +838,14 @@ class TestVerify:
         assert curve.probes == ()
         with pytest.raises(NoSuggestion):
             curve.suggest()
+
+    def test_curve_that_never_turned_is_tried_from_its_lowest_loss(self):
+        network, x, y = self.line()
+        sweep = {**VERIFIED, "end_lr": 0.05}
+        curve = LearningRateFinder(network).find((x, y), **sweep, verify=True, verify_steps=240)
+        with pytest.raises(NoSuggestion, match="never turned upwards"):
+            curve.suggest("bounds")
+        assert 0.01 < curve.suggest().max_lr <= 0.05
 
     def test_generator_is_refused_before_anything_is_taken_from_it(self):
         network, x, y = self.line()

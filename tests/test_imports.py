@@ -54,7 +54,6 @@ NUMPY_ROOMS = (
     "probing",
     "files",
     "settings",
-    "__main__",
 )
 TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline", "tensorboard_log"}
 KERAS_ROOMS = TENSORFLOW_ROOMS | {

@@ -68,3 +68,15 @@ def test_nothing_that_trained_is_no_answer():
 def test_no_probes_say_how_to_get_them():
     with pytest.raises(NoSuggestion, match="verify=True"):
         best_probe([])
+
+
+def test_of_rates_that_trained_as_well_the_lowest_is_taken():
+    losses = [(1e-3, 0.58), (1e-2, 0.54), (1e-1, 0.5), (1.0, 0.51)]
+    probes = [Probe(1e-4, max_lr, 100, loss, error=0.05) for max_lr, loss in losses]
+    assert best_probe(probes).max_lr == 1e-2
+    assert best_probe([Probe(1e-4, p.max_lr, 100, p.loss, error=0.01) for p in probes]).max_lr == 1e-1
+
+
+def test_short_trials_do_not_outdo_long_ones():
+    probes = [Probe(1e-4, 1e-3, 100, 0.1), Probe(1e-4, 1e-2, 200, 0.5)]
+    assert best_probe(probes).max_lr == 1e-2

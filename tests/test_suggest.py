@@ -75,7 +75,9 @@ def test_bounds_go_from_the_knee_to_below_the_minimum(case, noise):
     lrs = sweep_of()
     suggestion = suggest(lrs, curve_of(lrs, case.knee, case.minimum, noise))
     assert suggestion.method == "bounds"
-    assert decades(suggestion.base_lr, case.knee) < HALF_DECADE
+    steps_a_decade = len(lrs) / np.log10(lrs[-1] / lrs[0])
+    sum_up_to_the_knee = case.knee * steps_a_decade / np.log(10)  # of a geometric series
+    assert decades(suggestion.base_lr, sum_up_to_the_knee / 100) < HALF_DECADE
     assert suggestion.base_lr < suggestion.max_lr < case.minimum
     assert suggestion.max_lr > case.minimum / 100
 
@@ -183,7 +185,19 @@ def test_sweep_that_ends_in_nan_needs_no_turn(method):
 def test_length_of_the_sweep_does_not_matter(method, num_rates, noise):
     reference = suggest(sweep_of(500), curve_for(method, sweep_of(500)), method)
     lrs = sweep_of(num_rates)
-    assert_close(suggest(lrs, curve_for(method, lrs, noise), method), reference, QUARTER_DECADE)
+    found = suggest(lrs, curve_for(method, lrs, noise), method)
+    assert decades(found.max_lr, reference.max_lr) < QUARTER_DECADE
+
+
+@pytest.mark.parametrize("num_rates", [200, 1000, 3000])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_base_lr_is_the_same_for_any_length_where_the_sum_of_the_rates_counts(num_rates, noise):
+    def suggested(num_rates, noise):
+        lrs = np.geomspace(1e-8, 1, num_rates)
+        losses = np.interp(np.log10(np.cumsum(lrs)), [-3, 0], [2.3, 0.3]) + np.maximum(0, 50 * (lrs - 0.1))
+        return suggest(lrs, losses + noise * np.random.default_rng(0).normal(size=num_rates))
+
+    assert decades(suggested(num_rates, noise).base_lr, suggested(500, 0.0).base_lr) < QUARTER_DECADE
 
 
 @pytest.mark.parametrize("method", METHODS)
