@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
@@ -32,6 +34,21 @@ def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -
         if flag in flags:
             return "mixed_bfloat16", f"the processor has {flag}"
     return "float32", "the processor has no bfloat16 units"
+
+
+def execution(model: Any) -> str:
+    """How a compiled model will run here, in words: kernels, XLA, threads, steps an execution.
+
+    Args:
+        model: A compiled `keras.Model`.
+    """
+    import tensorflow as tf
+
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    xla = "XLA" if model.jit_compile else "no XLA (it gains only on a GPU)"
+    steps = model.steps_per_execution
+    each = "1 step an execution (each has its own rate)" if steps == 1 else f"{steps} steps an execution"
+    return f"fused batch normalisation, {xla}, {threads} threads, {each}"
 
 
 def _has_gpu() -> bool:

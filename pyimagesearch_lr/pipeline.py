@@ -330,7 +330,6 @@ def _compiled_model(settings: Settings) -> Any:
     from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
 
     policy, reason = machine.dtype_policy(settings.dtype_policy)
-    _info(f"compiling model in {policy} ({reason})...")
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(policy)
     model = MiniGoogLeNet.build(width=32, height=32, depth=1, classes=len(settings.classes))
@@ -338,6 +337,7 @@ def _compiled_model(settings: Settings) -> Any:
         _hasten_statistics(model)
     optimizer = keras.optimizers.SGD(learning_rate=settings.min_lr, momentum=0.9)
     model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    _info(f"compiling model in {policy} ({reason}), {machine.execution(model)}...")
     return model
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+import keras
 import pytest
 
 from pyimagesearch_lr import machine
@@ -83,3 +85,13 @@ def test_gpu_is_what_tensorflow_lists(monkeypatch, devices, expected):
 
     monkeypatch.setattr(tf.config, "list_physical_devices", {"GPU": devices}.__getitem__)
     assert machine._has_gpu() is expected
+
+
+def test_execution_is_that_of_the_compiled_model():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False, steps_per_execution=1)
+    assert re.fullmatch(
+        r"fused batch normalisation, no XLA .*, \d+ threads, 1 step an execution .*", machine.execution(model)
+    )
+    model.compile("sgd", "mse", jit_compile=True, steps_per_execution=8)
+    assert re.search(r", XLA, .*, 8 steps an execution", machine.execution(model))

@@ -157,7 +157,7 @@ def test_finding_ends_well_with_a_plot_and_a_curve_and_nothing_else(found):
 def test_finding_says_what_it_does_in_the_tutorials_order(found):
     expected = [
         r"loading Fashion-MNIST data\.\.\.",
-        r"compiling model in float32 \(set by DTYPE_POLICY\)\.\.\.",
+        r"compiling model in float32 \(set by DTYPE_POLICY\), fused batch normalisation, .*\.\.\.",
         r"finding learning rate\.\.\.",
         r"learning rate finder complete: the loss diverged after \d+ steps, at a learning rate of \d.*",
         r"plot: output/lrfind_plot\.png, data: output/lrfind\.json",
@@ -236,7 +236,7 @@ def test_training_ends_well_with_all_its_files(trained):
 def test_training_says_what_it_does(trained):
     expected = [
         r"loading Fashion-MNIST data\.\.\.",
-        r"compiling model in float32 \(set by DTYPE_POLICY\)\.\.\.",
+        r"compiling model in float32 \(set by DTYPE_POLICY\), fused batch normalisation, .*\.\.\.",
         r"training for 4 epochs, triangular learning rate between 0\.0001 and 0\.01\.\.\.",
         r"evaluating network\.\.\.",
         r"test accuracy 0\.\d{4} after 0 min \d s; plots, report and model: output",
