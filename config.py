@@ -10,7 +10,7 @@ SEED = 42  # of weights, data order and augmentation
 # Phase 1: python train.py --lr-find 1 ----------------------------------------------------------------------
 LRFIND_START_LR = 1e-10  # first learning rate of the sweep
 LRFIND_END_LR = 1e1  # last learning rate of the sweep
-LRFIND_STEPS = 500  # steps of the sweep, if the loss does not diverge first; the tutorial's 3 epochs: 2814
+LRFIND_STEPS = 200  # steps of the sweep, if the loss does not diverge first; the tutorial's 3 epochs: 2814
 LRFIND_VERIFY_STEPS = 600  # steps for trying the rates around the answer; 0: take the curve's word for it
 
 # Phase 2: python train.py ----------------------------------------------------------------------------------

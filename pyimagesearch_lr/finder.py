@@ -20,7 +20,7 @@ from pyimagesearch_lr import _keras, _state
 from pyimagesearch_lr.callbacks import LRFinder, LRProbe
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import check_verify_steps, probe_around
-from pyimagesearch_lr.suggest import METHODS, NeverTurned, NoSuggestion, Probe
+from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 
 STEPS_PER_EXECUTION = 32
 SMALL_MODEL = 500_000
@@ -230,7 +230,7 @@ class LearningRateFinder:
             return Probe(base_lr, max_lr, len(losses), math.inf)
         last = losses[-max(2, round(steps * END_OF_PROBE)) :]
         error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
-        return Probe(base_lr, max_lr, steps, float(np.mean(last)), error)
+        return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, losses[0])
 
     def _fit(
         self,
@@ -371,17 +371,17 @@ class PeriodicLRFinder(keras.callbacks.Callback):
 
 
 def _probes(curve: LRCurve, train: Callable[..., Probe], max_steps: int) -> list[Probe]:
-    """Short trainings around what the curve suggests, or around its lowest loss where that never turned.
+    """Short trainings around what the curve suggests, or around its lowest loss where it suggests nothing.
 
-    None where the curve shows no fall.
+    None where the curve is flat.
     """
     try:
         bounds = curve.suggest("bounds")
         base_lr, start = bounds.base_lr, bounds.max_lr
-    except NeverTurned as answer:
+    except NoSuggestion as answer:
+        if answer.lowest_lr is None:
+            return []
         base_lr, start = math.inf, answer.lowest_lr
-    except NoSuggestion:
-        return []
 
     def train_cycle(max_lr: float, steps: int) -> Probe:
         return train(min(base_lr, max_lr / 10), max_lr, steps)

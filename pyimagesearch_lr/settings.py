@@ -44,7 +44,7 @@ class Settings:
     seed: int = 42
     lrfind_start_lr: float = 1e-10
     lrfind_end_lr: float = 10.0
-    lrfind_steps: int = 500
+    lrfind_steps: int = 200
     lrfind_verify_steps: int = 600
     dtype_policy: str = "auto"
     tensorboard_dir: str | None = None

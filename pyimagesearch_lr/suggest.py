@@ -20,6 +20,7 @@ SMOOTHING_DECADES = 0.25
 GRID_PER_DECADE = 50
 FALL_BEGINS = 0.05
 TURNS = 0.1
+AS_GOOD = 0.01
 BASE_STEPS = 100
 STEPS_LATE = 5
 LEANING = 1.25
@@ -28,18 +29,15 @@ SLIDE_THRESHOLD = 0.1
 
 
 class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not an error of the user's
-    """The curve supports no suggestion; the message says why and what to do."""
-
-
-class NeverTurned(NoSuggestion):
-    """The loss falls and does not rise again: the largest usable rate lies beyond the lowest loss, if at all.
+    """The curve supports no suggestion; the message says why and what to do.
 
     Args:
         message: String.
-        lowest_lr: Float, the rate of the lowest smoothed loss.
+        lowest_lr: Float, the rate of the lowest smoothed loss where the loss is not flat, None where it is:
+            a place from which rates can be tried.
     """
 
-    def __init__(self, message: str, lowest_lr: float):
+    def __init__(self, message: str, lowest_lr: float | None = None):
         super().__init__(message)
         self.lowest_lr = lowest_lr
 
@@ -74,6 +72,7 @@ class Probe:
         steps: Int, its length: one whole cycle.
         loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
         error: Float, the standard error of that mean.
+        first_loss: Float, the loss of its first step, before anything was learnt.
     """
 
     base_lr: float
@@ -81,6 +80,12 @@ class Probe:
     steps: int
     loss: float
     error: float = 0.0
+    first_loss: float = 0.0
+
+    @property
+    def tolerance(self) -> float:
+        """Losses that lie no more than this above it are as good: its error, or 1 % of its whole fall."""
+        return max(self.error, AS_GOOD * (self.first_loss - self.loss))
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -124,8 +129,8 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
     """The lowest bounds that trained as well as the best of those that were tried for longest.
 
-    As well as the best is a loss within one standard error of it: a rate that is higher than it need be is
-    the more likely one to diverge in a longer training.
+    As well as the best is a loss within one standard error of it, or within 1 % of its whole fall: a rate
+    that is higher than it need be is the more likely one to diverge in a longer training.
 
     Raises:
         NoSuggestion: If there are no probes, or all of them diverged.
@@ -139,7 +144,7 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
         )
     longest = max(probe.steps for probe in finite)
     lowest = min((probe for probe in finite if probe.steps == longest), key=lambda probe: probe.loss)
-    as_good = [p for p in finite if p.steps == longest and p.loss <= lowest.loss + lowest.error]
+    as_good = [p for p in finite if p.steps == longest and p.loss <= lowest.loss + lowest.tolerance]
     best = min(as_good, key=lambda probe: probe.max_lr)
     cost = sum(probe.steps for probe in probes)
     return Suggestion(
@@ -148,7 +153,7 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
         "verified",
         f"of {len({probe.max_lr for probe in probes})} rates tried in {cost} steps of short training, a "
         f"cycle up to {best.max_lr:.1e} is the lowest that reached the best loss, {best.loss:.4g} within "
-        f"{lowest.error:.2g}.",
+        f"{lowest.tolerance:.2g}.",
     )
 
 
@@ -361,14 +366,15 @@ class _Shape:
             if broke_off or rise > max(STANDS_OUT * noise, 1e-6 * abs(self.level)):
                 raise NoSuggestion(
                     "the loss rises without having fallen first: lower `start_lr`, so that the sweep begins "
-                    "with rates the model learns from."
+                    "with rates the model learns from.",
+                    self.lowest_lr,
                 )
             raise NoSuggestion(
                 f"the loss is flat: its fall of {max(self.fall, 0):.2g} does not stand out from its noise of "
                 f"{noise:.2g}. Raise `end_lr`, or take more steps or larger batches."
             )
         if not broke_off and rise < TURNS * self.fall:
-            raise NeverTurned(
+            raise NoSuggestion(
                 "the loss never turned upwards, so the largest usable rate was not reached: raise `end_lr`.",
                 self.lowest_lr,
             )

@@ -797,7 +797,7 @@ class TestVerify:
         found = curve.suggest()
         (chosen,) = [probe for probe in longest if probe.max_lr == found.max_lr]
         assert (found.base_lr, found.method) == (chosen.base_lr, "verified")
-        assert best.loss <= chosen.loss <= best.loss + best.error
+        assert best.loss <= chosen.loss <= best.loss + best.tolerance
         assert curve.suggest("bounds").method == "bounds"
 
     def test_probe_is_a_training_with_that_cycle(self):
@@ -814,6 +814,7 @@ class TestVerify:
             network.optimizer.learning_rate = lr
             losses.append(network.train_on_batch(x, y))
         assert probe.steps == 10
+        assert probe.first_loss == pytest.approx(losses[0], rel=1e-5)
         assert probe.loss == pytest.approx(np.mean(losses[-2:]), rel=1e-3)
 
     def test_steps_are_bounded(self):

@@ -80,3 +80,9 @@ def test_of_rates_that_trained_as_well_the_lowest_is_taken():
 def test_short_trials_do_not_outdo_long_ones():
     probes = [Probe(1e-4, 1e-3, 100, 0.1), Probe(1e-4, 1e-2, 200, 0.5)]
     assert best_probe(probes).max_lr == 1e-2
+
+
+def test_a_hundredth_of_the_fall_is_no_reason_for_a_higher_rate():
+    losses = [(1e-3, 0.4), (1e-2, 0.02), (1e-1, 0.001), (1.0, 1e-6)]
+    probes = [Probe(1e-4, max_lr, 100, loss, error=1e-7, first_loss=2.3) for max_lr, loss in losses]
+    assert best_probe(probes).max_lr == 1e-2

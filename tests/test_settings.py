@@ -183,7 +183,7 @@ def test_other_settings_have_defaults():
     settings = Settings.from_config(SimpleNamespace(**{name: GOOD[name] for name in REQUIRED}))
     assert (settings.output_dir, settings.data_dir, settings.seed) == ("output", None, 42)
     assert (settings.lrfind_start_lr, settings.lrfind_end_lr) == (1e-10, 10.0)
-    assert (settings.lrfind_steps, settings.lrfind_verify_steps) == (500, 600)
+    assert (settings.lrfind_steps, settings.lrfind_verify_steps) == (200, 600)
     assert settings.dtype_policy == "auto"
 
 

@@ -342,21 +342,37 @@ def test_any_losses_give_usable_rates_or_no_suggestion(data, num_rates):
     answers_of(lrs, losses)
 
 
-@given(
-    data=st.data(),
-    num_rates=st.integers(10, 300),
-    bends=st.lists(st.floats(-5, 5), min_size=2, max_size=8),
-    noise=st.sampled_from([0.0, 0.0, 0.01, 0.3]),
-    seed=st.integers(0, 1000),
-)
-@SETTINGS
-def test_any_plausible_curve_gives_usable_rates_or_no_suggestion(data, num_rates, bends, noise, seed):
+PLAUSIBLE = {
+    "data": st.data(),
+    "num_rates": st.integers(10, 300),
+    "bends": st.lists(st.floats(-5, 5), min_size=2, max_size=8),
+    "noise": st.sampled_from([0.0, 0.0, 0.01, 0.3]),
+    "seed": st.integers(0, 1000),
+}
+
+
+def answers_for_a_plausible_curve(data, num_rates, bends, noise, seed) -> None:
     lrs = data.draw(swept_rates(num_rates))
     places = np.linspace(0, num_rates - 1, len(bends))
     losses = np.interp(np.arange(num_rates), places, bends)
     losses += noise * np.random.default_rng(seed).normal(size=num_rates)
     losses[data.draw(st.integers(0, num_rates)) :] = data.draw(st.sampled_from([NAN, INF, -INF, 1e30]))
     answers_of(lrs, losses)
+
+
+@given(**PLAUSIBLE)
+@SETTINGS
+def test_any_plausible_curve_gives_usable_rates_or_no_suggestion(data, num_rates, bends, noise, seed):
+    answers_for_a_plausible_curve(data, num_rates, bends, noise, seed)
+
+
+@pytest.mark.slow
+@given(**PLAUSIBLE)
+@settings(SETTINGS, max_examples=10_000)
+def test_ten_thousand_plausible_curves_give_usable_rates_or_no_suggestion(
+    data, num_rates, bends, noise, seed
+):
+    answers_for_a_plausible_curve(data, num_rates, bends, noise, seed)
 
 
 @given(data=st.data(), knee=st.floats(0.05, 0.5), minimum=st.floats(0.6, 0.9), num_rates=st.integers(50, 300))
