@@ -1,6 +1,7 @@
 """Write the numbers of README.md and scripts/README.md from the results; `--check` says if they are right."""
 
 import json
+import math
 import re
 import sys
 from math import log10
@@ -8,6 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from pyimagesearch_lr import LRCurve
+from pyimagesearch_lr.schedules import ramp_rates
+from pyimagesearch_lr.suggest import suggest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +37,10 @@ def filled(text: str) -> str:
     text = _fill(text, "epoch_seconds", f"{training['seconds'] / epochs:.0f} s")
     cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
     text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
+    training_cost = json.loads((ROOT / "scripts/bench_training.json").read_text(encoding="utf-8"))
+    text = _fill(text, "training_cost", "\n" + _training_cost(training_cost) + "\n")
+    steps = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
+    text = _fill(text, "lrfind_steps", "\n" + _lrfind_steps(steps) + "\n")
     score = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
     text = _fill(text, "suggestion_tasks", _suggestion_tasks(score))
     text = _fill(text, "suggestions", "\n" + _suggestions(score) + "\n")
@@ -87,6 +94,64 @@ def _cost(bench: dict) -> str:
     versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
     lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {machine['date']}."]
     return "\n".join(lines)
+
+
+def _training_cost(bench: dict) -> str:
+    """Every target of the training's speed beside what was reached."""
+    step, epoch, stall = bench["step"], bench["epoch"], bench["stall"]
+    ratios = step["ratios"]
+    rows = [
+        ("our step / the tutorial's port in stock Keras 3, float32", ratios["ours_over_stock_float32"], 0.27),
+        ("our step / PyTorch, channels_last, bfloat16", ratios.get("ours_over_torch_bfloat16"), 0.65),
+        ("our step / the convolutions' arithmetic", ratios["ours_over_arithmetic"], 1.8),
+        (
+            "our epoch with data and augmentation / the step alone",
+            epoch["ratios"]["pipeline_over_step"],
+            1.05,
+        ),
+        ("longest stall between epochs or at the end of `fit`, s", stall["largest"], 0.5),
+        ("peak memory / the tutorial's float64 arrays", bench["memory"]["ratios"]["ours_over_tutorial"], 0.5),
+        ("start to first step / import and build", bench["start"]["ratios"]["first_step_over_build"], 1.3),
+    ]
+    lines = [
+        "| batch 64, all images, augmentation on | median (range) | target, at most | |",
+        "|---|---|---|---|",
+    ]
+    for name, reached, target in rows:
+        if reached is not None:
+            value = reached if isinstance(reached, float) else reached["median"]
+            shown = f"{reached:.2f}" if isinstance(reached, float) else _spread(reached)
+            verdict = "met" if value <= target else "missed"
+            lines.append(f"| {name} | {shown} | {target:g} | {verdict} |")
+    machine, seconds = step["machine"], step["seconds_a_step"]
+    milliseconds = ", ".join(
+        f"{name.replace('_', ' ')} {1000 * median(v):.0f}" for name, v in seconds.items()
+    )
+    lines += [
+        "",
+        f"Milliseconds a step: {milliseconds}. An epoch of 60,000 images: {epoch['epoch_seconds']:.0f} s. "
+        f"{machine['cores']} cores ({machine['processor']}), TensorFlow {machine['tensorflow']}, "
+        f"Keras {machine['keras']}, {machine['date']}.",
+    ]
+    return "\n".join(lines)
+
+
+def _lrfind_steps(bench: dict) -> str:
+    """The bounds of shorter sweeps, and of float32, beside those of the tutorial's 2,814 steps."""
+    found = {name: _bounds_of(sweep) for name, sweep in bench.items()}
+    whole = found["mixed_bfloat16:2814"]
+    lines = ["| precision | steps | base_lr | max_lr | decades from 2,814 steps |", "|---|---|---|---|---|"]
+    for name, rates in sorted(found.items(), key=lambda item: bench[item[0]]["steps"]):
+        apart = [f"{abs(math.log10(rate / other)):.2f}" for rate, other in zip(rates, whole, strict=True)]
+        cells = [name.split(":")[0], f"{bench[name]['steps']:,}", *(f"{rate:.1e}" for rate in rates)]
+        lines.append("| " + " | ".join([*cells, ", ".join(apart)]) + " |")
+    return "\n".join(lines)
+
+
+def _bounds_of(sweep: dict) -> tuple[float, float]:
+    lrs = ramp_rates(1e-10, 10.0, sweep["steps"])[: len(sweep["raw_losses"])]
+    bounds = suggest(lrs, sweep["raw_losses"])
+    return bounds.base_lr, bounds.max_lr
 
 
 def _suggestion_tasks(score: dict) -> str:

@@ -1,0 +1,36 @@
+"""What the committed benchmarks say about the defaults, recomputed from the measured losses."""
+
+from __future__ import annotations
+
+import json
+import math
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyimagesearch_lr.suggest import suggest
+
+ROOT = Path(__file__).resolve().parents[1]
+QUARTER_DECADE = 0.25
+SWEEPS = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
+DEFAULT_STEPS = runpy.run_path(str(ROOT / "config.py"))["LRFIND_STEPS"]
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    sweep = SWEEPS[name]
+    lrs = np.geomspace(1e-10, 10, sweep["steps"])[: len(sweep["raw_losses"])]
+    bounds = suggest(lrs, sweep["raw_losses"])
+    return bounds.base_lr, bounds.max_lr
+
+
+@pytest.mark.parametrize("name", [f"mixed_bfloat16:{DEFAULT_STEPS}", "float32:500"])
+def test_short_sweep_and_float32_give_the_bounds_of_the_whole_sweep_within_a_quarter_decade(name):
+    for found, whole in zip(bounds_of(name), bounds_of("mixed_bfloat16:2814"), strict=True):
+        assert abs(math.log10(found / whole)) < QUARTER_DECADE
+
+
+def test_precision_moves_the_bounds_of_equal_sweeps_by_less_than_a_quarter_decade():
+    for fast, exact in zip(bounds_of("mixed_bfloat16:500"), bounds_of("float32:500"), strict=True):
+        assert abs(math.log10(fast / exact)) < QUARTER_DECADE
