@@ -172,6 +172,30 @@ def test_what_comes_after_the_first_nan_is_not_read(method):
     assert suggest(lrs, with_one_low_point, method) == suggest(lrs, losses, method)
 
 
+def shaped(lrs, places, losses) -> np.ndarray:
+    """Straight between the given losses at the given powers of ten."""
+    return np.interp(np.log10(lrs), places, losses)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_plateau_on_the_way_down_is_not_the_end_of_the_fall(noise):
+    lrs = sweep_of()
+    losses = shaped(lrs, [-5, -4, -2.5, -1, 1], [2.3, 1.3, 1.3, 0.3, 20.0])
+    suggestion = suggest(lrs, losses + noise * np.random.default_rng(0).normal(size=len(lrs)))
+    assert decades(suggestion.max_lr, 1e-1) < HALF_DECADE
+    assert suggestion.base_lr < 1e-5
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_second_descent_counts_where_it_goes_deeper_and_only_there(noise):
+    lrs = sweep_of()
+    noise = noise * np.random.default_rng(0).normal(size=len(lrs))
+    deeper = shaped(lrs, [-5, -3, -2.5, -1, 1], [2.3, 1.0, 1.6, 0.3, 20.0])
+    shallower = shaped(lrs, [-5, -3, -2, -1, 1], [2.3, 0.3, 1.6, 1.2, 20.0])
+    assert decades(suggest(lrs, deeper + noise).max_lr, 1e-1) < HALF_DECADE
+    assert decades(suggest(lrs, shallower + noise).max_lr, 1e-3) < HALF_DECADE
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_sweep_that_ends_in_nan_needs_no_turn(method):
     lrs = sweep_of()
