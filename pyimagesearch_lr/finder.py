@@ -122,7 +122,7 @@ class LearningRateFinder:
         callbacks: list | None = None,
         repeats: int = 1,
         verify: bool = False,
-        verify_steps: int = 600,
+        verify_steps: int = 1200,
         snapshot_dir: str | os.PathLike | None = None,
     ) -> LRCurve:
         """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.

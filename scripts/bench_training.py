@@ -154,7 +154,10 @@ class TorchSteps:
 
     def __init__(self, python: str):
         command = [python, str(ROOT / "scripts" / "bench_torch_steps.py")]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # its idle threads leave the others alone
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def __call__(self, steps: int) -> float:
         self.process.stdin.write(f"{steps}\n")
@@ -351,7 +354,7 @@ def start_first_step() -> None:
     """`train.py --lr-find 1` up to the moment its first step begins."""
     from pyimagesearch_lr import callbacks, pipeline
 
-    callbacks.LRFinder.on_train_batch_begin = lambda *_: os._exit(0)
+    callbacks.LRFinder.on_train_batch_begin = lambda *_, **__: os._exit(0)
     import config
 
     pipeline.main(config, ["--lr-find", "1"])
