@@ -437,8 +437,13 @@ def compare(
     >>> model.compile("sgd", "mse")
     >>> x = np.random.default_rng(0).normal(size=(320, 4))
     >>> curves = compare(
-    ...     model, {"SGD": "sgd", "Adam": keras.optimizers.Adam()}, (x, x.sum(axis=1)), 1e-5, 10.0,
-    ...     epochs=5, verbose=0,
+    ...     model,
+    ...     {"SGD": "sgd", "Adam": keras.optimizers.Adam()},
+    ...     (x, x.sum(axis=1)),
+    ...     1e-5,
+    ...     10.0,
+    ...     epochs=5,
+    ...     verbose=0,
     ... )
     >>> list(curves)
     ['SGD', 'Adam']
