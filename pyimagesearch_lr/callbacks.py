@@ -128,6 +128,11 @@ class LRFinder(keras.callbacks.Callback):
         curve = self.curve
         return [] if curve is None else curve.losses.tolist()
 
+    @property
+    def total_steps(self) -> int:
+        """How many steps all sweeps take if nothing ends them early."""
+        return self.repeats * self._sweep.num_steps
+
     def plot(self, ax: Any = None) -> Any:
         """Draw the curve; see `LRCurve.plot`."""
         curve = self.curve
@@ -157,7 +162,7 @@ class LRFinder(keras.callbacks.Callback):
         if self._recorder is None or not self._recorder.serves(self.model):
             self._recorder = _keras.StepRecorder(self.model)
         self._progress = keras.utils.Progbar(
-            self.repeats * self._sweep.num_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
+            self.total_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
         )
         self._stack.callback(setattr, self.model, "stop_training", False)
         train_function = self._stack.enter_context(self._recorder.installed(self._sweep.step_lrs))

@@ -208,7 +208,7 @@ class LearningRateFinder:
             **settings,
         )
         try:
-            fit(sweep, repeats * num_steps)
+            fit(sweep)
         finally:
             self.curve = sweep.curve
         if self.curve is None:
@@ -224,7 +224,7 @@ class LearningRateFinder:
     def _probe(self, fit: Callable, settings: dict, base_lr: float, max_lr: float, steps: int) -> Probe:
         """Train one short cycle, undo it, and say how it ended."""
         callback = LRProbe(base_lr, max_lr, steps, **settings)
-        fit(callback, steps)
+        fit(callback)
         losses = [] if callback.curve is None else callback.curve.raw_losses.tolist()
         if len(losses) < steps:
             return Probe(base_lr, max_lr, len(losses), math.inf)
@@ -235,7 +235,6 @@ class LearningRateFinder:
     def _fit(
         self,
         callback: LRFinder,
-        steps: int,
         *,
         train_data: Any,
         num_batches: float | None,
@@ -251,11 +250,11 @@ class LearningRateFinder:
         with _undisturbed(self.model, evaluates), _state.preserved_randomness():
             source = _source(train_data, batch_size, sample_weight)
             if isinstance(train_data, tuple) and callback.repeats == 1:
-                source = source.take(steps)
+                source = source.take(callback.total_steps)
             try:
                 self.model.fit(
                     source,
-                    epochs=1 if endless else steps,
+                    epochs=1 if endless else callback.total_steps,
                     verbose=0,
                     shuffle=isinstance(train_data, keras.utils.PyDataset),
                     class_weight=class_weight,

@@ -736,6 +736,15 @@ class TestPeriodicLRFinder:
             PeriodicLRFinder(data(8), **arguments)
 
 
+def test_arrays_last_for_a_sweep_that_is_made_up_to_whole_rates():
+    x, y = data(40)
+    finder = LearningRateFinder(model(), stop_factor=None)
+    curve = finder.find(
+        (x, y), 1e-4, 1.0, epochs=1, steps_per_epoch=10, batch_size=4, steps_per_lr=4, verbose=0
+    )
+    assert (len(curve), curve.stop_reason) == (3, "end_lr")
+
+
 class TestRepeats:
     """`repeats=n`: n sweeps from the same state on the batches that come next."""
 
