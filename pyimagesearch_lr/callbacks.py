@@ -162,7 +162,7 @@ class LRFinder(keras.callbacks.Callback):
         if self._recorder is None or not self._recorder.serves(self.model):
             self._recorder = _keras.StepRecorder(self.model)
         self._progress = keras.utils.Progbar(
-            self.total_steps, verbose=self.verbose, stateful_metrics=["lr", "loss"]
+            self.total_steps, verbose=self.verbose, stateful_metrics=["lr", "max_lr", "loss"]
         )
         self._stack.callback(setattr, self.model, "stop_training", False)
         train_function = self._stack.enter_context(self._recorder.installed(self._sweep.step_lrs))
@@ -219,10 +219,13 @@ class LRFinder(keras.callbacks.Callback):
             if self._sweep.stop_reason is None:
                 self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
         if self._sweep.losses:
-            values = [("lr", self._sweep.lrs[len(self._sweep.losses) - 1]), ("loss", self._sweep.losses[-1])]
+            values = [self._shown_rate(), ("loss", self._sweep.losses[-1])]
             done = len(self._finished) * self._sweep.num_steps + self._sweep.step
             is_last = self._sweep.stop_reason is not None and len(self._finished) + 1 == self.repeats
             self._progress.update(done, values, finalize=is_last)
+
+    def _shown_rate(self) -> tuple[str, float]:
+        return "lr", self._sweep.lrs[len(self._sweep.losses) - 1]
 
     def _validation_loss(self) -> float | None:
         if self.validation_data is None or not self._sweep.closes_rate:
@@ -272,6 +275,9 @@ class LRProbe(LRFinder):
     def step_lrs(self) -> np.ndarray:
         """The rate of every step, shape `(num_steps,)`."""
         return self._sweep.step_lrs
+
+    def _shown_rate(self) -> tuple[str, float]:
+        return "max_lr", self._ramp["end_lr"]
 
     def _new_sweep(self, num_steps: int) -> Sweep:
         rates = schedules.cyclic(

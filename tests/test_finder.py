@@ -1,6 +1,7 @@
 """`LearningRateFinder`: every step's own loss, on any data, and the model exactly as it was."""
 
 import random
+import re
 import statistics
 import threading
 from contextlib import nullcontext
@@ -825,6 +826,14 @@ class TestVerify:
         assert probe.steps == 10
         assert probe.first_loss == pytest.approx(losses[0], rel=1e-5)
         assert probe.loss == pytest.approx(np.mean(losses[-2:]), rel=1e-3)
+
+    def test_progress_names_the_rate_that_is_tried(self, capsys):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find(
+            (x, y), **{**VERIFIED, "verbose": 2}, verify=True, verify_steps=120
+        )
+        shown = re.findall(r"max_lr: (\S+) - loss", capsys.readouterr().out)
+        assert [float(lr) for lr in shown] == pytest.approx([p.max_lr for p in curve.probes], rel=1e-3)
 
     def test_steps_are_bounded(self):
         network, x, y = self.line()
