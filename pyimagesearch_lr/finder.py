@@ -155,8 +155,9 @@ class LearningRateFinder:
             repeats: Int, how many sweeps to make from the same state, on the batches that come next; the
                 curve is their mean, and its suggestion says how far their answers lie apart.
             verify: Bool, whether to try what the curve suggests: rates around it are trained with for one
-                short cycle each, from the same state, and the one that ends with the lowest loss becomes the
-                curve's suggestion. See `LRCurve.probes`.
+                short cycle each, from the same state, and the lowest of those that end with the best loss
+                becomes the curve's suggestion. A curve that refuses is tried around its lowest loss, unless
+                it is flat. See `LRCurve.probes`.
             verify_steps: Int, how many steps these trainings may take together.
             snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
                 twice; None keeps the copy in memory.
