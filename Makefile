@@ -6,7 +6,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lr-find train auto quick data test test-all check static doctest wheel clean
+.PHONY: help lr-find train auto short quick data test test-all check static doctest wheel clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -20,6 +20,9 @@ train: .venv/.installed data  ## train with the bounds in config.py
 
 auto: .venv/.installed data  ## find the bounds, then train with them
 	$(PY) train.py --auto
+
+short: .venv/.installed data  ## find the bounds, then train to the tutorial's accuracy in half an hour
+	$(PY) train.py --recipe short
 
 quick: .venv/.installed  ## find and train on the small bundled sample
 	$(PY) train.py --quick --auto

@@ -5,6 +5,7 @@ import os
 # Data ------------------------------------------------------------------------------------------------------
 CLASSES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
 DATA_DIR = None  # folder with the four Fashion-MNIST .gz files; None looks in the usual places
+HOLD_OUT = 0  # training images to evaluate on in place of the test images, while you tune
 SEED = 42  # of weights, data order and augmentation
 
 # Phase 1: python train.py --lr-find 1 ----------------------------------------------------------------------

@@ -15,6 +15,12 @@ from pyimagesearch_lr import _keras
 from pyimagesearch_lr.files import written_whole
 
 
+def saved_settings(path: str | os.PathLike) -> dict[str, Any]:
+    """The `settings` of the `EpochCheckpoint` that is saved at `path`."""
+    with np.load(path) as saved:
+        return json.loads(str(saved["document"]))["settings"]
+
+
 class EpochCheckpoint(keras.callbacks.Callback):
     """Saves, after every epoch, everything that the rest of a training depends on.
 

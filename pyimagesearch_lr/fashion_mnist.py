@@ -124,7 +124,7 @@ def load_sample() -> Arrays:
 
 
 def resize(images: np.ndarray, size: int = 32) -> np.ndarray:
-    """Images resized to `size` x `size` by OpenCV's bilinear interpolation.
+    """Images resized to `size` x `size` by OpenCV: bilinear interpolation up, averages of the area down.
 
     Args:
         images: uint8 array of shape `(n, height, width)` or `(n, height, width, 1)`.
@@ -153,8 +153,9 @@ def resize(images: np.ndarray, size: int = 32) -> np.ndarray:
             f"Received: shape={images.shape}."
         )
     resized = np.empty((len(images), size, size, 1), np.uint8)
+    method = cv2.INTER_AREA if size < min(images.shape[1:3]) else cv2.INTER_LINEAR
     for source, target in zip(images, resized, strict=True):
-        target[..., 0] = cv2.resize(source, (size, size))
+        target[..., 0] = cv2.resize(source, (size, size), interpolation=method)
     return resized
 
 
@@ -187,7 +188,9 @@ def binarize(labels: np.ndarray) -> np.ndarray:
     return binarizer.transform(labels).astype(np.float32)
 
 
-def augment(images: tf.Tensor, seed: Any, shift: float = 0.1, flip: bool = True) -> tf.Tensor:
+def augment(
+    images: tf.Tensor, seed: Any, shift: float = 0.1, flip: bool = True, whole_pixels: bool = False
+) -> tf.Tensor:
     """Shift every image by a random part of its size, and mirror half of them left to right.
 
     Equal in distribution to Keras's `ImageDataGenerator(width_shift_range=shift, height_shift_range=shift,
@@ -198,6 +201,8 @@ def augment(images: tf.Tensor, seed: Any, shift: float = 0.1, flip: bool = True)
         seed: Int tensor of shape `(2,)`; the same seed gives the same result.
         shift: Float in [0, 1), the largest shift as a part of the height and of the width.
         flip: Bool, whether to mirror.
+        whole_pixels: Bool, whether the shifts are rounded to whole pixels, which leaves the images as sharp
+            as they were.
 
     Returns:
         Float tensor of the shape and dtype of `images`.
@@ -222,6 +227,8 @@ def augment(images: tf.Tensor, seed: Any, shift: float = 0.1, flip: bool = True)
         (2 * draw - 1) * shift * tf.cast(length, draw.dtype)
         for draw, length in zip((draws[0], draws[1]), (height, width), strict=True)
     )
+    if whole_pixels:
+        dy, dx = tf.round(dy), tf.round(dx)
     return shift_and_flip(images, dy, dx, draws[2] < 0.5 if flip else tf.zeros(n, tf.bool))
 
 
@@ -272,6 +279,7 @@ def training_batches(
     *,
     seed: int = 0,
     augmented: bool = True,
+    whole_pixels: bool = False,
     start_epoch: int = 0,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
@@ -287,6 +295,7 @@ def training_batches(
         batch_size: Int, images a batch.
         seed: Int.
         augmented: Bool, whether `augment` is applied.
+        whole_pixels: Bool, that of `augment`.
         start_epoch: Int, the epoch to begin with, from 0.
         drop_remainder: Bool, whether an epoch's last batch is left out when it is smaller than `batch_size`.
 
@@ -327,7 +336,7 @@ def training_batches(
             rows = tf.ensure_shape(rows, (batch_size,))
         x, y = _unit_range(tf.gather(pixels, rows)), tf.gather(targets, rows)
         if augmented:
-            x = augment(x, tf.random.fold_in(tf.stack([seed, epoch]), batch))
+            x = augment(x, tf.random.fold_in(tf.stack([seed, epoch]), batch), whole_pixels=whole_pixels)
         return x, y
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)

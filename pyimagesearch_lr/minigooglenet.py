@@ -28,14 +28,19 @@ class MiniGoogLeNet:
     """
 
     @staticmethod
-    def build(width: int, height: int, depth: int, classes: int) -> keras.Model:
+    def build(
+        width: int | None, height: int | None, depth: int, classes: int, dropout: float = 0.5
+    ) -> keras.Model:
         """Make the network, not compiled.
 
         Args:
-            width: Int, image width in pixels, at least 31 (32 in the paper).
-            height: Int, image height in pixels, at least 31.
+            width: Int, image width in pixels, at least 31 (32 in the paper). None leaves it to each batch, of
+                7 pixels or more; the last pooling is then over all that is left of the image. At 31 to 38
+                pixels the network is the same either way.
+            height: Int, image height in pixels, or None, as `width`.
             depth: Int, the number of channels of an image.
             classes: Int, the number of classes.
+            dropout: Float from 0 to below 1, the share of the last features that a training step leaves out.
 
         Returns:
             A functional `keras.Model` from `(batch, height, width, depth)` to softmax probabilities of shape
@@ -53,8 +58,9 @@ class MiniGoogLeNet:
         x = _downsample(x, 96)
         x = _inception(x, 176, 160)
         x = _inception(x, 176, 160)
-        x = layers.AveragePooling2D(7)(x)
-        x = layers.Dropout(0.5)(x)
+        of_any_size = width is None or height is None
+        x = (layers.GlobalAveragePooling2D(keepdims=True) if of_any_size else layers.AveragePooling2D(7))(x)
+        x = layers.Dropout(dropout)(x)
         x = layers.Flatten()(x)
         x = layers.Dense(classes)(x)
         outputs = layers.Activation("softmax", dtype="float32")(x)

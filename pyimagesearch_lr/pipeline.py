@@ -15,12 +15,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyimagesearch_lr import recipes
 from pyimagesearch_lr.schedules import MidCycleWarning
 from pyimagesearch_lr.settings import SettingError, Settings
 
 if TYPE_CHECKING:
+    from pyimagesearch_lr.recipes import Recipe
     from pyimagesearch_lr.suggest import Suggestion
 
+FINDER = "the finder"  # where the bounds of a run come from, if not from config.py
+KEPT_ON_RESUME = (
+    "recipe",
+    "bounds_from",
+    "min_lr",
+    "max_lr",
+    "step_size",
+    "clr_method",
+    "batch_size",
+    "seed",
+    "hold_out",
+    "quick",
+)
 EXIT_OK, EXIT_NO_SUGGESTION, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -43,12 +58,12 @@ def main(config: Any, argv: list[str] | None = None) -> int:
     try:
         settings = Settings.from_config(config)
         settings = settings.for_quick_look() if args.quick else settings
+        settings = recipes.chosen(args.recipe, settings)
         if args.verify is not None:
             steps = settings.lrfind_verify_steps or Settings.lrfind_verify_steps
             settings = dataclasses.replace(settings, lrfind_verify_steps=steps if args.verify else 0)
         settings.make_folders()
-        find = args.lr_find > 0 or args.auto
-        return _run(settings, find=find, train=args.auto or not find, resume=args.resume)
+        return _run(settings, find=args.find, train=args.train, resume=args.resume)
     except (SettingError, UnusableData) as error:
         print(f"[ERROR] {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -57,21 +72,29 @@ def main(config: Any, argv: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def console() -> int:
-    """The command `pyimagesearch-lr`: `main` with the config.py of the current folder."""
+def console(folder: str | os.PathLike[str] | None = None) -> int:
+    """The commands `python train.py` and `pyimagesearch-lr`: `main` with a config.py.
+
+    Args:
+        folder: Path of the folder of the config.py; None is the current one.
+
+    Returns:
+        The exit code of `main`, 2 where config.py cannot be imported.
+    """
     _parse(None)  # --help and a mistyped option need no config.py
-    sys.path.insert(0, os.getcwd())
+    folder = os.path.abspath(os.getcwd() if folder is None else folder)
+    sys.path.insert(0, folder)
     try:
         import config
     except Exception as error:
-        print(f"[ERROR] {_what_is_wrong_with_config(error)}", file=sys.stderr)
+        print(f"[ERROR] {_what_is_wrong_with_config(error, folder)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return main(config)
 
 
-def _what_is_wrong_with_config(error: Exception) -> str:
+def _what_is_wrong_with_config(error: Exception, folder: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == "config":
-        where = f"there is no config.py in {os.getcwd()}"
+        where = f"there is no config.py in {folder}"
         return f"{where}: change to the project's folder, or copy its config.py here."
     if isinstance(error, SyntaxError):
         file, line, what = error.filename, error.lineno, error.msg
@@ -97,6 +120,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--auto", action="store_true", help="find the bounds, then train with them")
     parser.add_argument(
+        "--recipe",
+        choices=recipes.NAMES,
+        default=recipes.NAMES[0],
+        help="short: find the bounds, then train to the tutorial's accuracy in a fraction of its epochs "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="both phases in a minute or two, on the small embedded sample"
     )
     parser.add_argument(
@@ -111,29 +141,38 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.resume and (args.auto or args.lr_find > 0):
         parser.error("--resume goes on with a training: it cannot be combined with --auto or --lr-find")
-    args.auto = args.auto or (args.quick and args.lr_find <= 0 and not args.resume)
+    args.train = args.auto or args.lr_find <= 0
+    args.find = args.auto or args.lr_find > 0 or args.quick or args.recipe == "short"
     return args
 
 
 def _run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
+    if resume and not _checkpoint_path(settings).exists():
+        _info("nothing to resume, starting anew")
+        resume = False
+    if resume:
+        settings = _bounds_of_checkpoint(settings)
+    recipe = recipes.of(settings)
     if train:
-        _say_where_training_ends(settings)
+        _say_where_training_ends(settings, recipe)
     _import_quietly()
     data = _load_data(settings)
     settings.check_fits(len(data.train_images))
-    model = _compiled_model(settings)
-    if find:
-        suggestion = _find_bounds(settings, model, data)
+    model = _compiled_model(settings, recipe)
+    if find and not resume:
+        suggestion = _find_bounds(settings, recipe, model, data)
         if suggestion is None and train:
             return EXIT_NO_SUGGESTION
         if suggestion is not None:
-            settings = dataclasses.replace(settings, min_lr=suggestion.base_lr, max_lr=suggestion.max_lr)
+            settings = dataclasses.replace(
+                settings, min_lr=suggestion.base_lr, max_lr=suggestion.max_lr, bounds_from=FINDER
+            )
     if train:
-        _train(settings, model, data, resume)
+        _train(settings, recipe, model, data, resume)
     return EXIT_OK
 
 
-def _find_bounds(settings: Settings, model: Any, data: _Data) -> Suggestion | None:
+def _find_bounds(settings: Settings, recipe: Recipe, model: Any, data: _Data) -> Suggestion | None:
     """Phase 1: sweep, draw, save, and say which bounds to use."""
     from pyimagesearch_lr import report, report_page
     from pyimagesearch_lr.finder import LearningRateFinder
@@ -143,7 +182,7 @@ def _find_bounds(settings: Settings, model: Any, data: _Data) -> Suggestion | No
     started = time.perf_counter()
     try:
         finder.find(
-            data.training_batches(settings),
+            data.training_batches(settings, recipe, recipe.stages[0].image_size),
             settings.lrfind_start_lr,
             settings.lrfind_end_lr,
             epochs=1,
@@ -182,51 +221,66 @@ def _advise(curve: Any) -> Suggestion | None:
     return suggestion
 
 
-def _train(settings: Settings, model: Any, data: _Data, resume: bool) -> None:
+def _train(settings: Settings, recipe: Recipe, model: Any, data: _Data, resume: bool) -> None:
     """Phase 2: train with a cyclical rate, evaluate, report, draw."""
-    from pyimagesearch_lr.cycles import CyclicLR
-
     steps_per_epoch = len(data.train_images) // settings.batch_size
-    clr = CyclicLR(
-        settings.min_lr, settings.max_lr, settings.step_size * steps_per_epoch, mode=settings.clr_method
-    )
+    clr = recipe.rates(settings.min_lr, settings.max_lr, steps_per_epoch)
     checkpoint, epochs_done = _checkpoint(settings, model, clr, resume)
-    _info(
-        f"training for {settings.num_epochs} epochs, {settings.clr_method} learning rate between "
-        f"{settings.min_lr:g} and {settings.max_lr:g}..."
-    )
+    _info(f"training for {recipe.describe(settings.min_lr, settings.max_lr)}...")
+    callbacks = [clr, checkpoint, *_logs(settings)]
+    stage_ends = 0
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MidCycleWarning)  # the console has said it, in terms of config.py
-            model.fit(
-                data.training_batches(settings, drop_remainder=True, start_epoch=epochs_done),
-                validation_data=data.test_batches(settings),
-                steps_per_epoch=steps_per_epoch,
-                initial_epoch=epochs_done,
-                epochs=settings.num_epochs,
-                callbacks=[clr, checkpoint, *_logs(settings)],
-                verbose=_verbosity(),
-                shuffle=False,
-            )
+        for image_size, epochs in recipe.stages:
+            stage_ends += epochs
+            first = max(epochs_done, stage_ends - epochs)
+            if first >= stage_ends:
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MidCycleWarning)  # the console says it, in terms of config.py
+                model.fit(
+                    data.training_batches(
+                        settings, recipe, image_size, drop_remainder=True, start_epoch=first
+                    ),
+                    validation_data=data.test_batches(settings, image_size),
+                    steps_per_epoch=steps_per_epoch,
+                    initial_epoch=first,
+                    epochs=stage_ends,
+                    callbacks=callbacks,
+                    verbose=_verbosity(),
+                    shuffle=False,
+                )
     except KeyboardInterrupt:
         if checkpoint.path.exists():
             _info(f"stopped; --resume goes on after epoch {len(checkpoint.logs['loss'])}")
         raise
-    _report(settings, model, data, checkpoint.logs, clr.history["lr"])
+    _report(settings, recipe, model, data, checkpoint.logs, clr.history["lr"])
     checkpoint.discard()
+
+
+def _checkpoint_path(settings: Settings) -> Path:
+    return Path(settings.output_dir, "checkpoint.npz")
+
+
+def _bounds_of_checkpoint(settings: Settings) -> Settings:
+    """The settings, with the bounds that the stopped training has found, if it did not take config.py's."""
+    from pyimagesearch_lr.checkpoint import saved_settings
+
+    saved = saved_settings(_checkpoint_path(settings))
+    if saved.get("BOUNDS_FROM") != FINDER:
+        return settings
+    return dataclasses.replace(
+        settings, min_lr=saved["MIN_LR"], max_lr=saved["MAX_LR"], bounds_from=saved["BOUNDS_FROM"]
+    )
 
 
 def _checkpoint(settings: Settings, model: Any, clr: Any, resume: bool) -> tuple[Any, int]:
     """The checkpoint of this training and how many epochs it has behind it."""
     from pyimagesearch_lr.checkpoint import EpochCheckpoint
 
-    same = ("min_lr", "max_lr", "step_size", "clr_method", "batch_size", "seed", "quick")
-    settings_to_keep = {name.upper(): getattr(settings, name) for name in same}
+    settings_to_keep = {name.upper(): getattr(settings, name) for name in KEPT_ON_RESUME}
     settings_to_keep["DTYPE_POLICY"] = model.dtype_policy.name
     checkpoint = EpochCheckpoint(
-        Path(settings.output_dir, "checkpoint.npz"),
-        settings_to_keep,
-        {"lr": clr.history.setdefault("lr", [])},
+        _checkpoint_path(settings), settings_to_keep, {"lr": clr.history.setdefault("lr", [])}
     )
     if not resume:
         checkpoint.discard()
@@ -236,7 +290,7 @@ def _checkpoint(settings: Settings, model: Any, clr: Any, resume: bool) -> tuple
     except ValueError as error:
         raise SettingError(f"--resume: {error}") from error
     clr.history["lr"] = checkpoint.step_history["lr"]
-    _info(f"going on after epoch {epochs_done}" if epochs_done else "nothing to resume, starting anew")
+    _info(f"going on after epoch {epochs_done}")
     return checkpoint, epochs_done
 
 
@@ -251,12 +305,15 @@ def _logs(settings: Settings) -> list[Any]:
     return [TensorBoardLog(folder)]
 
 
-def _report(settings: Settings, model: Any, data: _Data, history: dict, lrs: list[float]) -> None:
+def _report(
+    settings: Settings, recipe: Recipe, model: Any, data: _Data, history: dict, lrs: list[float]
+) -> None:
     """Everything that a finished training leaves: the report on the console, files and figures."""
     from pyimagesearch_lr import plots, report, report_page
 
     _info("evaluating network...")
-    predicted = model.predict(data.test_batches(settings), verbose=0).argmax(axis=1)
+    image_size = recipe.stages[-1].image_size
+    predicted = model.predict(data.test_batches(settings, image_size), verbose=0).argmax(axis=1)
     text = report.classification_report(data.test_labels, predicted, settings.classes)
     print(text)
 
@@ -264,48 +321,69 @@ def _report(settings: Settings, model: Any, data: _Data, history: dict, lrs: lis
     folder = Path(settings.output_dir)
     accuracy = float((predicted == data.test_labels).mean())
     confusion = report.confusion_matrix(data.test_labels, predicted, len(settings.classes))
-    results = {"test_accuracy": accuracy, "confusion_matrix": confusion, "history": history}
+    results = {
+        "training": recipe.describe(settings.min_lr, settings.max_lr),
+        f"{data.evaluated_on}_accuracy": accuracy,
+        "confusion_matrix": confusion,
+        "history": history,
+    }
     report.save_text(folder / "report.txt", text)
     report.save_history(folder / "history.csv", history)
     report.save_json(folder / "training.json", {**run, **results})
     report.save_model(folder / "model.keras", model)
-    title = f"MiniGoogLeNet on Fashion-MNIST, {settings.num_epochs} epochs"
+    title = f"MiniGoogLeNet on Fashion-MNIST, {recipe.epochs} epochs"
     report.save_figure(settings.training_plot_path, plots.training_history(history, title=title))
-    title = f"Cyclical learning rate, {settings.clr_method}"
+    title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(lrs, base_lr=settings.min_lr, max_lr=settings.max_lr, title=title)
     report.save_figure(settings.clr_plot_path, axes.figure)
     page = report_page.write(folder)
     took = report.duration(run["seconds"])
-    _info(f"test accuracy {accuracy:.4f} after {took}; plots, report and model: {folder}")
+    evaluated_on = data.evaluated_on.replace("_", "-")
+    _info(f"{evaluated_on} accuracy {accuracy:.4f} after {took}; plots, report and model: {folder}")
     _info(f"all on one page: {page}")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Data:
-    """Images of shape `(n, 32, 32, 1)`, uint8, and labels of shape `(n,)`."""
+    """Images of shape `(n, 28, 28)`, uint8, and labels of shape `(n,)`; `test`: what is evaluated on."""
 
     train_images: Any
     train_labels: Any
     test_images: Any
     test_labels: Any
+    evaluated_on: str = "test"
 
-    def training_batches(self, settings: Settings, drop_remainder: bool = False, start_epoch: int = 0) -> Any:
+    def training_batches(
+        self,
+        settings: Settings,
+        recipe: Recipe,
+        image_size: int,
+        drop_remainder: bool = False,
+        start_epoch: int = 0,
+    ) -> Any:
         from pyimagesearch_lr import fashion_mnist
 
         return fashion_mnist.training_batches(
-            self.train_images,
+            fashion_mnist.resize(self.train_images, image_size),
             fashion_mnist.binarize(self.train_labels),
             settings.batch_size,
             seed=settings.seed,
+            whole_pixels=recipe.whole_pixels,
             drop_remainder=drop_remainder,
             start_epoch=start_epoch,
         )
 
-    def test_batches(self, settings: Settings) -> Any:
+    def test_batches(self, settings: Settings, image_size: int) -> Any:
         from pyimagesearch_lr import fashion_mnist
 
+        images = fashion_mnist.resize(self.test_images, image_size)
         labels = fashion_mnist.binarize(self.test_labels)
-        return fashion_mnist.evaluation_batches(self.test_images, labels, settings.batch_size)
+        return fashion_mnist.evaluation_batches(images, labels, settings.batch_size)
+
+    def holding_out(self, count: int) -> _Data:
+        """Without the test images: the last `count` training images take their place."""
+        images, labels = self.train_images, self.train_labels
+        return _Data(images[:-count], labels[:-count], images[-count:], labels[-count:], "held_out")
 
 
 def _load_data(settings: Settings) -> _Data:
@@ -320,10 +398,15 @@ def _load_data(settings: Settings) -> _Data:
             (train_x, train_y), (test_x, test_y) = fashion_mnist.load_data(settings.data_dir)
     except (OSError, ValueError) as error:
         raise UnusableData(str(error)) from error
-    return _Data(fashion_mnist.resize(train_x), train_y, fashion_mnist.resize(test_x), test_y)
+    data = _Data(train_x, train_y, test_x, test_y)
+    if not settings.hold_out:
+        return data
+    settings.check_leaves(len(train_x))
+    _info(f"the last {settings.hold_out:,} training images are held out; the test images are not used")
+    return data.holding_out(settings.hold_out)
 
 
-def _compiled_model(settings: Settings) -> Any:
+def _compiled_model(settings: Settings, recipe: Recipe) -> Any:
     import keras
 
     from pyimagesearch_lr import machine
@@ -332,11 +415,13 @@ def _compiled_model(settings: Settings) -> Any:
     policy, reason = machine.dtype_policy(settings.dtype_policy)
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(policy)
-    model = MiniGoogLeNet.build(width=32, height=32, depth=1, classes=len(settings.classes))
+    sizes = {stage.image_size for stage in recipe.stages}
+    side = sizes.pop() if len(sizes) == 1 else None
+    classes = len(settings.classes)
+    model = MiniGoogLeNet.build(width=side, height=side, depth=1, classes=classes, dropout=recipe.dropout)
     if settings.quick:
         _hasten_statistics(model)
-    optimizer = keras.optimizers.SGD(learning_rate=settings.min_lr, momentum=0.9)
-    model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    recipe.compile(model, settings.min_lr)
     _info(f"compiling model in {policy} ({reason}), {machine.execution(model)}...")
     return model
 
@@ -350,9 +435,9 @@ def _hasten_statistics(model: Any) -> None:
             layer.momentum = 0.9
 
 
-def _say_where_training_ends(settings: Settings) -> None:
-    cycle = 2 * settings.step_size
-    remainder = settings.num_epochs % cycle
+def _say_where_training_ends(settings: Settings, recipe: Recipe) -> None:
+    cycle = round(recipe.epochs_up + recipe.epochs_down)
+    remainder = recipe.epochs % cycle
     if remainder:
         below, above = settings.num_epochs - remainder, settings.num_epochs - remainder + cycle
         choices = f"{below} or {above}" if below else f"{above}"

@@ -117,13 +117,23 @@ def _training(path: Path) -> dict[str, Any]:
     text = path.with_name("report.txt").read_text(encoding="utf-8")
     return {
         **_facts_of_run(saved),
-        "test_accuracy": saved["test_accuracy"],
+        "evaluated_on": "held-out" if "held_out_accuracy" in saved else "test",
+        "accuracy": saved["held_out_accuracy"] if "held_out_accuracy" in saved else saved["test_accuracy"],
         "history": saved["history"],
+        "description": saved.get("training") or _cycles(settings, saved["history"]),
         "plot": _image(settings["training_plot_path"]),
         "clr_plot": _image(settings["clr_plot_path"]),
         "report": read_report(text),
         "confusion_plot": _confusion_plot(confusion, settings["classes"]) if confusion else None,
     }
+
+
+def _cycles(settings: dict[str, Any], history: dict[str, list]) -> str:
+    """What was trained, for results saved before they said it themselves."""
+    return (
+        f"{len(history['loss'])} epochs, {settings['clr_method']} learning rate between "
+        f"{settings['min_lr']:g} and {settings['max_lr']:g}, half a cycle of {settings['step_size']} epochs"
+    )
 
 
 def _facts_of_run(saved: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +161,7 @@ def _data_uri(kind: str, content: bytes) -> str:
 def _tiles(finding: dict[str, Any] | None, training: dict[str, Any] | None) -> str:
     tiles = {}
     if training:
-        tiles["test accuracy"] = f"{training['test_accuracy']:.2%}"
+        tiles[f"{training['evaluated_on']} accuracy"] = f"{training['accuracy']:.2%}"
         tiles["epochs"] = str(len(training["history"]["loss"]))
         tiles["training took"] = training["times"]["took"]
     if finding:
@@ -175,20 +185,16 @@ def _finding_sections(finding: dict[str, Any]) -> list[str]:
 
 
 def _training_sections(training: dict[str, Any]) -> list[str]:
-    settings, history = training["settings"], training["history"]
+    history = training["history"]
     last = {name: f"{float(values[-1]):.4f}" for name, values in history.items()}
     ends = [[name, last[name], last[f"val_{name}"]] for name in ("loss", "accuracy")]
-    cycles = (
-        f"{len(history['loss'])} epochs, {settings['clr_method']} learning rate between "
-        f"{settings['min_lr']:g} and {settings['max_lr']:g}, half a cycle of {settings['step_size']} epochs."
-    )
     confusion = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
     return [
         _section(
             "training",
             "Training",
-            _text(cycles),
-            _table(["after the last epoch", "training", "test"], ends),
+            _text(training["description"] + "."),
+            _table(["after the last epoch", "training", training["evaluated_on"]], ends),
             _figure(training["plot"], "Loss and accuracy of every epoch."),
             _figure(training["clr_plot"], "Learning rate of every step."),
         ),

@@ -18,6 +18,7 @@ from pyimagesearch_lr.schedules import CYCLIC_MODES
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NUM_CLASSES = 10
 MAX_SEED = 2**32 - 1
+NOT_IN_CONFIG = ("quick", "recipe", "bounds_from")  # said by the command line, or by the run itself
 PLOT_PATHS = ("lrfind_plot_path", "training_plot_path", "clr_plot_path")
 
 
@@ -48,7 +49,10 @@ class Settings:
     lrfind_verify_steps: int = 600
     dtype_policy: str = "auto"
     tensorboard_dir: str | None = None
+    hold_out: int = 0
     quick: bool = False
+    recipe: str = "tutorial"
+    bounds_from: str = "config.py"
 
     @classmethod
     def from_config(cls, config: Any) -> Settings:
@@ -64,7 +68,7 @@ class Settings:
         values = {}
         for field in dataclasses.fields(cls):
             name = field.name.upper()
-            if name == "QUICK":
+            if field.name in NOT_IN_CONFIG:
                 continue
             if hasattr(config, name):
                 values[field.name] = _plain(getattr(config, name))
@@ -74,15 +78,22 @@ class Settings:
         settings._check()
         return settings
 
-    def for_quick_look(self) -> Settings:
-        """The same for the embedded sample: a handful of epochs, results in a folder of their own."""
-        folder = Path(self.output_dir) / "quick"
-        plots: dict[str, Any] = {name: str(folder / Path(getattr(self, name)).name) for name in PLOT_PATHS}
+    def in_folder(self, name: str) -> Settings:
+        """The same, with all results in a folder of that name in OUTPUT_DIR."""
+        folder = Path(self.output_dir) / name
+        plots: dict[str, Any] = {plot: str(folder / Path(getattr(self, plot)).name) for plot in PLOT_PATHS}
         return dataclasses.replace(
             self,
-            quick=True,
             output_dir=str(folder),
-            tensorboard_dir=self.tensorboard_dir and str(Path(self.tensorboard_dir, "quick")),
+            tensorboard_dir=self.tensorboard_dir and str(Path(self.tensorboard_dir, name)),
+            **plots,
+        )
+
+    def for_quick_look(self) -> Settings:
+        """The same for the embedded sample: a handful of epochs, results in a folder of their own."""
+        return dataclasses.replace(
+            self.in_folder("quick"),
+            quick=True,
             lrfind_start_lr=1e-6,
             lrfind_end_lr=10.0,
             lrfind_steps=200,
@@ -90,7 +101,7 @@ class Settings:
             batch_size=min(self.batch_size, 16),
             step_size=2,
             num_epochs=4,
-            **plots,
+            hold_out=min(self.hold_out, 200),
         )
 
     def make_folders(self) -> None:
@@ -122,6 +133,15 @@ class Settings:
         rule = f"must be less than the number of training images, {num_images}"
         _require(self, "batch_size", self.batch_size < num_images, rule)
 
+    def check_leaves(self, num_images: int) -> None:
+        """See that holding images out leaves some to train on.
+
+        Raises:
+            SettingError: If it does not.
+        """
+        rule = f"must be less than the number of training images, {num_images}"
+        _require(self, "hold_out", self.hold_out < num_images, rule)
+
     def _check(self) -> None:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr"):
             value = getattr(self, name)
@@ -129,6 +149,8 @@ class Settings:
         for name in ("batch_size", "step_size", "num_epochs"):
             value = getattr(self, name)
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
+        is_count = _is_whole(self.hold_out) and self.hold_out >= 0
+        _require(self, "hold_out", is_count, "must be 0, or how many training images to evaluate on instead")
         at_least_2 = _is_whole(self.lrfind_steps) and self.lrfind_steps >= 2
         _require(self, "lrfind_steps", at_least_2, "must be a whole number of at least 2")
         steps, least = self.lrfind_verify_steps, MIN_VERIFY_STEPS
@@ -158,7 +180,7 @@ class Settings:
 
 
 def _refuse_unknown_names(config: Any) -> None:
-    known = [field.name.upper() for field in dataclasses.fields(Settings) if field.name != "quick"]
+    known = [field.name.upper() for field in dataclasses.fields(Settings) if field.name not in NOT_IN_CONFIG]
     for name in dir(config):
         is_constant = name.isupper() and not name.startswith("_")
         if is_constant and name not in known and not isinstance(getattr(config, name), ModuleType):

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-import config
-from pyimagesearch_lr.pipeline import main
+from pyimagesearch_lr.pipeline import console  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main(config))
+    sys.exit(console(ROOT))

@@ -352,6 +352,12 @@ def test_resize_takes_images_with_a_channel_and_other_sizes():
     assert fashion_mnist.resize(flat[:0]).shape == (0, 32, 32, 1)
 
 
+def test_resize_averages_the_area_of_a_pixel_on_the_way_down():
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    blocks = images.reshape(3, 14, 2, 14, 2).mean(axis=(2, 4))
+    assert np.abs(fashion_mnist.resize(images, 14)[..., 0] - blocks).max() <= 0.5
+
+
 def test_resize_refuses_what_it_would_spoil():
     images = np.zeros((2, 28, 28), np.uint8)
     with pytest.raises(TypeError, match=r"must be uint8.*float32"):
@@ -478,6 +484,18 @@ def test_moves_of_square_images_are_distributed_as_those_of_keras():
     assert scipy.stats.ks_2samp(ours[0], theirs[0]).pvalue > 0.01
     assert scipy.stats.ks_2samp(ours[1], theirs[1]).pvalue > 0.01
     assert ours[2].mean() == pytest.approx(theirs[2].mean(), abs=0.04)
+
+
+def test_whole_pixels_move_without_blurring_as_far_as_the_others():
+    moved = fashion_mnist.augment(dots(4000), (3, 4), whole_pixels=True).numpy()
+    assert set(np.unique(moved)) == {0, 1}
+    down, right, flips = moves_seen(moved, column=10)
+    counts = {shift: int((down == shift).sum()) for shift in range(-2, 3)}
+    # Uniform over [-2, 2], rounded: an eighth each at the ends, a quarter each between.
+    expected = {-2: 500, -1: 1000, 0: 1000, 1: 1000, 2: 500}
+    assert scipy.stats.chisquare(list(counts.values()), list(expected.values())).pvalue > 0.01
+    assert (right.min(), right.max()) == (-4, 4)
+    assert flips.mean() == pytest.approx(0.5, abs=0.025)
 
 
 def test_augment_refuses_what_it_cannot_move():

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "fashion_mnist": set(),
     "_keras": set(),
     "settings": {"schedules", "probing"},
+    "recipes": {"cycles", "settings"},
     "suggest": {"smoothing"},
     "curve": {"files", "plots", "smoothing", "suggest"},
     "probing": {"suggest"},
@@ -57,6 +58,7 @@ NUMPY_ROOMS = (
 )
 TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline", "tensorboard_log"}
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
+    "recipes",
     "_state",
     "callbacks",
     "checkpoint",

@@ -168,6 +168,18 @@ def test_head_pools_drops_half_and_classifies(model):
     assert softmax.activation is keras.activations.softmax
 
 
+def test_dropout_may_be_another_share():
+    model = MiniGoogLeNet.build(width=32, height=32, depth=1, classes=10, dropout=0.2)
+    assert [layer.rate for layer in of_type(model, layers.Dropout)] == [0.2]
+
+
+def test_for_images_of_any_size_it_is_the_same_network_at_32_pixels(model, images):
+    free = MiniGoogLeNet.build(width=None, height=None, depth=1, classes=10)
+    free.set_weights(model.get_weights())
+    np.testing.assert_allclose(free(images), model(images), rtol=1e-4, atol=1e-6)
+    assert free(images[:, :7, :7]).shape == (4, 10)
+
+
 def test_outputs_are_probabilities(model, images):
     outputs = model.predict(images, verbose=0)
     assert outputs.shape == (4, 10)

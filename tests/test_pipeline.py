@@ -109,7 +109,7 @@ def first_images(num_train: int = NUM_TRAIN, num_test: int = NUM_TEST) -> fashio
     return (x_train[:num_train], y_train[:num_train]), (x_test[:num_test], y_test[:num_test])
 
 
-def tiny_network(width: int, height: int, depth: int, classes: int) -> keras.Model:
+def tiny_network(width: int, height: int, depth: int, classes: int, dropout: float) -> keras.Model:
     layers = [keras.layers.Flatten(), keras.layers.Dense(classes, activation="softmax", dtype="float32")]
     return keras.Sequential([keras.Input((height, width, depth)), *layers])
 
@@ -237,7 +237,8 @@ def test_training_says_what_it_does(trained):
     expected = [
         r"loading Fashion-MNIST data\.\.\.",
         r"compiling model in float32 \(set by DTYPE_POLICY\), fused batch normalisation, .*\.\.\.",
-        r"training for 4 epochs, triangular learning rate between 0\.0001 and 0\.01\.\.\.",
+        r"training for 4 epochs, triangular learning rate between 0\.0001 and 0\.01, "
+        r"up in 1 epochs and down in 1\.\.\.",
         r"evaluating network\.\.\.",
         r"test accuracy 0\.\d{4} after 0 min \d s; plots, report and model: output",
         r"all on one page: output/report\.html",
@@ -794,6 +795,17 @@ def console(monkeypatch, tmp_path):
 def test_installed_command_takes_the_config_of_the_current_folder(console, tmp_path):
     (tmp_path / "config.py").write_text("MIN_LR = 7\n")
     assert console() == 7
+
+
+def test_script_takes_the_config_beside_it_and_says_what_is_wrong_with_it(console, capsys, tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (tmp_path / "config.py").write_text("MIN_LR = 7\n")
+    (folder / "config.py").write_text("MIN_LR = = 8\n")
+    assert console(folder) == 2
+    assert capsys.readouterr().err.startswith(f"[ERROR] {folder / 'config.py'}, line 1: SyntaxError: ")
+    (folder / "config.py").write_text("MIN_LR = 8\n")
+    assert console(folder) == 8
 
 
 def test_installed_command_explains_itself_without_a_config(console, capsys, monkeypatch):

@@ -21,6 +21,7 @@ NAMES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "snea
 GOOD = {
     "CLASSES": NAMES,
     "DATA_DIR": None,
+    "HOLD_OUT": 0,
     "SEED": 42,
     "LRFIND_START_LR": 1e-10,
     "LRFIND_END_LR": 1e1,
@@ -116,6 +117,7 @@ MODES = "it must be one of ('triangular', 'triangular2', 'exp_range')."
 POLICIES = "it must be one of ('auto', 'float32', 'mixed_bfloat16', 'mixed_float16')."
 ENDINGS = "it must end in .png, .pdf, .svg or .jpg."
 TEN_NAMES = "it must be a list of the 10 class names."
+KEPT = "it must be 0, or how many training images to evaluate on instead."
 SEEDS = "it must be a whole number from 0 to 4294967295."
 
 BAD = [
@@ -129,6 +131,7 @@ BAD = [
     Bad("MIN_LR", 1e-2, "0.01", "it must be less than MAX_LR = 0.01; swap them, or lower it."),
     Bad("LRFIND_START_LR", 11, "11", "it must be less than LRFIND_END_LR = 10.0; swap them, or lower it."),
     Bad("LRFIND_START_LR", 10, "10", "it must be less than LRFIND_END_LR = 10.0; swap them, or lower it."),
+    *(Bad("HOLD_OUT", value, shown, KEPT) for value, shown in NOT_COUNTS if shown != "0"),
     Bad("CLR_METHOD", "Triangular", "'Triangular'", MODES),
     Bad("CLR_METHOD", None, "None", MODES),
     Bad("CLR_METHOD", ["triangular"], "['triangular']", MODES),
@@ -247,7 +250,8 @@ def test_config_of_the_project_names_every_setting_and_can_be_used():
     spec.loader.exec_module(module)
     settings = Settings.from_config(module)
     assert {name for name in vars(module) if name.isupper()} == set(GOOD)
-    assert asdict(settings).keys() == {name.lower() for name in GOOD} | {"quick"}
+    not_in_config = {"quick", "recipe", "bounds_from"}
+    assert asdict(settings).keys() == {name.lower() for name in GOOD} | not_in_config
 
 
 @pytest.mark.parametrize(
