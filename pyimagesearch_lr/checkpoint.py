@@ -105,8 +105,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
             np.savez(file, document=np.array(json.dumps(document)), **arrays)
 
     def _check_settings(self, saved: dict[str, Any]) -> None:
-        for name in sorted(saved.keys() | self.settings.keys()):
-            before, now = saved.get(name), self.settings.get(name)
+        for name in sorted(saved.keys() & self.settings.keys()):  # another version may know more, or fewer
+            before, now = saved[name], self.settings[name]
             if before != now:
                 raise ValueError(
                     f"the training in {self.path} was started with {name} = {before!r}, and it is {now!r} "

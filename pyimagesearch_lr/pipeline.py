@@ -123,8 +123,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--recipe",
         choices=recipes.NAMES,
         default=recipes.NAMES[0],
-        help="short: find the bounds, then train to the tutorial's accuracy in a fraction of its epochs "
-        "(default: %(default)s)",
+        help="short: find the bounds, then train to the tutorial's accuracy in a fraction of its epochs; "
+        "the rates and epochs of config.py are not used (default: %(default)s)",
     )
     parser.add_argument(
         "--quick", action="store_true", help="both phases in a minute or two, on the small embedded sample"
@@ -235,6 +235,8 @@ def _train(settings: Settings, recipe: Recipe, model: Any, data: _Data, resume: 
             first = max(epochs_done, stage_ends - epochs)
             if first >= stage_ends:
                 continue
+            if len(recipe.stages) > 1:
+                _info(f"epochs {first + 1} to {stage_ends}: images of {image_size} x {image_size} pixels")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MidCycleWarning)  # the console says it, in terms of config.py
                 model.fit(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,7 @@ def measured(name: str) -> dict:
     """One run in a process of its own: its results and the seconds from start to end."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        subprocess.run([sys.executable, __file__, "--run", name, folder], check=True)
+        subprocess.run([sys.executable, Path(__file__).resolve(), "--run", name, folder], check=True)
         seconds = time.perf_counter() - started
         (path,) = Path(folder).rglob("training.json")
         results = json.loads(path.read_text(encoding="utf-8"))
@@ -81,13 +82,14 @@ def run(name: str, folder: str) -> int:
     import config
     from pyimagesearch_lr import pipeline
 
+    if (ROOT / "data/fashion-mnist").is_dir():
+        os.environ.setdefault("FASHION_MNIST_DIR", str(ROOT / "data/fashion-mnist"))
+    os.chdir(folder)
     for each in variant:
         recipes.SHORT = dataclasses.replace(recipes.SHORT, **VARIANTS[each])
     values = {key: value for key, value in vars(config).items() if key.isupper()}
-    paths = {key: str(Path(folder, Path(values[key]).name)) for key in values if key.endswith("_PLOT_PATH")}
-    values |= {"OUTPUT_DIR": folder, "SEED": int(seed), **paths, **SETTINGS[kind]}
     argv = ["--recipe", "short"] if kind in ("short", "tune") else []
-    return pipeline.main(SimpleNamespace(**values), argv)
+    return pipeline.main(SimpleNamespace(**{**values, **SETTINGS[kind], "SEED": int(seed)}), argv)
 
 
 if __name__ == "__main__":

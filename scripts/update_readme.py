@@ -6,7 +6,7 @@ import re
 import sys
 from math import log10
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.schedules import ramp_rates
@@ -39,6 +39,10 @@ def filled(text: str) -> str:
     text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
     training_cost = json.loads((ROOT / "scripts/bench_training.json").read_text(encoding="utf-8"))
     text = _fill(text, "training_cost", "\n" + _training_cost(training_cost) + "\n")
+    runs = json.loads((ROOT / "scripts/bench_recipes.json").read_text(encoding="utf-8"))
+    text = _fill(text, "short_recipe", "\n" + _short_recipe(runs) + "\n")
+    minutes = median(run["seconds"] for run in _runs_of(runs, "short")) / 60
+    text = _fill(text, "short_minutes", f"{minutes:.0f} minutes")
     steps = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
     text = _fill(text, "lrfind_steps", "\n" + _lrfind_steps(steps) + "\n")
     score = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
@@ -134,6 +138,29 @@ def _training_cost(bench: dict) -> str:
         f"Keras {machine['keras']}, {machine['date']}.",
     ]
     return "\n".join(lines)
+
+
+def _short_recipe(runs: dict) -> str:
+    """Accuracy and time of the short recipe beside their targets."""
+    done = _runs_of(runs, "short")
+    accuracies, minutes = [run["test_accuracy"] for run in done], [run["seconds"] / 60 for run in done]
+    reached = mean(accuracies), max(minutes)
+    verdicts = ["met" if holds else "missed" for holds in (reached[0] >= 0.945, reached[1] <= 30)]
+    bounds = "; ".join(f"{run['settings']['min_lr']:g}, {run['settings']['max_lr']:g}" for run in done)
+    rows = [
+        ("mean test accuracy", f"{reached[0]:.4f}", "at least 0.945", verdicts[0]),
+        ("each seed's", ", ".join(f"{value:.4f}" for value in accuracies), "", ""),
+        ("longest run, finder included, minutes", f"{reached[1]:.1f}", "at most 30", verdicts[1]),
+        ("each seed's", ", ".join(f"{value:.1f}" for value in minutes), "", ""),
+        ("bounds that the finder gave", bounds, "", ""),
+    ]
+    stages = done[0]["training"].split(", triangular")[0]
+    lines = [f"| `--recipe short`, {len(done)} seeds: {stages} | | target | |", "|---|---|---|---|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _runs_of(runs: dict, kind: str) -> list[dict]:
+    return [run for name, run in sorted(runs.items()) if name.split(":")[0] == kind]
 
 
 def _lrfind_steps(bench: dict) -> str:

@@ -77,6 +77,13 @@ def test_other_settings_are_refused_by_name(tmp_path):
         checkpoint.restore(network)
 
 
+def test_a_setting_that_only_one_version_knows_stops_nothing(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    fit(*parts(path, settings={**SETTINGS, "GONE": 1}), epochs=1)
+    network, checkpoint, _ = parts(path, settings={**SETTINGS, "NEW": "auto"})
+    assert checkpoint.restore(network) == 1
+
+
 def test_another_model_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "checkpoint.npz"
     fit(*parts(path), epochs=1)

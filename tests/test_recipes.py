@@ -69,6 +69,8 @@ def test_short_recipe_finds_its_bounds_and_trains_between_them(short):
         "training for 5 epochs (2 of 20 x 20 pixels, then 3 of 28 x 28 pixels), triangular learning rate "
         f"between {low} and {high}, up in 2 epochs and down in 3..."
     ) in short.info
+    assert "epochs 1 to 2: images of 20 x 20 pixels" in short.info
+    assert "epochs 3 to 5: images of 28 x 28 pixels" in short.info
 
 
 def test_its_results_leave_those_of_the_tutorials_recipe_alone(short):
