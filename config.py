@@ -17,7 +17,7 @@ LRFIND_VERIFY_STEPS = 600  # steps for trying the rates around the answer; 0: ta
 # Phase 2: python train.py ----------------------------------------------------------------------------------
 MIN_LR = 1e-5  # lowest learning rate of a cycle
 MAX_LR = 1e-2  # highest learning rate of a cycle
-STEP_SIZE = 8  # epochs per half cycle
+STEP_SIZE = 8  # epochs per half cycle; 0.5 is half an epoch
 CLR_METHOD = "triangular"  # "triangular", "triangular2" or "exp_range"
 NUM_EPOCHS = 48  # a whole number of cycles (2 * STEP_SIZE epochs each) ends at MIN_LR
 

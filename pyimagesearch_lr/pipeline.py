@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyimagesearch_lr import recipes
-from pyimagesearch_lr.schedules import MidCycleWarning
+from pyimagesearch_lr.schedules import MidCycleWarning, epochs_that_end_a_cycle
 from pyimagesearch_lr.settings import SettingError, Settings
 
 if TYPE_CHECKING:
@@ -438,13 +438,12 @@ def _hasten_statistics(model: Any) -> None:
 
 
 def _say_where_training_ends(settings: Settings, recipe: Recipe) -> None:
-    cycle = round(recipe.epochs_up + recipe.epochs_down)
-    remainder = recipe.epochs % cycle
-    if remainder:
-        below, above = settings.num_epochs - remainder, settings.num_epochs - remainder + cycle
-        choices = f"{below} or {above}" if below else f"{above}"
+    cycle = recipe.epochs_up + recipe.epochs_down
+    better = epochs_that_end_a_cycle(recipe.epochs, 1, cycle)
+    if better is not None:
+        choices = " or ".join(str(number) for number in better)
         _info(
-            f"NUM_EPOCHS = {settings.num_epochs} is not a whole number of cycles of {cycle} epochs, so "
+            f"NUM_EPOCHS = {settings.num_epochs} is not a whole number of cycles of {cycle:g} epochs, so "
             f"training ends above MIN_LR, which costs accuracy. NUM_EPOCHS = {choices} would end at MIN_LR."
         )
 

@@ -26,8 +26,8 @@ class Recipe:
 
     Args:
         stages: Tuple of `Stage`, in their order; the learning rate goes on from one to the next.
-        epochs_up: Int, epochs in which the rate of a cycle rises.
-        epochs_down: Int, epochs in which it falls.
+        epochs_up: Number, epochs in which the rate of a cycle rises; 0.5 is half an epoch.
+        epochs_down: Number, epochs in which it falls.
         mode: String, that of `CyclicLR`.
         nesterov: Bool, whether SGD's momentum of 0.9 is Nesterov's.
         weight_decay: Float, the part of every kernel that a step takes off it, times the learning rate.
@@ -37,8 +37,8 @@ class Recipe:
     """
 
     stages: tuple[Stage, ...]
-    epochs_up: int
-    epochs_down: int
+    epochs_up: float
+    epochs_down: float
     mode: str = "triangular"
     nesterov: bool = False
     weight_decay: float = 0.0
@@ -57,8 +57,8 @@ class Recipe:
         stages = f" ({sizes})" if len(self.stages) > 1 else ""
         bounds = f"{self.mode} learning rate between {min_lr:g} and {max_lr:g}"
         return (
-            f"{self.epochs} epochs{stages}, {bounds}, up in {self.epochs_up} epochs and down in "
-            f"{self.epochs_down}"
+            f"{self.epochs} epochs{stages}, {bounds}, up in {self.epochs_up:g} epochs and down in "
+            f"{self.epochs_down:g}"
         )
 
     def rates(self, min_lr: float, max_lr: float, steps_per_epoch: int) -> CyclicLR:

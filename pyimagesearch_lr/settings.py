@@ -34,7 +34,7 @@ class Settings:
     min_lr: float
     max_lr: float
     batch_size: int
-    step_size: int
+    step_size: float
     clr_method: str
     num_epochs: int
     lrfind_plot_path: str
@@ -143,10 +143,10 @@ class Settings:
         _require(self, "hold_out", self.hold_out < num_images, rule)
 
     def _check(self) -> None:
-        for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr"):
+        for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr", "step_size"):
             value = getattr(self, name)
             _require(self, name, _is_number(value) and value > 0, "must be a finite number above 0")
-        for name in ("batch_size", "step_size", "num_epochs"):
+        for name in ("batch_size", "num_epochs"):
             value = getattr(self, name)
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
         is_count = _is_whole(self.hold_out) and self.hold_out >= 0

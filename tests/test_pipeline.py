@@ -377,28 +377,51 @@ def test_nothing_of_tensorboard_is_touched_when_it_is_not_asked_for(tmp_path, mo
 
 @dataclass(frozen=True)
 class Ending:
-    """A length of training, in half cycles of 8 epochs, and the lengths that would end at MIN_LR."""
+    """A length of training, that of its half cycles, and the lengths that would end at MIN_LR."""
 
     num_epochs: int
     choices: str
+    step_size: float = 8
+    cycle: str = "16"
 
 
-@pytest.mark.parametrize("ending", [Ending(47, "32 or 48"), Ending(40, "32 or 48"), Ending(5, "16")])
+ENDINGS = [
+    Ending(47, "32 or 48"),
+    Ending(40, "32 or 48"),
+    Ending(5, "16"),
+    Ending(4, "3 or 6", step_size=1.5, cycle="3"),
+    Ending(1, "3", step_size=0.75, cycle="1.5"),
+]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("argv", [[], ["--auto"]])
 def test_training_that_ends_in_mid_cycle_is_told_before_the_data_is_loaded(tmp_path, ending, argv):
     with missing_data():
-        stopped = run(tmp_path, *argv, STEP_SIZE=8, NUM_EPOCHS=ending.num_epochs)
+        stopped = run(tmp_path, *argv, STEP_SIZE=ending.step_size, NUM_EPOCHS=ending.num_epochs)
     assert stopped.info[0] == (
-        f"NUM_EPOCHS = {ending.num_epochs} is not a whole number of cycles of 16 epochs, so training ends "
-        f"above MIN_LR, which costs accuracy. NUM_EPOCHS = {ending.choices} would end at MIN_LR."
+        f"NUM_EPOCHS = {ending.num_epochs} is not a whole number of cycles of {ending.cycle} epochs, so "
+        "training ends above MIN_LR, which costs accuracy. "
+        f"NUM_EPOCHS = {ending.choices} would end at MIN_LR."
     )
 
 
-@pytest.mark.parametrize(("argv", "num_epochs"), [([], 48), ([], 16), (["--lr-find", "1"], 47)])
-def test_whole_cycles_and_finding_need_no_warning(tmp_path, argv, num_epochs):
+@pytest.mark.parametrize(
+    ("argv", "num_epochs", "step_size"),
+    [([], 48, 8), ([], 16, 8), ([], 1, 0.5), ([], 3, 0.75), (["--lr-find", "1"], 47, 8)],
+)
+def test_whole_cycles_and_finding_need_no_warning(tmp_path, argv, num_epochs, step_size):
     with missing_data():
-        stopped = run(tmp_path, *argv, STEP_SIZE=8, NUM_EPOCHS=num_epochs)
+        stopped = run(tmp_path, *argv, STEP_SIZE=step_size, NUM_EPOCHS=num_epochs)
     assert stopped.info == ["loading Fashion-MNIST data..."]
+
+
+def test_half_a_cycle_may_be_half_an_epoch(tmp_path):
+    # 4 steps an epoch: up from step 0 to step 2, down to step 4; the epoch's last step is step 3.
+    trained = run(tmp_path, NUM_EPOCHS=1, STEP_SIZE=0.5, MIN_LR=1e-4, MAX_LR=1e-2)
+    assert (trained.code, trained.err) == (0, "")
+    assert trained.json()["history"]["learning_rate"] == pytest.approx([1e-4 + 9.9e-3 / 2])
+    assert any("up in 0.5 epochs and down in 0.5" in line for line in trained.info)
 
 
 # Both in one go --------------------------------------------------------------------------------------------

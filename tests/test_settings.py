@@ -53,7 +53,7 @@ REQUIRED = [
     "CLR_PLOT_PATH",
 ]
 RATES = ["MIN_LR", "MAX_LR", "LRFIND_START_LR", "LRFIND_END_LR"]
-COUNTS = ["BATCH_SIZE", "STEP_SIZE", "NUM_EPOCHS"]
+COUNTS = ["BATCH_SIZE", "NUM_EPOCHS"]
 PLOTS = ["LRFIND_PLOT_PATH", "TRAINING_PLOT_PATH", "CLR_PLOT_PATH"]
 
 ABOVE_0 = "it must be a finite number above 0."
@@ -121,7 +121,7 @@ KEPT = "it must be 0, or how many training images to evaluate on instead."
 SEEDS = "it must be a whole number from 0 to 4294967295."
 
 BAD = [
-    *(Bad(name, value, shown, ABOVE_0) for name in RATES for value, shown in NOT_RATES),
+    *(Bad(name, value, shown, ABOVE_0) for name in (*RATES, "STEP_SIZE") for value, shown in NOT_RATES),
     *(Bad(name, value, shown, WHOLE) for name in COUNTS for value, shown in NOT_COUNTS),
     *(Bad(name, *bad, "it must be a path.") for name in ("OUTPUT_DIR", *PLOTS) for bad in NOT_PATHS),
     *(Bad(name, "plot", "'plot'", ENDINGS) for name in PLOTS),
@@ -261,6 +261,7 @@ def test_config_of_the_project_names_every_setting_and_can_be_used():
         ("MIN_LR", np.float32(0.0078125), 0.0078125),
         ("MAX_LR", 1, 1),
         ("MAX_LR", np.int64(1), 1),
+        ("STEP_SIZE", np.float64(0.5), 0.5),
         ("BATCH_SIZE", np.int32(32), 32),
         ("SEED", np.uint8(7), 7),
         ("CLR_METHOD", np.str_("exp_range"), "exp_range"),
