@@ -333,7 +333,7 @@ def _report(
     report.save_history(folder / "history.csv", history)
     report.save_json(folder / "training.json", {**run, **results})
     report.save_model(folder / "model.keras", model)
-    title = f"MiniGoogLeNet on Fashion-MNIST, {recipe.epochs} epochs"
+    title = f"MiniGoogLeNet on Fashion-MNIST, {recipes.epochs_in_words(recipe.epochs)}"
     report.save_figure(settings.training_plot_path, plots.training_history(history, title=title))
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(lrs, base_lr=settings.min_lr, max_lr=settings.max_lr, title=title)
@@ -442,8 +442,9 @@ def _say_where_training_ends(settings: Settings, recipe: Recipe) -> None:
     better = epochs_that_end_a_cycle(recipe.epochs, 1, cycle)
     if better is not None:
         choices = " or ".join(str(number) for number in better)
+        length = recipes.epochs_in_words(cycle)
         _info(
-            f"NUM_EPOCHS = {settings.num_epochs} is not a whole number of cycles of {cycle:g} epochs, so "
+            f"NUM_EPOCHS = {settings.num_epochs} is not a whole number of cycles of {length}, so "
             f"training ends above MIN_LR, which costs accuracy. NUM_EPOCHS = {choices} would end at MIN_LR."
         )
 

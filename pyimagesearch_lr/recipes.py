@@ -56,10 +56,8 @@ class Recipe:
         sizes = ", then ".join(f"{epochs} of {size} x {size} pixels" for size, epochs in self.stages)
         stages = f" ({sizes})" if len(self.stages) > 1 else ""
         bounds = f"{self.mode} learning rate between {min_lr:g} and {max_lr:g}"
-        return (
-            f"{self.epochs} epochs{stages}, {bounds}, up in {self.epochs_up:g} epochs and down in "
-            f"{self.epochs_down:g}"
-        )
+        ways = f"up in {epochs_in_words(self.epochs_up)} and down in {self.epochs_down:g}"
+        return f"{epochs_in_words(self.epochs)}{stages}, {bounds}, {ways}"
 
     def rates(self, min_lr: float, max_lr: float, steps_per_epoch: int) -> CyclicLR:
         """The callback that cycles the learning rate through all stages."""
@@ -91,6 +89,11 @@ SHORT = Recipe(
     dropout=0.2,
     whole_pixels=True,
 )
+
+
+def epochs_in_words(number: float) -> str:
+    """The number with its unit: "0.5 epochs", "1 epoch", "8 epochs"."""
+    return f"{number:g} epoch{'' if number == 1 else 's'}"
 
 
 def chosen(name: str, settings: Settings) -> Settings:

@@ -238,7 +238,7 @@ def test_training_says_what_it_does(trained):
         r"loading Fashion-MNIST data\.\.\.",
         r"compiling model in float32 \(set by DTYPE_POLICY\), fused batch normalisation, .*\.\.\.",
         r"training for 4 epochs, triangular learning rate between 0\.0001 and 0\.01, "
-        r"up in 1 epochs and down in 1\.\.\.",
+        r"up in 1 epoch and down in 1\.\.\.",
         r"evaluating network\.\.\.",
         r"test accuracy 0\.\d{4} after \d+ min \d+ s; plots, report and model: output",
         r"all on one page: output/report\.html",
