@@ -23,7 +23,7 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import OrderedEnqueuer
 from tensorflow.python.eager import context as tf_context
 
-MAX_LOGS = 16
+MAX_LOGS = 64
 BATCHES_AHEAD = 16
 ATTRIBUTES_OF_FIT = ("history", "stop_training", "_eval_epoch_iterator", "test_function")
 OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
@@ -118,6 +118,23 @@ def check_sole_driver(callback: keras.callbacks.Callback) -> None:
                 f"`{type(callback).__name__}` and `{type(other).__name__}` both drive the learning rate of "
                 "this `fit`. Give it one of them."
             )
+
+
+def check_can_drive(callback: keras.callbacks.Callback) -> None:
+    """Raise unless this callback alone can set the learning rate of its `fit`: one rate, that is a number."""
+    check_sole_driver(callback)
+    owner, optimizer = type(callback).__name__, callback.model.optimizer
+    if has_several_rates(optimizer):
+        raise RuntimeError(
+            f"`{owner}` sets one learning rate, and this optimizer is made of several that have their own. "
+            "Give each of them a `CyclicalLearningRate` or a `OneCycleLearningRate`."
+        )
+    source = rate_source(optimizer)
+    if source is not None:
+        raise RuntimeError(
+            f"`{owner}` and the optimizer's `{source}` both drive the learning rate: this optimizer was made "
+            "with a schedule. Give the optimizer a float `learning_rate`."
+        )
 
 
 def call_first(callback: keras.callbacks.Callback) -> None:
@@ -299,7 +316,12 @@ class StepRecorder:
 
     def _write(self, logs: dict[str, Any]) -> None:
         scalars = {name: value for name, value in logs.items() if len(ops.shape(value)) == 0}
-        self._names = list(scalars)[:MAX_LOGS]
+        if len(scalars) > MAX_LOGS:
+            raise ValueError(
+                f"a sweep records up to {MAX_LOGS} logs of a step, and this train step returned "
+                f"{len(scalars)}: {sorted(scalars)}. Compile the model with fewer metrics for the sweep."
+            )
+        self._names = list(scalars)
         row = ops.stack([ops.cast(scalars[name], "float32") for name in self._names])
         row = ops.pad(row, [(0, MAX_LOGS - len(self._names))])
         here = ops.equal(ops.arange(self.capacity), self._step % self.capacity)

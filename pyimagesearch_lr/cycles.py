@@ -52,7 +52,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.close()
-        self._check_alone()
+        _keras.check_can_drive(self)
         _keras.call_first(self)
         self._origin = None
         if self.momentum is not None:
@@ -101,20 +101,6 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         """Put what the last step used in the logs, under Keras's own name for the rate."""
         for name, value in self._used.items():
             logs["learning_rate" if name == "lr" else name] = value
-
-    def _check_alone(self) -> None:
-        _keras.check_sole_driver(self)
-        if _keras.has_several_rates(self.model.optimizer):
-            raise RuntimeError(
-                f"`{type(self).__name__}` sets one learning rate, and this optimizer is made of several that "
-                "have their own. Give each of them a `CyclicalLearningRate` or a `OneCycleLearningRate`."
-            )
-        source = _keras.rate_source(self.model.optimizer)
-        if source is not None:
-            raise RuntimeError(
-                f"`{type(self).__name__}` and the optimizer's `{source}` both drive the learning rate: this "
-                "optimizer was made with a schedule. Give the optimizer a float `learning_rate`."
-            )
 
     def _take_momentum(self) -> None:
         if self._cycled_momentum is None or not self._cycled_momentum.serves(self.model):

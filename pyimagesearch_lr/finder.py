@@ -131,11 +131,11 @@ class LearningRateFinder:
         as a shallow copy, so that its position and order stay. Two things cannot be put back: the orders that
         a `tf.data` pipeline with `shuffle` draws, and the batches taken from a Python generator. A generator
         cannot start again either: if it runs out, the test ends early with the stop reason "exhausted".
-        Warnings say so.
+        Warnings say both of a generator.
 
         Args:
             train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays),
-                an array `x` for a model that needs no targets, a `tf.data.Dataset`, a
+                an array `x`, or a dict of them, for a model that needs no targets, a `tf.data.Dataset`, a
                 `keras.utils.PyDataset`, an iterator of `ImageDataGenerator.flow`, a PyTorch `DataLoader` or
                 a generator of batches.
             start_lr: Float, the first rate.
@@ -150,7 +150,7 @@ class LearningRateFinder:
             validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as
                 in Smith's test, with the training loss beside it as the metric "train_loss".
             class_weight: Dict of class index to weight, as in `fit`.
-            sample_weight: Array of weights for arrays, as in `fit`.
+            sample_weight: Array of weights for `(x, y)`, as in `fit`.
             callbacks: List of further Keras callbacks for the time of the test.
             repeats: Int, how many sweeps to make from the same state, on the batches that come next; the
                 curve is their mean, and its suggestion says how far their answers lie apart.
@@ -158,7 +158,7 @@ class LearningRateFinder:
                 short cycle each, from the same state, and the lowest of those that end with the best loss
                 becomes the curve's suggestion. A curve that refuses is tried around its lowest loss, unless
                 it is flat. See `LRCurve.probes`.
-            verify_steps: Int, how many steps these trainings may take together.
+            verify_steps: Int, how many steps these trainings may take together, at least 120.
             snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
                 twice; None keeps the copy in memory.
 
@@ -168,7 +168,8 @@ class LearningRateFinder:
         Raises:
             RuntimeError: If the model is not compiled.
             ValueError: If the arguments do not make a sweep, the data is empty, its number of batches is
-                unknown and `steps_per_epoch` is not given, or `verify` is asked for on a generator.
+                unknown and `steps_per_epoch` is not given, `sample_weight` is given beside data that have
+                their own, or `verify` is asked for on a generator.
         """
         _check_model(self.model)
         if verify:
@@ -179,6 +180,8 @@ class LearningRateFinder:
                 "arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, or leave `verify` out."
             )
         train_data = _as_tuple_if_arrays(train_data)
+        if sample_weight is not None:
+            _check_takes_weights(train_data)
         num_batches = _num_batches(train_data, batch_size)
         steps_per_epoch = _steps_per_epoch(steps_per_epoch, num_batches, type(train_data).__name__)
         epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
@@ -296,16 +299,22 @@ class PeriodicLRFinder(keras.callbacks.Callback):
     Source: Surmenok, 2017, Estimating an Optimal Learning Rate For a Deep Neural Network.
 
     Args:
-        train_data: As in `LearningRateFinder.find`, but not a generator.
+        train_data: As in `LearningRateFinder.find`.
         every: Int, how many epochs lie between two tests.
         apply: String, the name of a suggestion method (see `LRCurve.suggest`) whose `max_lr` the optimizer
-            gets after each test; None only records. A curve that supports no suggestion changes nothing.
+            gets after each test; "verified" needs `verify=True`. None only records. A curve that supports no
+            suggestion changes nothing.
         stop_factor: Float, as in `LearningRateFinder`.
         beta: Float, as in `LearningRateFinder`.
         **find: The other arguments of `LearningRateFinder.find`; `start_lr` and `end_lr` are needed.
 
     Attributes:
         curves: Dict of epoch, counted from 1, to `LRCurve`.
+
+    Raises:
+        ValueError: If `every` or `apply` is none of these.
+        RuntimeError: At the start of `fit`, if `apply` is given and the optimizer's rate is a schedule, or
+            another callback drives it too.
 
     Example:
 
@@ -335,9 +344,15 @@ class PeriodicLRFinder(keras.callbacks.Callback):
             raise ValueError(
                 f"`PeriodicLRFinder`: `every` must be a whole number of at least 1. Received: {every}."
             )
-        if apply is not None and apply not in METHODS:
+        choices = ("verified", *METHODS)
+        if apply is not None and apply not in choices:
             raise ValueError(
-                f"`PeriodicLRFinder`: `apply` must be None or one of {tuple(METHODS)}. Received: {apply!r}."
+                f"`PeriodicLRFinder`: `apply` must be None or one of {choices}. Received: {apply!r}."
+            )
+        if apply == "verified" and not find.get("verify"):
+            raise ValueError(
+                '`PeriodicLRFinder`: `apply="verified"` takes what short trainings found best. Pass '
+                "`verify=True` as well."
             )
         self.train_data = train_data
         self.every = every
@@ -353,7 +368,7 @@ class PeriodicLRFinder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self.apply is not None:
-            _keras.check_sole_driver(self)
+            _keras.check_can_drive(self)
         self._finder = LearningRateFinder(self.model, **self._rules)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -490,7 +505,17 @@ def _as_tuple_if_arrays(train_data: Any) -> Any:
     """`[x, y]` as `(x, y)`, and inputs without targets as `(x, None)`; other data as they are."""
     if isinstance(train_data, list):
         return tuple(train_data)
-    return (train_data, None) if hasattr(train_data, "shape") else train_data
+    without_targets = isinstance(train_data, dict) or hasattr(train_data, "shape")
+    return (train_data, None) if without_targets else train_data
+
+
+def _check_takes_weights(train_data: Any) -> None:
+    if not (isinstance(train_data, tuple) and len(train_data) == 2):
+        kind = "(x, y, sample_weight)" if isinstance(train_data, tuple) else type(train_data).__name__
+        raise ValueError(
+            "`sample_weight` goes with `(x, y)`; other data carry their weights themselves. "
+            f"Received: `train_data` of type {kind}. Leave `sample_weight` out."
+        )
 
 
 def _source(train_data: Any, batch_size: int, sample_weight: Any) -> Any:

@@ -157,6 +157,41 @@ class TestData:
             )
             assert curve.raw_losses[0] == pytest.approx(oracle, rel=1e-5)
 
+    def test_sample_weights_beside_data_that_have_their_own_are_refused(self):
+        x, y = data(40)
+        weights = np.ones(40, "float32")
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+        for source, kind in (((x, y, weights), r"\(x, y, sample_weight\)"), (dataset, "BatchDataset")):
+            with pytest.raises(ValueError, match=rf"`sample_weight` goes with `\(x, y\)`.*{kind}"):
+                LearningRateFinder(model()).find(source, **SWEEP, epochs=2, sample_weight=weights)
+
+    def test_inputs_as_a_dict_without_targets(self):
+        x, _ = data(40)
+        a, b = keras.Input((FEATURES,), name="a"), keras.Input((FEATURES,), name="b")
+        network = keras.Model({"a": a, "b": b}, keras.layers.Dense(1)(a - b))
+        network.compile("sgd", loss=None)
+        network.compute_loss = lambda x, y, y_pred, *_, **__: keras.ops.mean(y_pred**2)
+        expected = float(np.mean(network.predict({"a": x, "b": -x}, verbose=0) ** 2))
+        curve = LearningRateFinder(network).find({"a": x, "b": -x}, **SWEEP, epochs=12, batch_size=40)
+        assert curve.raw_losses[0] == pytest.approx(expected, rel=1e-5)
+        assert len(curve) == 12
+
+    def test_many_metrics_are_all_recorded_and_too_many_refused(self):
+        x, y = data(40)
+        for count in (40, 80):
+            network = model(dropout=0)
+            names = [f"m{index}" for index in range(count)]
+            network.compile("sgd", "mse", metrics=[keras.metrics.MeanSquaredError(name) for name in names])
+            finder = LearningRateFinder(network)
+            if count == 40:
+                curve = finder.find((x, y), **SWEEP, epochs=2, batch_size=40)
+                assert set(curve.metrics) == set(names)
+                error = np.mean((network.predict(x, verbose=0) - y) ** 2)
+                np.testing.assert_allclose(curve.metrics["m39"][0], error, rtol=1e-5)
+            else:
+                with pytest.raises(ValueError, match=r"records up to 64 logs .* returned 81"):
+                    finder.find((x, y), **SWEEP, epochs=2, batch_size=40)
+
     def test_class_weight(self):
         x, y = data(40)
         labels = y.argmax(axis=1)
@@ -716,6 +751,28 @@ class TestPeriodicLRFinder:
             with refused if apply else nullcontext():
                 model().fit(x, y, batch_size=4, epochs=1, callbacks=[periodic, cyclic], verbose=0)
 
+    def test_applying_what_was_verified(self):
+        x, y = data(70)
+        network = model(keras.optimizers.SGD(1e-9))
+        sweep = {**PERIODIC, "epochs": 40, "verify": True, "verify_steps": 120}
+        periodic = PeriodicLRFinder((x, y), every=1, apply="verified", **sweep)
+        network.fit(x, y, callbacks=[periodic], verbose=0)
+        (curve,) = periodic.curves.values()
+        best = min(curve.probes, key=lambda probe: (-probe.steps, probe.loss))
+        assert curve.suggest("verified").max_lr <= best.max_lr
+        applied = float(network.optimizer.learning_rate)
+        assert applied == pytest.approx(curve.suggest("verified").max_lr, rel=1e-6)
+
+    def test_applying_to_a_schedule_is_refused_and_recording_is_not(self):
+        x, y = data(16)
+        schedule = keras.optimizers.schedules.ExponentialDecay(1e-2, 100, 0.9)
+        for apply in ("bounds", None):
+            periodic = PeriodicLRFinder((x, y), every=1, apply=apply, **PERIODIC)
+            refused = pytest.raises(RuntimeError, match="`ExponentialDecay` both drive")
+            with refused if apply else nullcontext():
+                network = model(keras.optimizers.SGD(schedule))
+                network.fit(x, y, batch_size=4, callbacks=[periodic], verbose=0)
+
     def test_a_curve_without_a_suggestion_changes_nothing(self):
         x, y = data(70)
         network = model(keras.optimizers.SGD(0.125))
@@ -730,6 +787,7 @@ class TestPeriodicLRFinder:
         [
             ({"every": 0}, "`every` must be a whole"),
             ({"every": 1, "apply": "best"}, "`apply` must be None or one"),
+            ({"every": 1, "apply": "verified"}, "Pass `verify=True`"),
         ],
     )
     def test_bad_arguments(self, arguments, message):
