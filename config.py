@@ -19,6 +19,7 @@ MIN_LR = 1e-5  # lowest learning rate of a cycle
 MAX_LR = 1e-2  # highest learning rate of a cycle
 STEP_SIZE = 8  # epochs per half cycle; 0.5 is half an epoch
 CLR_METHOD = "triangular"  # "triangular", "triangular2" or "exp_range"
+CLR_GAMMA = 0.99994  # "exp_range" only: the factor by which every step shrinks the cycle
 NUM_EPOCHS = 48  # a whole number of cycles (2 * STEP_SIZE epochs each) ends at MIN_LR
 
 # Both phases -----------------------------------------------------------------------------------------------

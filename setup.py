@@ -27,11 +27,13 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Typing :: Typed",
     ],
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["pyimagesearch_lr", "pyimagesearch_lr.*"]),
     package_data={"pyimagesearch_lr": ["fashion_mnist_sample.npz", "py.typed"]},
     install_requires=[
-        "tensorflow>=2.18",  # brings Keras 3
+        # Not older than what is tested: the finder depends on what Keras keeps to itself (`_keras.py`).
+        "tensorflow>=2.21",
+        "keras>=3.15",
         "numpy",
         "matplotlib",
         "scikit-learn",

@@ -257,8 +257,8 @@ class StepRecorder:
             self._rates = tf.Variable(
                 [0.0], shape=(None,), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
             )
-            self._step = keras.Variable(
-                0, dtype="int32", trainable=False, aggregation="only_first_replica", name="sweep_step"
+            self._step = keras.Variable(  # int64: TensorFlow keeps int32 variables off a GPU, and XLA fails
+                0, dtype="int64", trainable=False, aggregation="only_first_replica", name="sweep_step"
             )
             self._logs = keras.Variable(
                 np.zeros((self.capacity, MAX_LOGS), "float32"),
@@ -324,7 +324,7 @@ class StepRecorder:
         self._names = list(scalars)
         row = ops.stack([ops.cast(scalars[name], "float32") for name in self._names])
         row = ops.pad(row, [(0, MAX_LOGS - len(self._names))])
-        here = ops.equal(ops.arange(self.capacity), self._step % self.capacity)
+        here = ops.equal(ops.arange(self.capacity, dtype="int64"), self._step % self.capacity)
         self._logs.assign(ops.where(here[:, None], row[None, :], self._logs))
         self._step.assign_add(1)
 
@@ -338,7 +338,8 @@ class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         rates = tf.convert_to_tensor(self._rates)
-        return rates[tf.minimum(tf.convert_to_tensor(self._step), tf.size(rates) - 1)]
+        last = tf.size(rates, out_type=tf.int64) - 1
+        return rates[tf.minimum(tf.convert_to_tensor(self._step), last)]
 
 
 def _what_is_traced(model: keras.Model) -> tuple:

@@ -36,6 +36,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
     Attributes:
         logs: Dict of lists, the history of the finished epochs, with the seconds each took.
+        epochs_saved: Int, how many epochs the saved file holds.
 
     Example:
 
@@ -63,6 +64,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.settings = json.loads(json.dumps(settings))
         self.step_history = {} if history is None else history
         self.logs: dict[str, list[float]] = {}
+        self.epochs_saved = 0
 
     def restore(self, model: keras.Model) -> int:
         """Put the saved state into `model`; return how many epochs are done, 0 where nothing is saved.
@@ -84,7 +86,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
             for name in document["step_history"]:
                 self.step_history[name] = saved[f"step/{name}"].tolist()
         self.logs = document["logs"]
-        return len(next(iter(self.logs.values())))
+        self.epochs_saved = len(self.logs["seconds"])
+        return self.epochs_saved
 
     def discard(self) -> None:
         """Remove what is saved: the training is finished, or starts anew."""
@@ -103,6 +106,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         document = {"settings": self.settings, "logs": self.logs, "step_history": list(self.step_history)}
         with written_whole(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, document=np.array(json.dumps(document)), **arrays)
+        self.epochs_saved = len(self.logs["seconds"])
 
     def _check_settings(self, saved: dict[str, Any]) -> None:
         for name in sorted(saved.keys() & self.settings.keys()):  # another version may know more, or fewer

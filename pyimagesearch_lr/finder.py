@@ -230,7 +230,7 @@ class LearningRateFinder:
         callback = LRProbe(base_lr, max_lr, steps, **settings)
         fit(callback)
         losses = [] if callback.curve is None else callback.curve.raw_losses.tolist()
-        if len(losses) < steps:
+        if len(losses) < steps or not math.isfinite(losses[-1]):
             return Probe(base_lr, max_lr, len(losses), math.inf)
         last = losses[-max(2, round(steps * END_OF_PROBE)) :]
         error = float(np.std(last, ddof=1) / np.sqrt(len(last)))

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+KERNEL_DTYPES = ("float16", "bfloat16", "float32")
+
 
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
@@ -15,7 +17,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Keras 3 composes batch normalisation of many elementwise operations; on a CPU each of them is a pass over
     memory. For images of shape `(batch, height, width, channels)` this layer computes the same in one kernel
     forward and one backward. Outputs, gradients and moving statistics equal the parent's up to rounding. Any
-    other input (another rank or axis, a mask, `synchronized=True`) is left to the parent.
+    other input (another rank or axis, a mask, `synchronized=True`, float64, variables that are not float32)
+    is left to the parent.
 
     Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
 
@@ -53,7 +56,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def _is_fusable(self, inputs: Any, mask: Any) -> bool:
         last_axis = len(inputs.shape) == 4 and self.axis in (-1, 3)
-        return last_axis and mask is None and not self.synchronized
+        is_served = keras.backend.standardize_dtype(inputs.dtype) in KERNEL_DTYPES
+        is_served = is_served and self.variable_dtype == "float32"
+        return last_axis and is_served and mask is None and not self.synchronized
 
     def _update_moving_statistics(self, inputs: Any, mean: Any, variance: Any) -> None:
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)

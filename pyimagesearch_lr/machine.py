@@ -29,7 +29,9 @@ def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -
     if _has_gpu():
         return "mixed_float16", "there is a GPU"
     path = Path(cpu_info)
-    flags = path.read_text(encoding="utf-8").split() if path.exists() else []
+    if not path.exists():
+        return "float32", "this system does not list what its processor has"
+    flags = path.read_text(encoding="utf-8").split()
     for flag in BFLOAT16_FLAGS:
         if flag in flags:
             return "mixed_bfloat16", f"the processor has {flag}"

@@ -31,6 +31,7 @@ KEPT_ON_RESUME = (
     "max_lr",
     "step_size",
     "clr_method",
+    "clr_gamma",
     "batch_size",
     "seed",
     "hold_out",
@@ -57,11 +58,11 @@ def main(config: Any, argv: list[str] | None = None) -> int:
     args = _parse(argv)
     try:
         settings = Settings.from_config(config)
-        settings = settings.for_quick_look() if args.quick else settings
-        settings = recipes.chosen(args.recipe, settings)
         if args.verify is not None:
             steps = settings.lrfind_verify_steps or Settings.lrfind_verify_steps
             settings = dataclasses.replace(settings, lrfind_verify_steps=steps if args.verify else 0)
+        settings = settings.for_quick_look() if args.quick else settings
+        settings = recipes.chosen(args.recipe, settings)
         settings.make_folders()
         return _run(settings, find=args.find, train=args.train, resume=args.resume)
     except (SettingError, UnusableData) as error:
@@ -122,7 +123,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--recipe",
         choices=recipes.NAMES,
-        default=recipes.NAMES[0],
+        default=recipes.TUTORIAL,
         help="short: find the bounds, then train to the tutorial's accuracy in a fraction of its epochs; "
         "the rates and epochs of config.py are not used (default: %(default)s)",
     )
@@ -139,8 +140,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "(default: LRFIND_VERIFY_STEPS of config.py)",
     )
     args = parser.parse_args(argv)
-    if args.resume and (args.auto or args.lr_find > 0):
-        parser.error("--resume goes on with a training: it cannot be combined with --auto or --lr-find")
+    if args.resume and args.lr_find > 0:
+        parser.error("--resume goes on with a training: it cannot be combined with --lr-find")
     args.train = args.auto or args.lr_find <= 0
     args.find = args.auto or args.lr_find > 0 or args.quick or args.recipe == "short"
     return args
@@ -226,6 +227,11 @@ def _train(settings: Settings, recipe: Recipe, model: Any, data: _Data, resume: 
     steps_per_epoch = len(data.train_images) // settings.batch_size
     clr = recipe.rates(settings.min_lr, settings.max_lr, steps_per_epoch)
     checkpoint, epochs_done = _checkpoint(settings, model, clr, resume)
+    if epochs_done > recipe.epochs:
+        raise SettingError(
+            f"--resume: {epochs_done} epochs are done, and NUM_EPOCHS = {recipe.epochs} in config.py: set it "
+            f"to {epochs_done} or more, or start anew without resuming."
+        )
     _info(f"training for {recipe.describe(settings.min_lr, settings.max_lr)}...")
     callbacks = [clr, checkpoint, *_logs(settings)]
     stage_ends = 0
@@ -252,8 +258,8 @@ def _train(settings: Settings, recipe: Recipe, model: Any, data: _Data, resume: 
                     shuffle=False,
                 )
     except KeyboardInterrupt:
-        if checkpoint.path.exists():
-            _info(f"stopped; --resume goes on after epoch {len(checkpoint.logs['loss'])}")
+        if checkpoint.epochs_saved:
+            _info(f"stopped; --resume goes on after epoch {checkpoint.epochs_saved}")
         raise
     _report(settings, recipe, model, data, checkpoint.logs, clr.history["lr"])
     checkpoint.discard()
@@ -333,14 +339,15 @@ def _report(
     report.save_history(folder / "history.csv", history)
     report.save_json(folder / "training.json", {**run, **results})
     report.save_model(folder / "model.keras", model)
+    evaluated_on = data.evaluated_on.replace("_", "-")
     title = f"MiniGoogLeNet on Fashion-MNIST, {recipes.epochs_in_words(recipe.epochs)}"
-    report.save_figure(settings.training_plot_path, plots.training_history(history, title=title))
+    figure = plots.training_history(history, evaluated_on=evaluated_on, title=title)
+    report.save_figure(settings.training_plot_path, figure)
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(lrs, base_lr=settings.min_lr, max_lr=settings.max_lr, title=title)
     report.save_figure(settings.clr_plot_path, axes.figure)
     page = report_page.write(folder)
     took = report.duration(run["seconds"])
-    evaluated_on = data.evaluated_on.replace("_", "-")
     _info(f"{evaluated_on} accuracy {accuracy:.4f} after {took}; plots, report and model: {folder}")
     _info(f"all on one page: {page}")
 
@@ -398,7 +405,7 @@ def _load_data(settings: Settings) -> _Data:
         else:
             _info("loading Fashion-MNIST data...")
             (train_x, train_y), (test_x, test_y) = fashion_mnist.load_data(settings.data_dir)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise UnusableData(str(error)) from error
     data = _Data(train_x, train_y, test_x, test_y)
     if not settings.hold_out:
@@ -483,7 +490,13 @@ def _info(message: str) -> None:
 
 
 def _import_quietly() -> None:
-    """Import TensorFlow without the notices its C++ libraries write to standard error on the way."""
+    """Import TensorFlow without the notices its C++ libraries write to standard error on the way.
+
+    Figures go to files only, whatever window or notebook `MPLBACKEND` asks for.
+    """
+    import matplotlib
+
+    matplotlib.use("agg")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _muted_stderr():
         import tensorflow as tf

@@ -84,15 +84,20 @@ def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title
     return ax
 
 
-def training_history(history: dict[str, list[float]], *, title: str = "") -> Any:
-    """Loss above and accuracy below against the epoch, training and validation. Returns the Figure."""
+def training_history(history: dict[str, list[float]], *, evaluated_on: str = "test", title: str = "") -> Any:
+    """Loss above and accuracy below against the epoch, of training and of the images evaluated on.
+
+    Returns the Figure.
+    """
     import matplotlib.pyplot as plt
 
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
     for ax, name in ((top, "loss"), (bottom, "accuracy")):
         epochs = np.arange(1, len(history[name]) + 1)
         ax.plot(epochs, history[name], label="training", marker=".", **SMOOTHED)
-        ax.plot(epochs, history[f"val_{name}"], label="test", marker=".", color="#d1632a", linewidth=2.0)
+        ax.plot(
+            epochs, history[f"val_{name}"], label=evaluated_on, marker=".", color="#d1632a", linewidth=2.0
+        )
         ax.legend()
     _label(top, "", "loss", title)
     _label(bottom, "epoch", "accuracy", "")

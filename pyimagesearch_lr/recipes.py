@@ -17,9 +17,6 @@ class Stage(NamedTuple):
     epochs: int
 
 
-NAMES = ("tutorial", "short")
-
-
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """Stages, cycle, optimizer and loss of a training.
@@ -29,6 +26,7 @@ class Recipe:
         epochs_up: Number, epochs in which the rate of a cycle rises; 0.5 is half an epoch.
         epochs_down: Number, epochs in which it falls.
         mode: String, that of `CyclicLR`.
+        gamma: Float, that of `CyclicLR` for "exp_range".
         nesterov: Bool, whether SGD's momentum of 0.9 is Nesterov's.
         weight_decay: Float, the part of every kernel that a step takes off it, times the learning rate.
         label_smoothing: Float from 0 to 1, the part of a label that is spread over all classes.
@@ -40,6 +38,7 @@ class Recipe:
     epochs_up: float
     epochs_down: float
     mode: str = "triangular"
+    gamma: float = 1.0
     nesterov: bool = False
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
@@ -64,7 +63,7 @@ class Recipe:
         from pyimagesearch_lr.cycles import CyclicLR
 
         up, down = (epochs * steps_per_epoch for epochs in (self.epochs_up, self.epochs_down))
-        return CyclicLR(min_lr, max_lr, up, mode=self.mode, step_size_down=down)
+        return CyclicLR(min_lr, max_lr, up, self.mode, self.gamma, step_size_down=down)
 
     def compile(self, model: Any, learning_rate: float) -> None:
         """Compile a classifier with the optimizer and the loss of this recipe."""
@@ -79,16 +78,20 @@ class Recipe:
         model.compile(optimizer, loss, metrics=["accuracy"])
 
 
-SHORT = Recipe(
-    stages=(Stage(20, 7), Stage(28, 7)),
-    epochs_up=4,
-    epochs_down=10,
-    nesterov=True,
-    weight_decay=5e-3,
-    label_smoothing=0.1,
-    dropout=0.2,
-    whole_pixels=True,
-)
+TUTORIAL = "tutorial"  # the recipe that config.py completes
+COMPLETE = {
+    "short": Recipe(
+        stages=(Stage(20, 7), Stage(28, 7)),
+        epochs_up=4,
+        epochs_down=10,
+        nesterov=True,
+        weight_decay=5e-3,
+        label_smoothing=0.1,
+        dropout=0.2,
+        whole_pixels=True,
+    ),
+}
+NAMES = (TUTORIAL, *COMPLETE)
 
 
 def epochs_in_words(number: float) -> str:
@@ -98,24 +101,26 @@ def epochs_in_words(number: float) -> str:
 
 def chosen(name: str, settings: Settings) -> Settings:
     """The settings of a run by the named recipe; the short one's results have a folder of their own."""
-    if name == NAMES[0]:
+    if name == TUTORIAL:
         return settings
+    recipe = COMPLETE[name]
     return dataclasses.replace(
         settings.in_folder(name),
         recipe=name,
-        num_epochs=SHORT.epochs,
-        step_size=SHORT.epochs_up,
-        clr_method=SHORT.mode,
+        num_epochs=recipe.epochs,
+        step_size=recipe.epochs_up,
+        clr_method=recipe.mode,
     )
 
 
 def of(settings: Settings) -> Recipe:
-    """The recipe of a run: "short", which is complete, or the tutorial's, which the settings complete."""
-    if settings.recipe != NAMES[0]:
-        return SHORT
+    """The recipe of a run: a complete one, or the tutorial's, which the settings complete."""
+    if settings.recipe != TUTORIAL:
+        return COMPLETE[settings.recipe]
     return Recipe(
         stages=(Stage(32, settings.num_epochs),),
         epochs_up=settings.step_size,
         epochs_down=settings.step_size,
         mode=settings.clr_method,
+        gamma=settings.clr_gamma if settings.clr_method == "exp_range" else 1.0,
     )

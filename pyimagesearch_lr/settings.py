@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ class Settings:
     dtype_policy: str = "auto"
     tensorboard_dir: str | None = None
     hold_out: int = 0
+    clr_gamma: float = 0.99994
     quick: bool = False
     recipe: str = "tutorial"
     bounds_from: str = "config.py"
@@ -72,6 +74,8 @@ class Settings:
                 continue
             if hasattr(config, name):
                 values[field.name] = _plain(getattr(config, name))
+                if field.name.endswith(("_path", "_dir")):
+                    values[field.name] = _without_tilde(name, values[field.name])
             elif field.default is dataclasses.MISSING:
                 raise SettingError(f"{name} is missing from config.py: add a line `{name} = ...`.")
         settings = cls(**values)
@@ -151,6 +155,8 @@ class Settings:
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
         is_count = _is_whole(self.hold_out) and self.hold_out >= 0
         _require(self, "hold_out", is_count, "must be 0, or how many training images to evaluate on instead")
+        shrinks = _is_number(self.clr_gamma) and 0 < self.clr_gamma < 1
+        _require(self, "clr_gamma", shrinks, "must be above 0 and below 1")
         at_least_2 = _is_whole(self.lrfind_steps) and self.lrfind_steps >= 2
         _require(self, "lrfind_steps", at_least_2, "must be a whole number of at least 2")
         steps, least = self.lrfind_verify_steps, MIN_VERIFY_STEPS
@@ -177,6 +183,9 @@ class Settings:
         for name in PLOT_PATHS:
             is_image = Path(getattr(self, name)).suffix.lower() in (".png", ".pdf", ".svg", ".jpg")
             _require(self, name, is_image, "must end in .png, .pdf, .svg or .jpg")
+        for name, other in itertools.combinations(PLOT_PATHS, 2):
+            differ = Path(getattr(self, name)).name != Path(getattr(self, other)).name
+            _require(self, other, differ, f"must not have the file name of {name.upper()}")
 
 
 def _refuse_unknown_names(config: Any) -> None:
@@ -195,6 +204,18 @@ def _require(settings: Settings, name: str, holds: bool, rule: str) -> None:
     if not holds:
         value = " ".join(repr(getattr(settings, name)).split())
         raise SettingError(f"{name.upper()} = {value} in config.py: it {rule}.")
+
+
+def _without_tilde(name: str, value: Any) -> Any:
+    """A path with the user's folder in the place of a leading `~`."""
+    if not (isinstance(value, str | Path) and str(value).startswith("~")):
+        return value
+    try:
+        return str(Path(value).expanduser())
+    except RuntimeError as error:
+        raise SettingError(
+            f"{name} = {str(value)!r} in config.py: there is no folder of such a user."
+        ) from error
 
 
 def _plain(value: Any) -> Any:

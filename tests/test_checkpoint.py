@@ -96,6 +96,24 @@ def test_another_model_is_refused_and_left_alone(tmp_path):
         np.testing.assert_array_equal(got, expected)
 
 
+def test_epochs_saved_are_those_in_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    network, checkpoint, clr = parts(path)
+    savez, calls = np.savez, []
+
+    def stopped_in_the_third(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        savez(*args, **kwargs)
+
+    monkeypatch.setattr(np, "savez", stopped_in_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        fit(network, checkpoint, clr, epochs=5)
+    resumed, again, _ = parts(path)
+    assert checkpoint.epochs_saved == again.restore(resumed) == again.epochs_saved == 2
+
+
 def test_discard_removes_the_file(tmp_path):
     path = tmp_path / "checkpoint.npz"
     network, checkpoint, clr = parts(path)

@@ -1,5 +1,6 @@
 """`LearningRateFinder`: every step's own loss, on any data, and the model exactly as it was."""
 
+import math
 import random
 import re
 import statistics
@@ -18,6 +19,7 @@ from pyimagesearch_lr import CyclicLR, NoSuggestion
 from pyimagesearch_lr.callbacks import LRFinder
 from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.suggest import suggest
+from pyimagesearch_lr.sweep import Sweep
 
 SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
 REPEATED = {"start_lr": 1e-5, "end_lr": 10.0, "epochs": 10, "batch_size": 16, "verbose": 0}
@@ -186,8 +188,8 @@ class TestData:
             if count == 40:
                 curve = finder.find((x, y), **SWEEP, epochs=2, batch_size=40)
                 assert set(curve.metrics) == set(names)
-                error = np.mean((network.predict(x, verbose=0) - y) ** 2)
-                np.testing.assert_allclose(curve.metrics["m39"][0], error, rtol=1e-5)
+                error = network.train_on_batch(x, y, return_dict=True)["m39"]
+                assert curve.metrics["m39"][0] == pytest.approx(error, rel=1e-5)
             else:
                 with pytest.raises(ValueError, match=r"records up to 64 logs .* returned 81"):
                     finder.find((x, y), **SWEEP, epochs=2, batch_size=40)
@@ -421,6 +423,20 @@ class TestModels:
         )
         plain = LearningRateFinder(model(dropout=0), stop_factor=None).find(dataset, **SWEEP, epochs=3)
         np.testing.assert_allclose(swept.raw_losses, plain.raw_losses, rtol=1e-4)
+
+    def test_no_variable_of_a_sweep_is_kept_off_a_gpu(self):
+        # TensorFlow places int32 variables on the host, where a step compiled by XLA for a GPU fails on them.
+        network, made = model(), []
+
+        def noted(create, **kwargs):
+            variable = create(**kwargs)
+            made.append(variable.dtype)
+            return variable
+
+        with tf.variable_creator_scope(noted):
+            LearningRateFinder(network).find(data(64), **SWEEP, epochs=3, batch_size=16)
+        assert len(made) >= 3
+        assert set(made) == {tf.float32, tf.int64}
 
     def test_mixed_precision(self):
         keras.config.set_dtype_policy("mixed_float16")
@@ -884,6 +900,24 @@ class TestVerify:
         assert probe.steps == 10
         assert probe.first_loss == pytest.approx(losses[0], rel=1e-5)
         assert probe.loss == pytest.approx(np.mean(losses[-2:]), rel=1e-3)
+
+    def test_probe_whose_last_loss_is_not_finite_has_diverged(self, tmp_path):
+        network, x, y = self.line(16)
+        finder = LearningRateFinder(network)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Sweep, "record", self.with_nan_at_the_tenth_step(Sweep.record))
+            curve = finder.find((x, y), **{**VERIFIED, "epochs": 200}, verify=True, verify_steps=120)
+        assert [probe.loss for probe in curve.probes if probe.steps == 10]
+        assert all(probe.loss == np.inf for probe in curve.probes if probe.steps == 10)
+        curve.save(tmp_path / "curve.json")
+
+    @staticmethod
+    def with_nan_at_the_tenth_step(record):
+        def recording(sweep, loss, *args):
+            is_last_of_probe = sweep.num_steps == 10 and len(sweep.raw_losses) == 9
+            return record(sweep, math.nan if is_last_of_probe else loss, *args)
+
+        return recording
 
     def test_progress_names_the_rate_that_is_tried(self, capsys):
         network, x, y = self.line()

@@ -49,6 +49,15 @@ def test_other_ranks_are_left_to_keras(shape):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16", "mixed_float16", "mixed_bfloat16"])
+def test_every_dtype_policy_is_served(dtype):
+    layers = keras.layers.BatchNormalization(dtype=dtype), FusedBatchNormalization(dtype=dtype)
+    x = keras.ops.cast(np.random.default_rng(0).normal(2.0, 3.0, (8, 6, 6, 4)), layers[0].compute_dtype)
+    expected, got = (layer(x, training=True) for layer in layers)
+    assert got.dtype == expected.dtype
+    np.testing.assert_allclose(keras.ops.cast(got, "float32"), keras.ops.cast(expected, "float32"), atol=0.05)
+
+
 def test_channels_first_axis_is_left_to_keras():
     reference, ours, x = _pair((4, 3, 6, 6), axis=1)
     np.testing.assert_array_equal(ours(x, training=True), reference(x, training=True))

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -308,7 +308,7 @@ def test_page_shows_the_run(found, trained, auto):
 
 def test_time_a_run_was_finished_is_saved_with_its_zone(trained):
     finished = datetime.fromisoformat(trained.json()["finished"])
-    assert abs(datetime.now(timezone.utc) - finished) < timedelta(hours=1)
+    assert abs(datetime.now(UTC) - finished) < timedelta(hours=1)
 
 
 def test_model_is_kept_when_the_loss_is_no_longer_finite(tmp_path):
@@ -422,6 +422,34 @@ def test_half_a_cycle_may_be_half_an_epoch(tmp_path):
     assert (trained.code, trained.err) == (0, "")
     assert trained.json()["history"]["learning_rate"] == pytest.approx([1e-4 + 9.9e-3 / 2])
     assert any("up in 0.5 epochs and down in 0.5" in line for line in trained.info)
+
+
+def test_exp_range_shrinks_the_cycle_by_gamma_at_every_step(tmp_path):
+    cycle = {"NUM_EPOCHS": 2, "STEP_SIZE": 1, "MIN_LR": 1e-4, "MAX_LR": 1e-2}
+    shrinking = run(tmp_path, **cycle, CLR_METHOD="exp_range", CLR_GAMMA=0.5).json()
+    rates = shrinking["history"]["learning_rate"]  # of steps 3 and 7; the peak is at step 4
+    assert rates == pytest.approx([1e-4 + 9.9e-3 * 3 / 4 * 0.5**3, 1e-4 + 9.9e-3 * 1 / 4 * 0.5**7])
+    triangular = run(tmp_path, **cycle, CLR_GAMMA=0.5).json()
+    rates = triangular["history"]["learning_rate"]
+    assert rates == pytest.approx([1e-4 + 9.9e-3 * 3 / 4, 1e-4 + 9.9e-3 * 1 / 4])
+
+
+@pytest.mark.parametrize(
+    ("argv", "asked", "expected"),
+    [
+        (["--quick"], 600, 240),
+        (["--quick"], 0, 0),
+        (["--quick", "--verify"], 0, 240),
+        (["--verify"], 0, 600),
+        (["--no-verify"], 600, 0),
+    ],
+)
+def test_steps_of_verifying(tmp_path, monkeypatch, argv, asked, expected):
+    monkeypatch.chdir(tmp_path)
+    taken = []
+    monkeypatch.setattr(pipeline, "_run", lambda settings, **_: taken.append(settings.lrfind_verify_steps))
+    pipeline.main(SimpleNamespace(**{**CONFIG, "LRFIND_VERIFY_STEPS": asked}), argv)
+    assert taken == [expected]
 
 
 # Both in one go --------------------------------------------------------------------------------------------
@@ -651,10 +679,19 @@ def test_more_epochs_may_follow_but_other_settings_may_not(tmp_path):
     assert len(longer.history()) == 6
 
 
-@pytest.mark.parametrize("argv", [["--resume", "--auto"], ["--resume", "--lr-find", "1"]])
-def test_resume_is_of_a_training_only(argv, capsys):
+def test_fewer_epochs_than_are_done_are_refused_and_nothing_is_lost(tmp_path):
+    with ctrl_c_from_batch(3 * STEPS + 2):
+        run(tmp_path)
+    fewer = run(tmp_path, "--resume", NUM_EPOCHS=2)
+    assert fewer.code == 2
+    assert re.fullmatch(r"\[ERROR\] --resume: 3 epochs are done, and NUM_EPOCHS = 2 .*\n", fewer.err)
+    assert fewer.files == ["checkpoint.npz"]
+    assert len(run(tmp_path, "--resume").history()) == NUM_EPOCHS
+
+
+def test_resume_is_of_a_training_only(capsys):
     with pytest.raises(SystemExit, match="2"):
-        pipeline.main(SimpleNamespace(**CONFIG), argv)
+        pipeline.main(SimpleNamespace(**CONFIG), ["--resume", "--lr-find", "1"])
     assert "--resume goes on with a training" in capsys.readouterr().err
 
 
@@ -723,8 +760,11 @@ def test_muting_works_where_standard_error_is_closed(monkeypatch):
 # The command, in a process of its own ----------------------------------------------------------------------
 
 
-def python(*arguments: str | Path, cwd: Path, **kwargs: Any) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+def python(
+    *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None, **kwargs: Any
+) -> subprocess.CompletedProcess:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    environment = {**inherited, **(environment or {})}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **kwargs
@@ -781,6 +821,14 @@ def test_tensorflow_is_imported_without_its_noise(tmp_path):
     assert "tensorflow" in done.stdout
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("[ERROR] ")
+
+
+def test_figures_are_drawn_whatever_backend_the_environment_names(tmp_path):
+    drawing = "import matplotlib.pyplot as plt; plt.savefig('drawn.png')"
+    program = call(DATA_DIR=str(tmp_path / "nowhere")).replace("sys.exit(code)", drawing)
+    done = python("-c", program, cwd=tmp_path, environment={"MPLBACKEND": "module://no_such_module"})
+    assert "Error" not in done.stderr.replace("[ERROR]", "")
+    assert is_png(tmp_path / "drawn.png")
 
 
 def test_closed_standard_error_does_not_stop_the_command(tmp_path):

@@ -103,6 +103,11 @@ def test_training_history_shows_loss_above_and_accuracy_below_from_epoch_1():
     assert bottom.get_xlabel() == "epoch"
 
 
+def test_training_history_names_what_was_evaluated_on():
+    figure = plots.training_history(HISTORY, evaluated_on="held-out")
+    assert [labels_of(ax) for ax in figure.axes] == [["training", "held-out"]] * 2
+
+
 def test_training_history_of_one_epoch_is_drawn(tmp_path):
     figure = plots.training_history({name: values[:1] for name, values in HISTORY.items()})
     figure.savefig(tmp_path / "history.png")

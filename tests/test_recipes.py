@@ -34,7 +34,7 @@ def tiny():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images())
         patch.setattr(MiniGoogLeNet, "build", staticmethod(network_of_any_size))
-        patch.setattr(recipes, "SHORT", short)
+        patch.setitem(recipes.COMPLETE, "short", short)
         yield
     keras.config.set_dtype_policy(policy)
 
@@ -137,13 +137,14 @@ def test_stopped_in_any_stage_it_goes_on_with_the_bounds_it_had_found(short, tmp
     assert_same_training(short.json("short/training.json"), resumed.json("short/training.json"))
 
 
-def test_auto_that_was_stopped_goes_on_with_the_bounds_it_had_found(tmp_path):
+@pytest.mark.parametrize("argv", [["--resume"], ["--auto", "--resume"]])
+def test_auto_that_was_stopped_goes_on_with_the_bounds_it_had_found(tmp_path, argv):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     whole.mkdir()
     stopped.mkdir()
     expected = run(whole, "--auto")
     assert run_stopped_in(stopped, 2, "--auto").code == 130
-    resumed = run(stopped, "--resume")
+    resumed = run(stopped, *argv)
     assert "going on after epoch 2" in resumed.info
     assert_same_training(expected.json(), resumed.json())
 
@@ -162,6 +163,17 @@ def test_nothing_to_resume_starts_with_the_finder(short, tmp_path):
     assert "nothing to resume, starting anew" in resumed.info
     assert "finding learning rate..." in resumed.info
     assert resumed.bounds == short.bounds
+
+
+def test_auto_that_was_stopped_before_its_first_epoch_ended_finds_again(tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    whole.mkdir()
+    stopped.mkdir()
+    expected = run(whole, "--auto")
+    assert run_stopped_in(stopped, 0, "--auto").code == 130
+    resumed = run(stopped, "--auto", "--resume")
+    assert "finding learning rate..." in resumed.info
+    assert_same_training(expected.json(), resumed.json())
 
 
 def test_a_training_of_the_other_recipe_is_not_resumed(tmp_path):

@@ -31,6 +31,7 @@ GOOD = {
     "MAX_LR": 1e-2,
     "STEP_SIZE": 8,
     "CLR_METHOD": "triangular",
+    "CLR_GAMMA": 0.99994,
     "NUM_EPOCHS": 48,
     "BATCH_SIZE": 64,
     "DTYPE_POLICY": "auto",
@@ -57,6 +58,8 @@ COUNTS = ["BATCH_SIZE", "NUM_EPOCHS"]
 PLOTS = ["LRFIND_PLOT_PATH", "TRAINING_PLOT_PATH", "CLR_PLOT_PATH"]
 
 ABOVE_0 = "it must be a finite number above 0."
+PART = "it must be above 0 and below 1."
+SAME_NAME = "it must not have the file name of LRFIND_PLOT_PATH."
 WHOLE = "it must be a whole number of at least 1."
 
 
@@ -132,6 +135,8 @@ BAD = [
     Bad("LRFIND_START_LR", 11, "11", "it must be less than LRFIND_END_LR = 10.0; swap them, or lower it."),
     Bad("LRFIND_START_LR", 10, "10", "it must be less than LRFIND_END_LR = 10.0; swap them, or lower it."),
     *(Bad("HOLD_OUT", value, shown, KEPT) for value, shown in NOT_COUNTS if shown != "0"),
+    *(Bad("CLR_GAMMA", value, shown, PART) for value, shown in [*NOT_RATES, (1, "1"), (1.5, "1.5")]),
+    Bad("CLR_PLOT_PATH", "b/lrfind_plot.png", "'b/lrfind_plot.png'", SAME_NAME),
     Bad("CLR_METHOD", "Triangular", "'Triangular'", MODES),
     Bad("CLR_METHOD", None, "None", MODES),
     Bad("CLR_METHOD", ["triangular"], "['triangular']", MODES),
@@ -279,6 +284,20 @@ def test_numpy_scalars_become_python_numbers(name, value, expected):
 )
 def test_plot_path_may_have_any_image_ending(name):
     assert Settings.from_config(config(CLR_PLOT_PATH=name)).clr_plot_path == name
+
+
+@pytest.mark.parametrize("name", ["OUTPUT_DIR", "DATA_DIR", "TENSORBOARD_DIR", *PLOTS])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_tilde_is_the_users_folder(monkeypatch, name, kind):
+    monkeypatch.setenv("HOME", "/home/someone")
+    settings = Settings.from_config(config(**{name: kind("~/runs/a.png")}))
+    assert getattr(settings, name.lower()) == "/home/someone/runs/a.png"
+
+
+def test_tilde_of_nobody_is_refused():
+    expected = "DATA_DIR = '~nobody-here/data' in config.py: there is no folder of such a user."
+    with pytest.raises(SettingError, match=f"^{re.escape(expected)}$"):
+        Settings.from_config(config(DATA_DIR="~nobody-here/data"))
 
 
 def test_classes_may_be_a_tuple():
