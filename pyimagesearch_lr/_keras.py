@@ -10,7 +10,7 @@ import inspect
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import keras
@@ -58,6 +58,21 @@ def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
     gradients overflowed are not among them.
     """
     return int(rate_holder(optimizer)._iterations.numpy())
+
+
+def steps_of_fit(callback: keras.callbacks.Callback, argument: str) -> int:
+    """How many steps the `fit` of this callback takes in all its epochs.
+
+    Raises:
+        ValueError: If that is unknown; it tells to give the callback `argument`.
+    """
+    if not callback.params.get("steps"):
+        owner = type(callback).__name__
+        raise ValueError(
+            f"`{owner}`: the length of this `fit` is unknown. Give `{owner}` `{argument}`, or `fit` "
+            "`steps_per_epoch`."
+        )
+    return callback.params["epochs"] * callback.params["steps"]
 
 
 def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
@@ -144,7 +159,30 @@ def call_first(callback: keras.callbacks.Callback) -> None:
         callbacks.insert(0, callbacks.pop(callbacks.index(callback)))
 
 
-class CycledMomentum:
+class _TracedOnce:
+    """A train function of its own for a model, that is traced once and serves until the model is compiled."""
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._traced_for = _what_is_traced(model)
+        self._train_function: Callable | None = None
+
+    def serves(self, model: keras.Model) -> bool:
+        """Whether the train function is one of `model` as it is compiled now."""
+        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
+
+    @contextmanager
+    def _train_function_installed(self, train_step: Callable | None = None) -> Iterator[Callable]:
+        """Put the train function into the model, traced of `train_step` if it is not yet, and give it."""
+        with replaced_attribute(self.model, "train_function", self._train_function):
+            if self._train_function is None:
+                with replaced_attribute(self.model, "train_step", train_step or self.model.train_step):
+                    self.model.make_train_function(force=True)
+                self._train_function = self.model.train_function
+            yield self._train_function
+
+
+class CycledMomentum(_TracedOnce):
     """Lets the momentum of a model's optimizer be set from step to step.
 
     Keras keeps it as a float (`SGD.momentum`, `Adam.beta_1`), which is fixed in the train step once that is
@@ -159,9 +197,7 @@ class CycledMomentum:
     """
 
     def __init__(self, model: keras.Model):
-        self.model = model
-        self._traced_for = _what_is_traced(model)
-        self._train_function: Callable | None = None
+        super().__init__(model)
         self._holder = rate_holder(model.optimizer)
         self._name = next((name for name in MOMENTUM_NAMES if vars(self._holder).get(name)), "")
         if not self._name:
@@ -177,10 +213,6 @@ class CycledMomentum:
                 name="cycled_momentum",
             )
 
-    def serves(self, model: keras.Model) -> bool:
-        """Whether the momentum of `model`, as it is compiled now, is the one that this sets."""
-        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
-
     def assign(self, momentum: float) -> None:
         """Set the momentum of the next step."""
         self._variable.assign(momentum)
@@ -191,12 +223,9 @@ class CycledMomentum:
         number = _TracedAsVariable(vars(self._holder)[self._name], self._variable)
         with (
             replaced_attribute(self._holder, self._name, number),
-            replaced_attribute(self.model, "train_function", self._train_function),
+            self._train_function_installed() as train_function,
         ):
-            if self._train_function is None:
-                self.model.make_train_function(force=True)
-                self._train_function = self.model.train_function
-            yield self._train_function
+            yield train_function
 
 
 class _TracedAsVariable(float):
@@ -231,7 +260,7 @@ class _TracedAsVariable(float):
     __rmul__ = __mul__
 
 
-class StepRecorder:
+class StepRecorder(_TracedOnce):
     """Rides in the compiled train step: gives every step its own rate and keeps every step's own logs.
 
     `fit` hands callbacks the epoch's running mean, once an execution. Here the metrics are reset at the start
@@ -239,18 +268,13 @@ class StepRecorder:
     they are written to a buffer, so that one execution may hold many steps. The rate comes from a schedule
     put in the optimizer's place for it, whatever was there: a variable, a schedule, a callable.
 
-    The recorded train function is traced once and serves any number of sweeps, until the model is compiled
-    anew.
-
     Args:
         model: A compiled `keras.Model`.
     """
 
     def __init__(self, model: keras.Model):
-        self.model = model
+        super().__init__(model)
         self.capacity = model.steps_per_execution
-        self._traced_for = _what_is_traced(model)
-        self._train_function: Callable | None = None
         self._names: list[str] = []
         self._read = 0
         with model.distribute_strategy.scope():
@@ -268,10 +292,6 @@ class StepRecorder:
                 name="sweep_logs",
             )
 
-    def serves(self, model: keras.Model) -> bool:
-        """Whether this recorder can sweep `model` as it is compiled now."""
-        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
-
     @contextmanager
     def installed(self, rates: np.ndarray) -> Iterator[Callable]:
         """Put the recorder into the model; give the train function that has it; take it out at the end.
@@ -281,16 +301,12 @@ class StepRecorder:
         """
         self._rates.assign(rates)
         self.rewind()
-        model, holder = self.model, rate_holder(self.model.optimizer)
-        with ExitStack() as stack:
-            schedule = _RateOfStep(self._rates, self._step)
-            stack.enter_context(replaced_attribute(holder, "_learning_rate", schedule))
-            stack.enter_context(replaced_attribute(model, "train_function", self._train_function))
-            if self._train_function is None:
-                with replaced_attribute(model, "train_step", self._wrap(model.train_step)):
-                    model.make_train_function(force=True)
-                self._train_function = model.train_function
-            yield self._train_function
+        schedule = _RateOfStep(self._rates, self._step)
+        with (
+            replaced_attribute(rate_holder(self.model.optimizer), "_learning_rate", schedule),
+            self._train_function_installed(self._wrap(self.model.train_step)) as train_function,
+        ):
+            yield train_function
 
     def rewind(self) -> None:
         """Begin with the first rate again."""

@@ -152,7 +152,8 @@ class LRFinder(keras.callbacks.Callback):
             )
         self._is_preserved = False
         self._finished = []
-        self._sweep = self._new_sweep(self.num_steps or self._length_of_fit() // self.repeats)
+        num_steps = self.num_steps or _keras.steps_of_fit(self, "num_steps") // self.repeats
+        self._sweep = self._new_sweep(num_steps)
         capacity = self.model.steps_per_execution
         if self.validation_data is not None and self._sweep.steps_per_lr % capacity:
             raise ValueError(
@@ -197,14 +198,6 @@ class LRFinder(keras.callbacks.Callback):
 
     def _new_sweep(self, num_steps: int) -> Sweep:
         return Sweep.over(**self._ramp, num_steps=num_steps, **self._rules)
-
-    def _length_of_fit(self) -> int:
-        if not self.params.get("steps"):
-            raise ValueError(
-                "`LRFinder`: the length of this `fit` is unknown. Give `LRFinder` `num_steps`, or `fit` "
-                "`steps_per_epoch`."
-            )
-        return self.params["epochs"] * self.params["steps"]
 
     def _loss_of(self, step_logs: dict[str, float]) -> float:
         if self.monitor not in step_logs:

@@ -35,7 +35,7 @@ class LRCurve:
     suggestions as the live one, with any other settings, without training again.
 
     Args:
-        lrs: float64 array of shape `(rates,)`, the learning rate of every recorded step.
+        lrs: float64 array of shape `(rates,)`, the learning rates, each of one step or of several.
         raw_losses: float64 array of shape `(rates,)`, the loss of each step by itself.
         losses: float64 array of shape `(rates,)`, `raw_losses` smoothed.
         stop_reason: String, why the sweep ended: one of "end_lr", "diverged", "non_finite", "exhausted",
@@ -43,7 +43,7 @@ class LRCurve:
         metrics: Dict of arrays of shape `(rates,)`, the model's other metrics of each step by itself.
         metadata: Dict, the settings and versions of the sweep; has to be JSON-serialisable.
         sweep_losses: float64 array of shape `(sweeps, rates)`, the raw losses of each sweep where the test
-            was repeated and `raw_losses` is their mean; None for one sweep.
+            was repeated and `raw_losses` is their mean; None takes `raw_losses` as the only sweep.
         probes: Tuple of `Probe`, the short trainings that verified the curve's answer; empty without.
 
     Raises:

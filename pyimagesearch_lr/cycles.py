@@ -345,12 +345,7 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self.total_steps is None:
-            if not self.params.get("steps"):
-                raise ValueError(
-                    "`OneCycleLR`: the length of this `fit` is unknown. Give `OneCycleLR` `total_steps`, or "
-                    "`fit` `steps_per_epoch`."
-                )
-            self._steps_of_fit = self.params["epochs"] * self.params["steps"]
+            self._steps_of_fit = _keras.steps_of_fit(self, "total_steps")
         super().on_train_begin(logs)
 
 

@@ -158,7 +158,7 @@ def _run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
         _say_where_training_ends(settings, recipe)
     _import_quietly()
     data = _load_data(settings)
-    settings.check_fits(len(data.train_images))
+    settings.check_leaves_images("batch_size", len(data.train_images))
     model = _compiled_model(settings, recipe)
     if find and not resume:
         suggestion = _find_bounds(settings, recipe, model, data)
@@ -193,9 +193,10 @@ def _find_bounds(settings: Settings, recipe: Recipe, model: Any, data: _Data) ->
             verbose=_verbosity(),
         )
     finally:
-        if finder.curve is not None and len(finder.curve):
+        curve = finder.curve
+        if curve is not None:
             run = _record_of_run(settings, seconds=time.perf_counter() - started)
-            curve = dataclasses.replace(finder.curve, metadata={**finder.curve.metadata, **run})
+            curve = dataclasses.replace(curve, metadata={**curve.metadata, **run})
             curve.save(Path(settings.output_dir, "lrfind.json"))
             title = "Learning rate finder, MiniGoogLeNet on Fashion-MNIST"
             report.save_figure(settings.lrfind_plot_path, curve.plot(title=title).figure)
@@ -410,7 +411,7 @@ def _load_data(settings: Settings) -> _Data:
     data = _Data(train_x, train_y, test_x, test_y)
     if not settings.hold_out:
         return data
-    settings.check_leaves(len(train_x))
+    settings.check_leaves_images("hold_out", len(train_x))
     _info(f"the last {settings.hold_out:,} training images are held out; the test images are not used")
     return data.holding_out(settings.hold_out)
 

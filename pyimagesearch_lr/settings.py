@@ -128,23 +128,14 @@ class Settings:
             is_free = not os.path.isdir(getattr(self, name))
             _require(self, name, is_free, "must name a file, and there is a folder of that name")
 
-    def check_fits(self, num_images: int) -> None:
-        """See that the training images make more than one batch.
+    def check_leaves_images(self, name: str, num_images: int) -> None:
+        """See that `batch_size`, or `hold_out`, is less than the number of training images.
 
         Raises:
-            SettingError: If they do not.
+            SettingError: If it is not.
         """
         rule = f"must be less than the number of training images, {num_images}"
-        _require(self, "batch_size", self.batch_size < num_images, rule)
-
-    def check_leaves(self, num_images: int) -> None:
-        """See that holding images out leaves some to train on.
-
-        Raises:
-            SettingError: If it does not.
-        """
-        rule = f"must be less than the number of training images, {num_images}"
-        _require(self, "hold_out", self.hold_out < num_images, rule)
+        _require(self, name, getattr(self, name) < num_images, rule)
 
     def _check(self) -> None:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr", "step_size"):

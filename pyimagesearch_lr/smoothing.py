@@ -41,29 +41,6 @@ class ExponentialMovingAverage:
         return self._mean / self._weight if self._weight else float("nan")
 
 
-def finite_mask(values: Any) -> np.ndarray:
-    """Boolean array of the shape of `values`: true where a value is neither NaN nor infinite.
-
-    Example:
-
-    >>> finite_mask([1.0, float("nan"), float("inf")]).tolist()
-    [True, False, False]
-    """
-    return np.isfinite(np.asarray(values, dtype=np.float64))
-
-
-def exponential_moving_average(values: Any, beta: float = 0.98) -> np.ndarray:
-    """`ExponentialMovingAverage` of a whole array of shape `(steps,)`.
-
-    Example:
-
-    >>> exponential_moving_average([4.0, 1.0], beta=0.5).tolist()
-    [4.0, 2.0]
-    """
-    average = ExponentialMovingAverage(beta)
-    return np.array([average.update(value) for value in values], dtype=np.float64)
-
-
 def simple_moving_average(values: Any, window: int) -> np.ndarray:
     """Mean of the last `window` values at each place, of fewer where fewer precede.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr.smoothing import finite_mask, rate_of_change, simple_moving_average
+from pyimagesearch_lr.smoothing import rate_of_change, simple_moving_average
 
 MIN_POINTS = 10
 SMOOTHING_DECADES = 0.25
@@ -308,7 +308,7 @@ def smoothed(lrs: Any, losses: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _finite_until(losses: np.ndarray) -> int:
-    finite = finite_mask(losses)
+    finite = np.isfinite(losses)
     return len(losses) if finite.all() else int(np.argmin(finite))
 
 

@@ -22,9 +22,8 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     By epoch, `epoch_loss` and whatever else `fit` logs, under "train" and "validation", with the names that
     Keras's own callback gives them. By step, `learning_rate`: the rate that the step was trained with,
-    against the optimizer's count of updates, so that a resumed training goes on where it stopped.
-
-    Put it after `CyclicLR` in `callbacks`. With `steps_per_execution` above 1 there is a rate an execution.
+    against the optimizer's count of batches, so that a resumed training goes on where it stopped. With
+    `steps_per_execution` above 1 there is a rate an execution.
 
     Args:
         folder: Path of the folder for the event files of this training.

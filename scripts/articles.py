@@ -23,7 +23,7 @@ def command_line(doc: str, csv: bool = False) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--quick", action="store_true", help="a look at all of it in well under a minute")
+    parser.add_argument("--quick", action="store_true", help="a look at all of it, on small data")
     parser.add_argument(
         "--output",
         type=Path,

@@ -343,11 +343,11 @@ def test_folder_in_the_place_of_a_plot_is_named(tmp_path, name):
 def test_batch_of_all_images_is_refused(num_images):
     rule = f"BATCH_SIZE = 64 in config.py: it must be less than the number of training images, {num_images}."
     with pytest.raises(SettingError, match=f"^{re.escape(rule)}$"):
-        Settings.from_config(config()).check_fits(num_images)
+        Settings.from_config(config()).check_leaves_images("batch_size", num_images)
 
 
 def test_batch_of_fewer_than_all_images_fits():
-    Settings.from_config(config()).check_fits(65)
+    Settings.from_config(config()).check_leaves_images("batch_size", 65)
 
 
 def test_quick_look_keeps_its_results_apart():
