@@ -11,7 +11,6 @@ Writes scripts/bench_lrfind_steps.json: the raw losses of each sweep, from which
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -20,10 +19,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from bench_sweep import describe_machine
+from benchmarks import keep, kept
 
 from pyimagesearch_lr import LearningRateFinder, MiniGoogLeNet, fashion_mnist
-from pyimagesearch_lr.files import written_whole
 
 JSON = Path(__file__).with_suffix(".json")
 START_LR, END_LR, BATCH, SEED = 1e-10, 10.0, 64, 42
@@ -34,16 +32,9 @@ SWEEPS = [
 
 
 def main(names: list[str]) -> None:
-    document = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
-    for name in names or SWEEPS:
-        if name not in document or names:
-            policy, steps = name.split(":")
-            document[name] = swept(policy, int(steps))
-            with written_whole(JSON) as temporary:
-                temporary.write_text(json.dumps(document, indent=None) + "\n", encoding="utf-8")
-            print(
-                name, {key: value for key, value in document[name].items() if key != "raw_losses"}, flush=True
-            )
+    for name in names or [name for name in SWEEPS if name not in kept(JSON)]:
+        policy, steps = name.split(":")
+        keep(JSON, name, swept(policy, int(steps)), indent=None)
 
 
 def swept(policy: str, steps: int) -> dict:
@@ -64,7 +55,6 @@ def swept(policy: str, steps: int) -> dict:
         "steps": steps,
         "stop_reason": curve.stop_reason,
         "seconds": round(seconds, 1),
-        "machine": describe_machine(),
         "raw_losses": [float(f"{loss:.5g}") for loss in curve.raw_losses],
     }
 

@@ -8,9 +8,9 @@ included; training in bfloat16 and in float32 ends within noise of each other.
     python scripts/bench_recipes.py tune:flat:1         # a variant of the short recipe, on held-out images
 
 Runs: `short` is `train.py --recipe short`; `bfloat16` and `float32` are the tutorial's recipe with one cycle
-of two epochs; `tune` tries a variant of the short recipe on 5,000 training images that are held out. Each run
-is a process of its own, timed from its start to its end: run nothing beside it. Each is kept in
-scripts/bench_recipes.json when it ends.
+in one epoch; `tune` tries a variant of the short recipe on 5,000 training images that are held out. Each run
+is a process of its own, timed from its start to its end: run nothing beside it, where the time matters. Each
+is kept in scripts/bench_recipes.json when it ends.
 """
 
 from __future__ import annotations
@@ -25,36 +25,31 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from bench_sweep import describe_machine
+from benchmarks import keep, kept
 
 from pyimagesearch_lr import recipes
-from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.recipes import Stage
 
 ROOT = Path(__file__).resolve().parents[1]
 JSON = Path(__file__).with_suffix(".json")
 SEEDS = (1, 2, 3)
 RUNS = [f"{kind}:{seed}" for kind in ("short", "bfloat16", "float32") for seed in SEEDS]
-TWO_EPOCHS = {"NUM_EPOCHS": 2, "STEP_SIZE": 1}
+ONE_EPOCH = {"NUM_EPOCHS": 1, "STEP_SIZE": 0.5}
 SETTINGS: dict[str, dict] = {
     "short": {},
-    "bfloat16": {**TWO_EPOCHS, "DTYPE_POLICY": "mixed_bfloat16"},
-    "float32": {**TWO_EPOCHS, "DTYPE_POLICY": "float32"},
+    "bfloat16": {**ONE_EPOCH, "DTYPE_POLICY": "mixed_bfloat16"},
+    "float32": {**ONE_EPOCH, "DTYPE_POLICY": "float32"},
     "tune": {"HOLD_OUT": 5000},
 }
 VARIANTS = {
     "chosen": {},
-    "flat": {"stages": (Stage(28, recipes.SHORT.epochs),)},
+    "flat": {"stages": (Stage(28, recipes.COMPLETE["short"].epochs),)},
 }
 
 
 def main(names: list[str]) -> None:
-    for name in names or RUNS:
-        document = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
-        if name not in document or names:
-            document[name] = measured(name)
-            with written_whole(JSON) as temporary:
-                temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for name in names or [name for name in RUNS if name not in kept(JSON)]:
+        keep(JSON, name, measured(name))
 
 
 def measured(name: str) -> dict:
@@ -66,12 +61,11 @@ def measured(name: str) -> dict:
         (path,) = Path(folder).rglob("training.json")
         results = json.loads(path.read_text(encoding="utf-8"))
         curves = [json.loads(path.read_text(encoding="utf-8")) for path in Path(folder).rglob("lrfind.json")]
-    kept = ("training", "test_accuracy", "held_out_accuracy", "settings", "versions", "history")
+    wanted = ("training", "test_accuracy", "held_out_accuracy", "settings", "versions", "history")
     return {
         "seconds": round(seconds, 1),
         "finder_seconds": sum(curve["metadata"]["seconds"] for curve in curves),
-        **{key: results[key] for key in kept if key in results},
-        "machine": describe_machine(),
+        **{key: results[key] for key in wanted if key in results},
     }
 
 
@@ -86,7 +80,7 @@ def run(name: str, folder: str) -> int:
         os.environ.setdefault("FASHION_MNIST_DIR", str(ROOT / "data/fashion-mnist"))
     os.chdir(folder)
     for each in variant:
-        recipes.SHORT = dataclasses.replace(recipes.SHORT, **VARIANTS[each])
+        recipes.COMPLETE["short"] = dataclasses.replace(recipes.COMPLETE["short"], **VARIANTS[each])
     values = {key: value for key, value in vars(config).items() if key.isupper()}
     argv = ["--recipe", "short"] if kind in ("short", "tune") else []
     return pipeline.main(SimpleNamespace(**{**values, **SETTINGS[kind], "SEED": int(seed)}), argv)

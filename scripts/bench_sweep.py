@@ -4,7 +4,9 @@ Claims measured, each as a ratio of times within one run (median of the pairs, a
 
 - minigooglenet: sweep / plain fit of as many steps, batch 64, all in this machine's default precision;
 - small: a dense network (12-128-256-256-1, Adam, batch 32, 2,000 steps): sweep / plain fit without callbacks,
-  and the usual way (a callback that sets the rate and reads a loss at every batch) / sweep;
+  and the usual way (a callback that sets the rate and reads a loss at every batch) / sweep; also the usual
+  way / as many of the network's own training steps in one execution on one batch, which is the most that a
+  sweep could reach;
 - memory: peak of a process that sweeps / one that only fits, a 100 MB model with Adam, snapshot on disk;
 - steps: seconds of sweeps of 200 to 20,000 steps of the small network, and how far from a straight line;
 - size: seconds of a 20-step sweep of dense networks of 1e4 to 1e8 parameters, and the snapshot's share.
@@ -17,13 +19,12 @@ Writes scripts/bench_sweep.json beside itself, section by section. Run nothing e
 
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -32,6 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from benchmarks import keep
 
 from pyimagesearch_lr import LearningRateFinder, MiniGoogLeNet, _state, machine
 
@@ -45,27 +47,7 @@ def main(names: list[str]) -> None:
         print(f"{name} ...", flush=True)
         result = SECTIONS[name]()
         print(json.dumps(result, indent=1), flush=True)
-        save(name, result)
-
-
-def save(name: str, result: dict) -> None:
-    document = json.loads(JSON.read_text()) if JSON.exists() else {}
-    document[name] = {**result, "machine": describe_machine()}
-    JSON.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def describe_machine() -> dict:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "date": date.today().isoformat(),
-    }
+        keep(JSON, name, result)
 
 
 def seconds(action) -> float:
@@ -153,10 +135,25 @@ class UsualWay(keras.callbacks.Callback):
         self.losses.append(float(logs["loss"]))
 
 
+def step_alone(model: keras.Model, x: np.ndarray, y: np.ndarray, steps: int) -> Callable[[], None]:
+    """Trains on one batch `steps` times in one execution: no data pipeline, no callbacks, no finder."""
+    batch = tf.constant(x), tf.constant(y)
+    model.train_on_batch(x, y)
+
+    def body(step):
+        model.train_step(batch)
+        return (step + 1,)
+
+    def loop():
+        tf.while_loop(lambda step: step < steps, body, [tf.constant(0)])
+
+    return tf.function(loop, autograph=False)
+
+
 def small() -> dict:
     steps = 2000
     x, y = table(steps)
-    plain, swept, usual = dense(), dense(), dense()
+    plain, swept, usual, bare = dense(), dense(), dense(), dense()
     finder = LearningRateFinder(swept, stop_factor=None)
     callback = UsualWay(np.geomspace(1e-7, 1e-2, steps))
     times = timed_in_turn(
@@ -164,6 +161,7 @@ def small() -> dict:
             "fit": lambda: plain.fit(x, y, batch_size=32, verbose=0),
             "sweep": lambda: finder.find((x, y), epochs=1, batch_size=32, **SWEEP),
             "usual way": lambda: usual.fit(x, y, batch_size=32, verbose=0, callbacks=[callback]),
+            "step alone": step_alone(bare, x[:32], y[:32], steps),
         }
     )
     return {
@@ -171,6 +169,7 @@ def small() -> dict:
         "seconds": times,
         "sweep_over_fit": ratio(times, "sweep", "fit"),
         "usual_way_over_sweep": ratio(times, "usual way", "sweep"),
+        "usual_way_over_step_alone": ratio(times, "usual way", "step alone"),
     }
 
 

@@ -8,6 +8,7 @@ Claims measured, as ratios of times within one run (sides in turn, medians after
 - epoch: steps on the real pipeline with augmentation / the same steps on one batch in memory;
 - stall: seconds between two epochs of a `fit`, and from its last step to its return;
 - memory: peak of a process that trains as `train.py` does / as the tutorial does, on float64 arrays;
+- profile: how the time of the step's operations divides among their kinds;
 - start: seconds from `python train.py --lr-find 1` to its first step / of importing TensorFlow and building
   the model.
 
@@ -27,6 +28,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,9 +38,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+from benchmarks import keep  # noqa: E402
+
 JSON = Path(__file__).with_suffix(".json")
 IMAGES, BATCH = 60_000, 64
 ROUNDS, STEPS_A_ROUND = 7, 10
+KINDS_OF_OPERATIONS = {  # and the part of TensorFlow's name by which each is known
+    "filter gradients of convolutions": "Conv2DBackpropFilter",
+    "input gradients of convolutions": "Conv2DBackpropInput",
+    "convolutions": "Conv2D",
+    "batch normalisation": "BatchNorm",
+    "ReLU gradients": "ReluGrad",
+}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -59,16 +70,8 @@ def main(argv: list[str] | None = None) -> None:
         print(f"{name} ...", flush=True)
         result = SECTIONS[name](args)
         print(json.dumps(result, indent=1), flush=True)
-        save(name, result)
+        keep(JSON, name, result)
     return None
-
-
-def save(name: str, result: dict) -> None:
-    from bench_sweep import describe_machine
-
-    document = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
-    document[name] = {**result, "machine": describe_machine()}
-    JSON.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def in_turn(sides: dict[str, Callable[[int], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
@@ -296,6 +299,43 @@ def start(args: argparse.Namespace) -> dict:
     }
 
 
+def profile(args: argparse.Namespace) -> dict:
+    """Milliseconds of operations a step, by kind; operations that run side by side count in full."""
+    import tensorflow as tf
+
+    run = fit_seconds(our_model(), one_batch())
+    run(STEPS_A_ROUND)
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            run(STEPS_A_ROUND)
+        milliseconds = operation_milliseconds(folder)
+    taken = dict.fromkeys([*KINDS_OF_OPERATIONS, "all others"], 0.0)
+    for name, value in milliseconds.items():
+        kind = next((kind for kind, part in KINDS_OF_OPERATIONS.items() if part in name), "all others")
+        taken[kind] += value / STEPS_A_ROUND
+    whole = sum(taken.values())
+    return {
+        "operation_ms_a_step": {kind: round(value, 1) for kind, value in taken.items()},
+        "shares": {kind: round(value / whole, 3) for kind, value in taken.items()},
+    }
+
+
+def operation_milliseconds(folder: str) -> dict[str, float]:
+    """What TensorFlow's profiler has in `folder`, summed by the type of the operation."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    (path,) = Path(folder).rglob("*.xplane.pb")
+    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    taken: dict[str, float] = {}
+    for plane in space.planes:
+        for event in (event for line in plane.lines for event in line.events):
+            name = plane.event_metadata[event.metadata_id].name
+            operation, _, kind = name.rpartition(":")
+            if operation and kind.isidentifier() and "::" not in name:  # "name:Type"; C++ has "a::b"
+                taken[kind] = taken.get(kind, 0.0) + event.duration_ps / 1e9
+    return taken
+
+
 def child(name: str) -> str:
     """The last line that a part of the benchmark prints in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve()), "--child", name]
@@ -365,7 +405,14 @@ def start_build() -> None:
     our_model()
 
 
-SECTIONS = {"step": step, "epoch": epoch, "stall": stall, "memory": memory, "start": start}
+SECTIONS = {
+    "step": step,
+    "epoch": epoch,
+    "stall": stall,
+    "memory": memory,
+    "profile": profile,
+    "start": start,
+}
 CHILDREN = {
     function.__name__: function for function in (memory_ours, memory_tutorial, start_first_step, start_build)
 }

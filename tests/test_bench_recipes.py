@@ -7,11 +7,15 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+from scipy.stats import ttest_ind
 
 from pyimagesearch_lr import recipes
+from pyimagesearch_lr.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = json.loads((ROOT / "scripts" / "bench_recipes.json").read_text(encoding="utf-8"))
+TRAINING = json.loads((ROOT / "output" / "training.json").read_text(encoding="utf-8"))
+KINDS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 SHORT = {name: run for name, run in RUNS.items() if name.startswith("short:")}
 
 
@@ -19,7 +23,7 @@ SHORT = {name: run for name, run in RUNS.items() if name.startswith("short:")}
 def test_short_run_is_of_the_recipe_as_it_is_with_bounds_of_the_finder(name):
     run = SHORT[name]
     settings = run["settings"]
-    assert run["training"] == recipes.SHORT.describe(settings["min_lr"], settings["max_lr"])
+    assert run["training"] == recipes.COMPLETE["short"].describe(settings["min_lr"], settings["max_lr"])
     assert settings["bounds_from"] == "the finder"
     assert (settings["hold_out"], settings["seed"]) == (0, int(name.split(":")[1]))
     assert run["history"]["val_accuracy"][-1] == pytest.approx(run["test_accuracy"], abs=1e-6)
@@ -30,6 +34,43 @@ def test_short_recipe_reaches_the_tutorials_accuracy_in_half_an_hour():
     assert len(SHORT) >= 3
     assert mean(run["test_accuracy"] for run in SHORT.values()) >= 0.945
     assert max(run["seconds"] for run in SHORT.values()) <= 30 * 60
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_in_each_precision_is_the_tutorials_on_all_images_in_one_epoch(kind):
+    runs = [run for name, run in RUNS.items() if name.startswith(f"{kind}:")]
+    assert len({run["settings"]["seed"] for run in runs}) == len(runs) >= 3
+    for run in runs:
+        settings = run["settings"]
+        assert (settings["min_lr"], settings["max_lr"], settings["batch_size"]) == (1e-5, 1e-2, 64)
+        assert (settings["num_epochs"], settings["step_size"], settings["hold_out"]) == (1, 0.5, 0)
+        assert settings["dtype_policy"] == KINDS[kind]
+        assert run["training"] == recipes.of(Settings(**settings)).describe(1e-5, 1e-2)
+
+
+def test_both_precisions_end_within_the_noise_of_the_seeds():
+    ends = {
+        kind: [run["test_accuracy"] for name, run in RUNS.items() if name.startswith(f"{kind}:")]
+        for kind in KINDS
+    }
+    assert ttest_ind(ends["bfloat16"], ends["float32"], equal_var=False).pvalue > 0.05
+
+
+def test_committed_training_is_the_tutorials_recipe_with_its_bounds():
+    settings = TRAINING["settings"]
+    assert settings["recipe"] == "tutorial"
+    assert (settings["min_lr"], settings["max_lr"], settings["clr_method"]) == (1e-5, 1e-2, "triangular")
+    assert (settings["num_epochs"], settings["step_size"], settings["batch_size"]) == (48, 8, 64)
+    assert (settings["hold_out"], settings["quick"]) == (0, False)
+    history = TRAINING["history"]
+    assert {len(values) for values in history.values()} == {48}
+    assert history["val_accuracy"][-1] == pytest.approx(TRAINING["test_accuracy"], abs=1e-6)
+    assert TRAINING["seconds"] == pytest.approx(sum(history["seconds"]), abs=0.1)
+
+
+@pytest.mark.xfail(strict=True, reason="0.9447 with the seed of config.py: three images short of the target")
+def test_tutorials_recipe_reaches_the_tutorials_accuracy():
+    assert TRAINING["test_accuracy"] >= 0.945
 
 
 def test_pilots_did_not_see_the_test_images():
