@@ -8,6 +8,8 @@ from math import log10
 from pathlib import Path
 from statistics import mean, median, stdev
 
+from scipy.stats import ttest_ind
+
 from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.schedules import ramp_rates
 from pyimagesearch_lr.suggest import suggest
@@ -186,7 +188,12 @@ def _precisions(runs: dict) -> str:
         lines.append(f"| {kind} | {each} | {mean(reached):.4f} ± {stdev(reached):.4f} |")
     difference = mean(accuracies["bfloat16"]) - mean(accuracies["float32"])
     error = math.hypot(*(stdev(reached) / math.sqrt(len(reached)) for reached in accuracies.values()))
-    lines += ["", f"bfloat16 less float32: {difference:+.4f}, with a standard error of {error:.4f}."]
+    p_value = ttest_ind(*accuracies.values(), equal_var=False).pvalue
+    lines += [
+        "",
+        f"bfloat16 less float32: {difference:+.4f}, with a standard error of {error:.4f} (Welch's test: "
+        f"p = {p_value:.2f}).",
+    ]
     return "\n".join(lines)
 
 
