@@ -1,12 +1,14 @@
-"""What every test starts from: no screen, a quiet TensorFlow, no figure left open."""
+"""What every test starts from: no screen, a quiet TensorFlow, no figure left open, Ctrl-C that works."""
 
 import os
+import signal
 import sys
 
 import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
 
 
 @pytest.fixture(autouse=True)
