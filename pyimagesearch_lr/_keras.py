@@ -1,7 +1,7 @@
-"""The only door to what Keras keeps to itself: the rate inside an optimizer, the train step inside `fit`.
+"""The door to what Keras keeps to itself: the rate inside an optimizer, the callbacks and data of a `fit`.
 
 Checked against Keras 3.15 on TensorFlow 2.21. Whatever depends on a private name of Keras or TensorFlow
-stands here and nowhere else.
+stands here, or in `_train_step` if it rides in the compiled step, and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import OrderedEnqueuer
 from tensorflow.python.eager import context as tf_context
 
-MAX_LOGS = 64
-BATCHES_AHEAD = 16
+GATHERED_AT_ONCE = 2**24
+GATHERED_AHEAD = 2
 ATTRIBUTES_OF_FIT = ("history", "stop_training", "_eval_epoch_iterator", "test_function")
 OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 KERAS_RATE_DRIVERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
-MOMENTUM_NAMES = ("momentum", "beta_1")
 
 
 def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -159,222 +157,35 @@ def call_first(callback: keras.callbacks.Callback) -> None:
         callbacks.insert(0, callbacks.pop(callbacks.index(callback)))
 
 
-class _TracedOnce:
-    """A train function of its own for a model, that is traced once and serves until the model is compiled."""
-
-    def __init__(self, model: keras.Model):
-        self.model = model
-        self._traced_for = _what_is_traced(model)
-        self._train_function: Callable | None = None
-
-    def serves(self, model: keras.Model) -> bool:
-        """Whether the train function is one of `model` as it is compiled now."""
-        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
-
-    @contextmanager
-    def _train_function_installed(self, train_step: Callable | None = None) -> Iterator[Callable]:
-        """Put the train function into the model, traced of `train_step` if it is not yet, and give it."""
-        with replaced_attribute(self.model, "train_function", self._train_function):
-            if self._train_function is None:
-                with replaced_attribute(self.model, "train_step", train_step or self.model.train_step):
-                    self.model.make_train_function(force=True)
-                self._train_function = self.model.train_function
-            yield self._train_function
-
-
-class CycledMomentum(_TracedOnce):
-    """Lets the momentum of a model's optimizer be set from step to step.
-
-    Keras keeps it as a float (`SGD.momentum`, `Adam.beta_1`), which is fixed in the train step once that is
-    traced. Here a variable takes its place while the step is traced; for all else it stays the float it was,
-    so that a model saved meanwhile has its own momentum.
-
-    Args:
-        model: A compiled `keras.Model`.
-
-    Raises:
-        ValueError: If the optimizer has no momentum, or one of 0, for which it keeps no velocities.
-    """
-
-    def __init__(self, model: keras.Model):
-        super().__init__(model)
-        self._holder = rate_holder(model.optimizer)
-        self._name = next((name for name in MOMENTUM_NAMES if vars(self._holder).get(name)), "")
-        if not self._name:
-            raise ValueError(
-                f"the momentum of `{type(self._holder).__name__}` cannot be cycled: it has none, or one of "
-                "0. Use SGD or RMSprop made with a `momentum` above 0, or one with a `beta_1`, as Adam."
-            )
-        with model.distribute_strategy.scope():
-            self._variable = keras.Variable(
-                vars(self._holder)[self._name],
-                trainable=False,
-                aggregation="only_first_replica",
-                name="cycled_momentum",
-            )
-
-    def assign(self, momentum: float) -> None:
-        """Set the momentum of the next step."""
-        self._variable.assign(momentum)
-
-    @contextmanager
-    def installed(self) -> Iterator[Callable]:
-        """Put the variable in the optimizer; give the train function that has it; take it out at the end."""
-        number = _TracedAsVariable(vars(self._holder)[self._name], self._variable)
-        with (
-            replaced_attribute(self._holder, self._name, number),
-            self._train_function_installed() as train_function,
-        ):
-            yield train_function
-
-
-class _TracedAsVariable(float):
-    """A float to Python, to comparisons and to whoever saves it; the variable's value to computations."""
-
-    variable: keras.Variable
-    dtype: str
-
-    def __new__(cls, value: float, variable: keras.Variable) -> Any:
-        self = super().__new__(cls, value)
-        self.variable = variable
-        self.dtype = variable.dtype
-        return self
-
-    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
-        value = tf.convert_to_tensor(self.variable)
-        return value if dtype is None else tf.cast(value, dtype)
-
-    def __add__(self, other: Any) -> Any:
-        return tf.convert_to_tensor(self) + other
-
-    def __sub__(self, other: Any) -> Any:
-        return tf.convert_to_tensor(self) - other
-
-    def __rsub__(self, other: Any) -> Any:
-        return other - tf.convert_to_tensor(self)
-
-    def __mul__(self, other: Any) -> Any:
-        return tf.convert_to_tensor(self) * other
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-
-class StepRecorder(_TracedOnce):
-    """Rides in the compiled train step: gives every step its own rate and keeps every step's own logs.
-
-    `fit` hands callbacks the epoch's running mean, once an execution. Here the metrics are reset at the start
-    of each step inside the graph, so the logs are that step's own (what `train_on_batch` would return), and
-    they are written to a buffer, so that one execution may hold many steps. The rate comes from a schedule
-    put in the optimizer's place for it, whatever was there: a variable, a schedule, a callable.
-
-    Args:
-        model: A compiled `keras.Model`.
-    """
-
-    def __init__(self, model: keras.Model):
-        super().__init__(model)
-        self.capacity = model.steps_per_execution
-        self._names: list[str] = []
-        self._read = 0
-        with model.distribute_strategy.scope():
-            self._rates = tf.Variable(
-                [0.0], shape=(None,), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
-            )
-            self._step = keras.Variable(  # int64: TensorFlow keeps int32 variables off a GPU, and XLA fails
-                0, dtype="int64", trainable=False, aggregation="only_first_replica", name="sweep_step"
-            )
-            self._logs = keras.Variable(
-                np.zeros((self.capacity, MAX_LOGS), "float32"),
-                trainable=False,
-                aggregation="mean",
-                synchronization="on_read",
-                name="sweep_logs",
-            )
-
-    @contextmanager
-    def installed(self, rates: np.ndarray) -> Iterator[Callable]:
-        """Put the recorder into the model; give the train function that has it; take it out at the end.
-
-        Args:
-            rates: float array of shape `(steps,)`, the rate of each step; the last one serves beyond its end.
-        """
-        self._rates.assign(rates)
-        self.rewind()
-        schedule = _RateOfStep(self._rates, self._step)
-        with (
-            replaced_attribute(rate_holder(self.model.optimizer), "_learning_rate", schedule),
-            self._train_function_installed(self._wrap(self.model.train_step)) as train_function,
-        ):
-            yield train_function
-
-    def rewind(self) -> None:
-        """Begin with the first rate again."""
-        self._step.assign(0)
-        self._read = 0
-
-    def read(self) -> list[dict[str, float]]:
-        """The logs of every step since the last call, in order."""
-        done = int(self._step.numpy())
-        rows = np.array(self._logs.numpy())
-        steps = range(self._read, done)
-        self._read = done
-        return [dict(zip(self._names, rows[step % self.capacity].tolist(), strict=False)) for step in steps]
-
-    def _wrap(self, train_step: Callable) -> Callable:
-        def recorded_train_step(data: Any) -> dict[str, Any]:
-            self.model.reset_metrics()
-            logs = train_step(data)
-            self._write(logs)
-            return logs
-
-        return recorded_train_step
-
-    def _write(self, logs: dict[str, Any]) -> None:
-        scalars = {name: value for name, value in logs.items() if len(ops.shape(value)) == 0}
-        if len(scalars) > MAX_LOGS:
-            raise ValueError(
-                f"a sweep records up to {MAX_LOGS} logs of a step, and this train step returned "
-                f"{len(scalars)}: {sorted(scalars)}. Compile the model with fewer metrics for the sweep."
-            )
-        self._names = list(scalars)
-        row = ops.stack([ops.cast(scalars[name], "float32") for name in self._names])
-        row = ops.pad(row, [(0, MAX_LOGS - len(self._names))])
-        here = ops.equal(ops.arange(self.capacity, dtype="int64"), self._step % self.capacity)
-        self._logs.assign(ops.where(here[:, None], row[None, :], self._logs))
-        self._step.assign_add(1)
-
-
-class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks the rate up by the recorder's own count of steps, not by the optimizer's."""
-
-    def __init__(self, rates: tf.Variable, step: keras.Variable):
-        self._rates = rates
-        self._step = step
-
-    def __call__(self, step: Any) -> Any:
-        rates = tf.convert_to_tensor(self._rates)
-        last = tf.size(rates, out_type=tf.int64) - 1
-        return rates[tf.minimum(tf.convert_to_tensor(self._step), last)]
-
-
-def _what_is_traced(model: keras.Model) -> tuple:
-    """The objects that `compile` makes anew, and the options that a train function is traced with."""
-    made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
-    momenta = [vars(rate_holder(model.optimizer)).get(name) for name in MOMENTUM_NAMES]
-    return (*made, model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)
+def is_tf_dataset(data: Any) -> bool:
+    return isinstance(data, tf.data.Dataset)
 
 
 def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.data.Dataset:
     """The batches that `fit` makes of arrays, without end and shuffled anew every pass.
 
-    In one dataset of many passes, an execution of many steps may reach over the end of a pass. Without
-    autotuning: it gains nothing on arrays in memory, and its thread holds up the end of a short `fit`.
+    Many batches are gathered at once and then cut, which costs a small network's step less than a gather for
+    each. Without autotuning: it gains nothing on arrays in memory, and its thread holds up the end of a short
+    `fit`.
     """
-    adapter = ArrayDataAdapter(x, y, sample_weight, batch_size=batch_size, shuffle=True)
+    arrays = keras.tree.flatten((x, y, sample_weight))
+    at_once = _batches_at_once(arrays, batch_size) * batch_size
+    adapter = ArrayDataAdapter(x, y, sample_weight, batch_size=at_once, shuffle=True)
+    batches = adapter.get_tf_dataset().prefetch(GATHERED_AHEAD)
+    if at_once > batch_size:
+        batches = batches.rebatch(batch_size)
     options = tf.data.Options()
     options.autotune.enabled = False
-    return adapter.get_tf_dataset().repeat().prefetch(BATCHES_AHEAD).with_options(options)
+    return batches.repeat().with_options(options)
+
+
+def _batches_at_once(arrays: list, batch_size: int) -> int:
+    """How many batches of NumPy arrays make up `GATHERED_AT_ONCE` bytes; 1 of other kinds of array."""
+    present = [array for array in arrays if array is not None]
+    if not all(isinstance(array, np.ndarray) for array in present):
+        return 1
+    bytes_of_batch = batch_size * sum(array.nbytes for array in present) / len(present[0])
+    return max(1, int(GATHERED_AT_ONCE / max(1, bytes_of_batch)))
 
 
 def stop_workers(py_dataset: keras.utils.PyDataset) -> None:
@@ -405,6 +216,20 @@ def is_built(model: keras.Model) -> bool:
     """Whether training would create no more variables."""
     parts = (model.optimizer, model._compile_metrics, model._compile_loss, *model._flatten_layers())
     return all(part.built for part in parts if part is not None)
+
+
+def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:
+    """`variable[begin:end] = value`, in place; `variable[...].assign` reads it first and then has to copy it.
+
+    Args:
+        variable: A variable, or in a replica's context one that is distributed.
+        begin: Ints or scalars, where the part begins in each axis; axes that are left out are taken whole.
+        end: Likewise, where it ends.
+        value: What to assign, in the part's shape.
+    """
+    tf.raw_ops.ResourceStridedSliceAssign(
+        ref=variable.handle, begin=begin, end=end, strides=[1] * len(begin), value=value
+    )
 
 
 def component_variables(model: keras.Model, *, metrics: bool = True) -> list[tf.Variable]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras
+
+READ_AT_ONCE = 2**24
 
 
 @contextmanager
@@ -41,14 +44,7 @@ def preserved(model: keras.Model, directory: str | os.PathLike | None = None) ->
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     variables = _keras.component_variables(model)
-    with (
-        _copies_in_memory(variables) if directory is None else _copies_on_disk(variables, directory) as copies
-    ):
-
-        def put_back() -> None:
-            for variable, copy in zip(variables, copies(), strict=True):
-                variable.assign(copy)
-
+    with _kept_in_memory(variables) if directory is None else _kept_on_disk(variables, directory) as put_back:
         try:
             yield put_back
         finally:
@@ -56,24 +52,45 @@ def preserved(model: keras.Model, directory: str | os.PathLike | None = None) ->
 
 
 @contextmanager
-def _copies_in_memory(variables: list) -> Iterator[Callable[[], Iterable[np.ndarray]]]:
+def _kept_in_memory(variables: list) -> Iterator[Callable[[], None]]:
     copies = [np.array(variable.numpy()) for variable in variables]
-    yield lambda: copies
+
+    def put_back() -> None:
+        for variable, copy in zip(variables, copies, strict=True):
+            variable.assign(copy)
+
+    yield put_back
 
 
 @contextmanager
-def _copies_on_disk(
-    variables: list, directory: str | os.PathLike
-) -> Iterator[Callable[[], Iterable[np.ndarray]]]:
-    """Copies in files of a temporary folder, read back one at a time."""
+def _kept_on_disk(variables: list, directory: str | os.PathLike) -> Iterator[Callable[[], None]]:
+    """Copies in files of a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="snapshot-", dir=directory) as folder:
         files = [Path(folder, str(number)) for number in range(len(variables))]
         for file, variable in zip(files, variables, strict=True):
-            file.write_bytes(variable.numpy().tobytes())
-        yield lambda: (
-            np.frombuffer(file.read_bytes(), variable.dtype.as_numpy_dtype).reshape(variable.shape)
-            for file, variable in zip(files, variables, strict=True)
-        )
+            file.write_bytes(np.ascontiguousarray(variable.numpy()).view(np.uint8).data)
+
+        def put_back() -> None:
+            for file, variable in zip(files, variables, strict=True):
+                _read_into(variable, file)
+
+        yield put_back
+
+
+def _read_into(variable: Any, file: Path) -> None:
+    """Assign what `file` holds, some rows at a time: what is read is in memory twice, once as a tensor."""
+    shape, dtype = variable.shape, variable.dtype
+    size = dtype.size * shape.num_elements()
+    if shape.rank == 0 or size <= READ_AT_ONCE:
+        variable.assign(np.frombuffer(file.read_bytes(), dtype.as_numpy_dtype).reshape(shape))
+        return
+    bytes_of_row = size // shape[0]
+    rows_at_once = max(1, READ_AT_ONCE // bytes_of_row)
+    with open(file, "rb") as stream:
+        for begin in range(0, shape[0], rows_at_once):
+            part = np.frombuffer(stream.read(rows_at_once * bytes_of_row), dtype.as_numpy_dtype)
+            end = min(begin + rows_at_once, shape[0])
+            _keras.assign_part(variable, [begin], [end], part.reshape(-1, *shape[1:]))
 
 
 @contextmanager

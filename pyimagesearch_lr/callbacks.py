@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pyimagesearch_lr import _keras, _state, schedules
+from pyimagesearch_lr import _keras, _state, _train_step, schedules
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.cycles import CyclicLR, OneCycleLR
 from pyimagesearch_lr.sweep import Sweep
@@ -108,6 +108,7 @@ class LRFinder(keras.callbacks.Callback):
         self._stack = ExitStack()
         self._put_back: Callable[[], None] | None = None
         self._recorder: Any = None
+        self._in_long_executions = False
         self._is_preserved = False
         self._finished: list[Sweep] = []
         self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
@@ -161,12 +162,13 @@ class LRFinder(keras.callbacks.Callback):
                 f"Received: steps_per_execution={capacity}, steps_per_lr={self._sweep.steps_per_lr}."
             )
         if self._recorder is None or not self._recorder.serves(self.model):
-            self._recorder = _keras.StepRecorder(self.model)
+            self._recorder = _train_step.StepRecorder(self.model)
         self._progress = keras.utils.Progbar(
             self.total_steps, verbose=self.verbose, stateful_metrics=["lr", "max_lr", "loss"]
         )
         self._stack.callback(setattr, self.model, "stop_training", False)
-        train_function = self._stack.enter_context(self._recorder.installed(self._sweep.step_lrs))
+        recorder = self._recorder.installed(self._sweep.step_lrs, in_long_executions=self._in_long_executions)
+        train_function = self._stack.enter_context(recorder)
         self.model.train_function = self._guarded(train_function)
         if _keras.is_built(self.model):
             self._preserve()

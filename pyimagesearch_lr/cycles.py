@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from pyimagesearch_lr import _keras
+from pyimagesearch_lr import _keras, _train_step
 from pyimagesearch_lr.policies import CyclicPolicy, OneCyclePolicy, Policy
 from pyimagesearch_lr.schedules import MidCycleWarning, epochs_that_end_a_cycle
 
@@ -29,7 +29,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         self.start_step = settings["start_step"]
         self.history: dict[str, list] = {}
         self._stack = ExitStack()
-        self._cycled_momentum: _keras.CycledMomentum | None = None
+        self._cycled_momentum: _train_step.CycledMomentum | None = None
         self._origin: int | None = None
         self._begins_anew = False
         self._used: dict[str, float] = {}
@@ -105,7 +105,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
     def _take_momentum(self) -> None:
         if self._cycled_momentum is None or not self._cycled_momentum.serves(self.model):
             try:
-                self._cycled_momentum = _keras.CycledMomentum(self.model)
+                self._cycled_momentum = _train_step.CycledMomentum(self.model)
             except ValueError as error:
                 raise ValueError(f"`{type(self).__name__}`: {error}") from error
         train_function = self._stack.enter_context(self._cycled_momentum.installed())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ class Sweep:
         if self.stop_reason:
             raise RuntimeError(f"This sweep is over ({self.stop_reason}); start a new one.")
         self._pending.append((float(loss), metrics or {}))
-        finite = np.isfinite(loss) and (rate_loss is None or np.isfinite(rate_loss))
+        finite = math.isfinite(loss) and (rate_loss is None or math.isfinite(rate_loss))
         if self.closes_rate or not finite:
             self._close_rate(rate_loss)
         self.step += 1
@@ -152,8 +153,8 @@ class Sweep:
     def _close_rate(self, rate_loss: float | None) -> None:
         losses, metrics = zip(*self._pending, strict=True)
         self._pending = []
-        means = {name: float(np.mean([step[name] for step in metrics])) for name in metrics[0]}
-        loss = float(np.mean(losses))
+        means = {name: _mean([step[name] for step in metrics]) for name in metrics[0]}
+        loss = _mean(losses)
         if rate_loss is not None:
             means["train_loss"], loss = loss, float(rate_loss)
         self.raw_losses.append(loss)
@@ -168,6 +169,11 @@ class Sweep:
         self._best = min(self._best, smoothed)
         scale = max(abs(self._best), (self.losses[0] - self._best) / 10)
         return smoothed > self._best + (self.stop_factor - 1) * scale
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean in plain Python, which for the one step of a rate takes a tenth of NumPy's time."""
+    return sum(values) / len(values)
 
 
 def _checked_steps_per_lr(steps_per_lr: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import runpy
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,34 @@ ROOT = Path(__file__).resolve().parents[1]
 QUARTER_DECADE = 0.25
 SWEEPS = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
 DEFAULT_STEPS = runpy.run_path(str(ROOT / "config.py"))["LRFIND_STEPS"]
+
+
+COST = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
+
+
+def median_ratio(section: str, above: str, below: str) -> float:
+    seconds = COST[section]["seconds"]
+    pairs = list(zip(seconds[above], seconds[below], strict=True))
+    assert len(pairs) >= 5
+    return statistics.median(a / b for a, b in pairs)
+
+
+def test_a_sweep_costs_what_was_promised():
+    assert median_ratio("minigooglenet", "sweep", "fit") <= 1.02
+    assert median_ratio("small", "sweep", "fit") <= 0.6
+    assert median_ratio("small", "usual way", "sweep") >= 3
+
+
+def test_a_snapshot_on_disk_spares_the_memory():
+    peaks = {way: statistics.median(values) for way, values in COST["memory"]["peak_kib"].items()}
+    assert peaks["sweep, snapshot on disk"] / peaks["fit"] <= 1.1
+
+
+def test_time_grows_with_the_steps_along_a_line():
+    seconds = {int(steps): statistics.median(times) for steps, times in COST["steps"]["seconds"].items()}
+    rate = (seconds[20_000] - seconds[200]) / 19_800
+    for steps, measured in seconds.items():
+        assert measured == pytest.approx(seconds[200] + rate * (steps - 200), rel=0.1)
 
 
 def bounds_of(name: str) -> tuple[float, float]:

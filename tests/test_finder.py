@@ -15,7 +15,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from models import CLASSES, FEATURES, assert_same_state, data, model, state
 from tensorflow.python.eager import context
 
-from pyimagesearch_lr import CyclicLR, NoSuggestion
+from pyimagesearch_lr import CyclicLR, NoSuggestion, _state
 from pyimagesearch_lr.callbacks import LRFinder
 from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.suggest import suggest
@@ -577,6 +577,28 @@ class TestTraceless:
         assert min(seen) > len(network.weights)
         assert list(tmp_path.iterdir()) == []
         assert_same_state(before, state(network))
+
+    @pytest.mark.parametrize("read_at_once", [None, 1, 64, 2**24])
+    def test_variables_come_back_from_memory_and_in_pieces_from_disk(
+        self, read_at_once, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(_state, "READ_AT_ONCE", read_at_once)
+        x, y = data(64)
+        y[40:48] = np.nan  # so that nothing is left of what is not put back
+        layers = [keras.layers.Dense(5, dtype="bfloat16"), keras.layers.Dense(CLASSES)]
+        network = keras.Sequential([keras.Input((FEATURES,)), keras.layers.BatchNormalization(), *layers])
+        network.compile(keras.optimizers.Adam(0.01), "mse")
+        network.fit(x[:40], y[:40], verbose=0)
+        before = state(network)
+        with _state.preserved(network, tmp_path if read_at_once else None) as put_back:
+            for _ in range(2):
+                network.fit(x, y, verbose=0)
+                assert np.isnan(network.layers[-1].get_weights()[0]).any()
+                put_back()
+                assert_same_state({**before, "attributes": 0}, {**state(network), "attributes": 0})
+            network.fit(x, y, verbose=0)
+        assert_same_state({**before, "attributes": 0}, {**state(network), "attributes": 0})
+        assert list(tmp_path.iterdir()) == []
 
     def test_two_sweeps_in_a_row_give_the_same_curve(self):
         x, y = data(70)

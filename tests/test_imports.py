@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "machine": set(),
     "fashion_mnist": set(),
     "_keras": set(),
+    "_train_step": {"_keras"},
     "settings": {"schedules", "probing"},
     "recipes": {"cycles", "settings"},
     "suggest": {"smoothing"},
@@ -34,9 +35,9 @@ MAY_IMPORT = {
     "sweep": {"schedules", "smoothing", "curve"},
     "_state": {"_keras"},
     "policies": {"schedules", "plots"},
-    "cycles": {"policies", "schedules", "_keras"},
-    "callbacks": {"cycles", "sweep", "schedules", "curve", "_state", "_keras"},
-    "finder": {"callbacks", "sweep", "curve", "probing", "suggest", "_state", "_keras"},
+    "cycles": {"policies", "schedules", "_keras", "_train_step"},
+    "callbacks": {"cycles", "sweep", "schedules", "curve", "_state", "_keras", "_train_step"},
+    "finder": {"callbacks", "sweep", "curve", "probing", "suggest", "_state", "_keras", "_train_step"},
     "checkpoint": {"_keras", "files"},
     "keras_schedules": {"policies"},
     "minigooglenet": {"layers"},
@@ -56,7 +57,15 @@ NUMPY_ROOMS = (
     "files",
     "settings",
 )
-TENSORFLOW_ROOMS = {"_keras", "layers", "fashion_mnist", "machine", "pipeline", "tensorboard_log"}
+TENSORFLOW_ROOMS = {
+    "_keras",
+    "_train_step",
+    "layers",
+    "fashion_mnist",
+    "machine",
+    "pipeline",
+    "tensorboard_log",
+}
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "recipes",
     "_state",

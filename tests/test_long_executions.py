@@ -1,0 +1,204 @@
+"""Many steps in one execution: as many as are quick, the same curve, and no batch drawn for nothing."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import assert_same_state, data, model, state
+
+from pyimagesearch_lr import _keras, _train_step
+from pyimagesearch_lr.callbacks import LRFinder
+from pyimagesearch_lr.finder import LearningRateFinder
+
+SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x, y, size):
+        super().__init__()
+        self.parts = [(x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)]
+        self.log = []
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __getitem__(self, index):
+        self.log.append(index)
+        return self.parts[index]
+
+    def on_epoch_end(self):
+        self.log.append("end")
+
+
+def sources():
+    x, y = data(70)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    return {
+        "arrays": (x, y),
+        "dataset": dataset,
+        "dataset of unknown length": dataset.filter(lambda *_: True),
+        "dataset without end": dataset.repeat(),
+        "PyDataset": Batches(x, y, 16),
+    }
+
+
+@pytest.fixture
+def executions(monkeypatch):
+    """The lengths of the executions of a sweep, in order."""
+    lengths, take_down = [], LRFinder._take_down
+
+    def noted(self):
+        before = self._sweep.step
+        take_down(self)
+        lengths.append(self._sweep.step - before)
+
+    monkeypatch.setattr(LRFinder, "_take_down", noted)
+    return lengths
+
+
+@pytest.mark.parametrize("name", list(sources()))
+def test_the_curve_is_the_same_to_the_bit_at_any_pace(name, monkeypatch, executions):
+    curves = []
+    for pace in (0.0, 1e9):
+        monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", pace)
+        finder = LearningRateFinder(model(), stop_factor=None)
+        curves.append(
+            finder.find(sources()[name], **SWEEP, epochs=12, steps_per_epoch=5, batch_size=16).raw_losses
+        )
+    np.testing.assert_array_equal(*curves)
+    assert executions[:60] == [1] * 60
+    if name == "PyDataset":  # fit makes a new iterator every pass, here of five batches
+        assert executions[60:] == [1, 2, 2] + [5] * 11
+    else:
+        assert executions[60:] == [1, 2, 4, 8, 16, 29]
+
+
+def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(monkeypatch, executions):
+    now = [0.0]
+
+    def clock():
+        now[0] += 1.0
+        return now[0]
+
+    monkeypatch.setattr(_train_step.time, "perf_counter", clock)  # a call lasts one second by this clock
+    finder = LearningRateFinder(model(), stop_factor=None)
+    for limit, expected in ((3.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 33]), (0.9, [256, 128, 64, 32])):
+        monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", limit)
+        executions.clear()
+        finder.find(data(64), **SWEEP, epochs=200, batch_size=16)
+        assert executions[: len(expected)] == expected
+        assert sum(executions) == 800
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"callbacks": [keras.callbacks.Callback()]},
+        {"repeats": 2},
+        {"validation_data": data(16)},
+    ],
+)
+def test_one_step_at_a_time_where_somebody_would_see_the_difference(options, executions):
+    LearningRateFinder(model()).find(data(64), **SWEEP, epochs=4, batch_size=16, **options)
+    assert set(executions) == {1}
+
+
+def test_callbacks_of_the_users_are_called_after_every_step():
+    seen = []
+    spy = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    finder = LearningRateFinder(model(), stop_factor=None)
+    curve = finder.find(data(64), **SWEEP, epochs=5, batch_size=16, callbacks=[spy])
+    np.testing.assert_allclose(seen, curve.raw_losses, rtol=1e-6)
+
+
+def test_no_batch_is_drawn_beyond_the_last_step(monkeypatch):
+    monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", 1e9)
+    x, y = data(64)
+    drawn = []
+
+    def endless():
+        while True:
+            drawn.append(1)
+            yield x, y
+
+    signature = (tf.TensorSpec((64, x.shape[1])), tf.TensorSpec((64, y.shape[1])))
+    dataset = tf.data.Dataset.from_generator(endless, output_signature=signature)
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False  # they load some batches ahead
+    dataset = dataset.with_options(options)
+    LearningRateFinder(model(), stop_factor=None).find(dataset, **SWEEP, epochs=1, steps_per_epoch=23)
+    assert len(drawn) == 23
+
+
+def test_every_pass_of_a_pydataset_is_whole_and_ended_once(monkeypatch):
+    monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", 1e9)
+    dataset = Batches(*data(70), 16)
+    seen = []
+    network = model()
+    train_step = network.train_step
+
+    def noted(batch):
+        tf.py_function(lambda x: seen.append(len(x)), [batch[0]], [])
+        return train_step(batch)
+
+    network.train_step = noted
+    LearningRateFinder(network, stop_factor=None).find(dataset, **SWEEP, epochs=6)
+    assert len(seen) == 30
+    assert [sum(seen[i : i + 5]) for i in range(0, 30, 5)] == [70] * 6
+    assert dataset.log.count("end") in (6, 7)  # Keras looks at the first batches, too
+
+
+def test_a_dataset_that_cannot_start_again_ends_the_sweep_as_exhausted():
+    x, y = data(64)
+    parts = iter([(x, y)] * 5)
+    signature = (tf.TensorSpec((64, x.shape[1])), tf.TensorSpec((64, y.shape[1])))
+    dataset = tf.data.Dataset.from_generator(lambda: parts, output_signature=signature)
+    network = model()
+    network.fit(x, y, verbose=0)
+    before = state(network)
+    with pytest.warns(UserWarning, match="ran out after 5 of 12 steps"):
+        curve = LearningRateFinder(network).find(dataset, **SWEEP, epochs=3, steps_per_epoch=4)
+    assert (len(curve), curve.stop_reason) == (5, "exhausted")
+    assert_same_state(before, state(network))
+
+
+class TestArrayBatches:
+    """Keras's own batches of arrays, whatever number of them is gathered at once."""
+
+    @staticmethod
+    def passes(samples, batch_size, count):
+        x = np.arange(samples)
+        tf.random.set_seed(7)
+        stream = _keras.array_batches(x, {"y": x, "z": None}, None, batch_size).as_numpy_iterator()
+        found = [next(stream) for _ in range(count * -(-samples // batch_size))]
+        for batch in found:
+            np.testing.assert_array_equal(batch[0], batch[1]["y"])
+        return [batch[0].tolist() for batch in found]
+
+    @pytest.mark.parametrize("samples, batch_size", [(70, 16), (64, 16), (5, 16), (70, 1)])
+    def test_order_does_not_depend_on_how_many_are_gathered_at_once(self, samples, batch_size, monkeypatch):
+        orders = []
+        for at_once in (1, 2, 3, 1000):
+            monkeypatch.setattr(_keras, "_batches_at_once", lambda *_, at_once=at_once: at_once)
+            orders.append(self.passes(samples, batch_size, 3))
+        assert orders[1:] == orders[:1] * 3
+
+    def test_every_pass_has_every_sample_once_in_another_order(self):
+        found = self.passes(70, 16, 3)
+        passes = [list(itertools.chain(*found[i : i + 5])) for i in (0, 5, 10)]
+        assert [sorted(each) for each in passes] == [list(range(70))] * 3
+        assert len({tuple(each) for each in passes}) == 3
+
+    @pytest.mark.parametrize(
+        "shape, at_once", [((1000, 256, 256, 16), 1), ((100_000, 32, 32), 64), ((100_000,), 65_536)]
+    )
+    def test_what_is_gathered_at_once_is_bounded_in_bytes(self, shape, at_once):
+        array = np.broadcast_to(np.float32(0), shape)
+        assert _keras._batches_at_once([array, None], 64) == at_once
+
+    def test_tensors_are_gathered_batch_by_batch(self):
+        assert _keras._batches_at_once([tf.range(70), None], 16) == 1
+        stream = _keras.array_batches(tf.range(70), None, None, 16).as_numpy_iterator()
+        assert sorted(np.concatenate([next(stream) for _ in range(5)])) == list(range(70))
