@@ -41,6 +41,46 @@ def has_several_rates(optimizer: keras.optimizers.Optimizer) -> bool:
     return hasattr(rate_holder(optimizer), "optimizers")
 
 
+def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """The optimizers that hold a learning rate: the one, or those a `MultiOptimizer` is made of.
+
+    Those that a callable gives are known only to a `MultiOptimizer` that is built, so it is built here.
+
+    Raises:
+        RuntimeError: If that cannot be done, as the model has no variables yet.
+    """
+    holder = rate_holder(model.optimizer)
+    if not has_several_rates(holder):
+        return [holder]
+    if model.built and not holder.built:
+        holder.build(model.trainable_variables)
+    if not holder.optimizers:
+        raise RuntimeError(
+            "which optimizers this `MultiOptimizer` is made of is known only once the model has variables. "
+            "Call `model.build(input_shape)`, or give the model a `keras.Input`, before the sweep."
+        )
+    return list(holder.optimizers)
+
+
+def shares_of_rate(parts: list[keras.optimizers.Optimizer]) -> np.ndarray:
+    """The rates of these optimizers as shares of the highest of them, 1 where there is only one.
+
+    Raises:
+        RuntimeError: If there are several and one of them is a schedule or a callable.
+    """
+    if len(parts) == 1:
+        return np.ones(1)
+    for part in parts:
+        if rate_source(part) is not None:
+            raise RuntimeError(
+                "a sweep keeps the ratios between the rates of an optimizer made of several, and that of its "
+                f"`{type(part).__name__}` is set by `{rate_source(part)}`. Give each of them a float "
+                "`learning_rate` for the sweep."
+            )
+    rates = np.array([float(part._learning_rate.numpy()) for part in parts])
+    return rates / rates.max() if rates.max() > 0 else np.ones(len(parts))
+
+
 def rate_source(optimizer: keras.optimizers.Optimizer) -> str | None:
     """The name of the schedule or callable that sets the optimizer's rate; None where a float can be set."""
     rate = rate_holder(optimizer)._learning_rate

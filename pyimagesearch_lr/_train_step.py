@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -151,7 +151,10 @@ class StepRecorder(_TracedOnce):
         self._many_steps: Callable | None = None
         with model.distribute_strategy.scope():
             self._rates = tf.Variable(
-                [0.0], shape=(None,), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+                [[0.0]],
+                shape=(None, None),
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             )
             self._step = keras.Variable(  # int64: TensorFlow keeps int32 variables off a GPU, and XLA fails
                 0, dtype="int64", trainable=False, aggregation="only_first_replica", name="sweep_step"
@@ -170,17 +173,21 @@ class StepRecorder(_TracedOnce):
 
         Args:
             rates: float array of shape `(steps,)`, the rate of each step; the last one serves beyond its end.
+                Of an optimizer made of several it is the rate of the one that now has the highest; the others
+                keep their ratio to it.
             in_long_executions: Bool, whether a call of the train function may take as many steps as fit into
                 `SECONDS_OF_EXECUTION`, but none after the last rate. For models of which
                 `executes_single_steps` is true.
         """
-        self._rates.assign(rates)
+        parts = _keras.parts_with_rates(self.model)
+        self._rates.assign(np.outer(rates, _keras.shares_of_rate(parts)))
         self.rewind()
-        schedule = _RateOfStep(self._rates, self._step)
-        with (
-            _keras.replaced_attribute(_keras.rate_holder(self.model.optimizer), "_learning_rate", schedule),
-            self._train_function_installed(self._wrap(self.model.train_step)) as train_function,
-        ):
+        with ExitStack() as stack:
+            for number, part in enumerate(parts):
+                schedule = _RateOfStep(self._rates, self._step, number)
+                stack.enter_context(_keras.replaced_attribute(part, "_learning_rate", schedule))
+            train_step = self._wrap(self.model.train_step)
+            train_function = stack.enter_context(self._train_function_installed(train_step))
             yield self._repeated(train_function, len(rates)) if in_long_executions else train_function
 
     def _repeated(self, train_function: Callable, num_steps: int) -> Callable:
@@ -264,14 +271,15 @@ class StepRecorder(_TracedOnce):
 class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
     """Looks the rate up by the recorder's own count of steps, not by the optimizer's."""
 
-    def __init__(self, rates: tf.Variable, step: keras.Variable):
+    def __init__(self, rates: tf.Variable, step: keras.Variable, column: int):
         self._rates = rates
         self._step = step
+        self._column = column
 
     def __call__(self, step: Any) -> Any:
         rates = tf.convert_to_tensor(self._rates)
-        last = tf.size(rates, out_type=tf.int64) - 1
-        return rates[tf.minimum(tf.convert_to_tensor(self._step), last)]
+        last = tf.shape(rates, out_type=tf.int64)[0] - 1
+        return rates[tf.minimum(tf.convert_to_tensor(self._step), last), self._column]
 
 
 def _what_is_traced(model: keras.Model) -> tuple:

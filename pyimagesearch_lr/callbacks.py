@@ -29,7 +29,8 @@ class LRFinder(keras.callbacks.Callback):
 
     Works with any optimizer, also one made with a `LearningRateSchedule` or a callable, with
     `steps_per_execution` above 1 (each step has its own rate and loss), `jit_compile`, mixed precision and
-    `tf.distribute.MirroredStrategy`.
+    `tf.distribute.MirroredStrategy`. With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that
+    of the part with the highest rate; the other parts keep their ratio to it.
 
     Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
 
@@ -48,6 +49,9 @@ class LRFinder(keras.callbacks.Callback):
         validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as in
             Smith's test, with that of the training steps beside it as the metric "train_loss". Needs
             `steps_per_execution` to divide `steps_per_lr`.
+        independent: Bool, whether every rate begins with the same state: the model is put back after each, so
+            the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or `validation_data`,
+            as the loss of a step is that before its update, and `steps_per_execution` as above.
         snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
             twice; None keeps the copy in memory.
         restore: Bool, whether to put the weights back at the end.
@@ -62,7 +66,8 @@ class LRFinder(keras.callbacks.Callback):
     Raises:
         ValueError: If the arguments do not make a sweep, or the length of `fit` is unknown and `num_steps`
             is not given.
-        RuntimeError: At the start of `fit`, if another callback drives the learning rate too.
+        RuntimeError: At the start of `fit`, if another callback drives the learning rate too, or the
+            optimizer is a `MultiOptimizer` of which a part has a schedule.
 
     Example:
 
@@ -91,6 +96,7 @@ class LRFinder(keras.callbacks.Callback):
         repeats: int = 1,
         monitor: str = "loss",
         validation_data: Any = None,
+        independent: bool = False,
         snapshot_dir: str | os.PathLike | None = None,
         restore: bool = True,
         verbose: int = 0,
@@ -102,6 +108,8 @@ class LRFinder(keras.callbacks.Callback):
         self.snapshot_dir = snapshot_dir
         self.num_steps = num_steps
         self.repeats = _checked_repeats(repeats, restore)
+        self.independent = independent
+        self._check_independent(steps_per_lr, restore)
         self.monitor = monitor
         self.restore = restore
         self.verbose = verbose
@@ -112,6 +120,11 @@ class LRFinder(keras.callbacks.Callback):
         self._is_preserved = False
         self._finished: list[Sweep] = []
         self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
+
+    @property
+    def acts_after_each_rate(self) -> bool:
+        """Whether there is something to do between the steps of one rate and those of the next."""
+        return self.validation_data is not None or self.independent
 
     @property
     def curve(self) -> LRCurve | None:
@@ -146,20 +159,16 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._stack.close()
         _keras.check_sole_driver(self)
-        if _keras.has_several_rates(self.model.optimizer):
-            raise RuntimeError(
-                "`LRFinder` sweeps one learning rate, and this optimizer is made of several. Compile the "
-                "model with one of them for the sweep."
-            )
         self._is_preserved = False
         self._finished = []
         num_steps = self.num_steps or _keras.steps_of_fit(self, "num_steps") // self.repeats
         self._sweep = self._new_sweep(num_steps)
         capacity = self.model.steps_per_execution
-        if self.validation_data is not None and self._sweep.steps_per_lr % capacity:
+        if self.acts_after_each_rate and self._sweep.steps_per_lr % capacity:
             raise ValueError(
-                "`LRFinder`: with `validation_data`, `steps_per_execution` must divide `steps_per_lr`. "
-                f"Received: steps_per_execution={capacity}, steps_per_lr={self._sweep.steps_per_lr}."
+                "`LRFinder`: with `validation_data` or `independent`, `steps_per_execution` must divide "
+                f"`steps_per_lr`. Received: steps_per_execution={capacity}, "
+                f"steps_per_lr={self._sweep.steps_per_lr}."
             )
         if self._recorder is None or not self._recorder.serves(self.model):
             self._recorder = _train_step.StepRecorder(self.model)
@@ -187,6 +196,20 @@ class LRFinder(keras.callbacks.Callback):
         self._sweep.stop(reason)
         self._stack.close()
 
+    def _check_independent(self, steps_per_lr: int, restore: bool) -> None:
+        if not self.independent:
+            return
+        if not restore:
+            raise ValueError(
+                "`LRFinder`: `independent` puts the model back after every rate, which needs `restore=True`. "
+                "Received: independent=True, restore=False."
+            )
+        if steps_per_lr == 1 and self.validation_data is None:
+            raise ValueError(
+                "`LRFinder`: with `independent`, the first loss of each rate is that of the model as it was. "
+                "Pass `steps_per_lr` above 1 or `validation_data`. Received: steps_per_lr=1."
+            )
+
     def _next_sweep(self) -> None:
         """Go on with the next repetition from the same state, or end `fit` after the last."""
         self._finished.append(self._sweep)
@@ -213,6 +236,8 @@ class LRFinder(keras.callbacks.Callback):
         for step_logs in self._recorder.read():
             if self._sweep.stop_reason is None:
                 self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
+        if self.independent and self._sweep.opens_rate and self._put_back is not None:
+            self._put_back()
         if self._sweep.losses:
             values = [self._shown_rate(), ("loss", self._sweep.losses[-1])]
             done = len(self._finished) * self._sweep.num_steps + self._sweep.step

@@ -118,6 +118,7 @@ class LearningRateFinder:
         ramp: str = "exponential",
         steps_per_lr: int = 1,
         validation_data: Any = None,
+        independent: bool = False,
         class_weight: dict | None = None,
         sample_weight: Any = None,
         callbacks: list | None = None,
@@ -128,6 +129,9 @@ class LearningRateFinder:
     ) -> LRCurve:
         """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.
 
+        With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
+        rate; the other parts keep their ratio to it.
+
         The data starts again whenever it runs out, and the test leaves it as it was: a `PyDataset` is walked
         as a shallow copy, so that its position and order stay. Two things cannot be put back: the orders that
         a `tf.data` pipeline with `shuffle` draws, and the batches taken from a Python generator. A generator
@@ -136,7 +140,8 @@ class LearningRateFinder:
 
         Quick steps are trained many at a time, in executions of up to a tenth of a second, which changes
         nothing in the curve. Where it could be noticed, it is one step at a time, or `steps_per_execution` as
-        compiled: with a generator, with `callbacks`, `validation_data` or `repeats`, on several devices.
+        compiled: with a generator, with `callbacks`, `validation_data`, `independent` or `repeats`, and on
+        several devices.
 
         Args:
             train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays),
@@ -154,6 +159,9 @@ class LearningRateFinder:
             steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
             validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as
                 in Smith's test, with the training loss beside it as the metric "train_loss".
+            independent: Bool, whether every rate begins with the same state: the model is put back after
+                each, so the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or
+                `validation_data`, as the loss of a step is that before its update.
             class_weight: Dict of class index to weight, as in `fit`.
             sample_weight: Array of weights for `(x, y)`, as in `fit`.
             callbacks: List of further Keras callbacks for the time of the test; their hooks are called at
@@ -215,6 +223,7 @@ class LearningRateFinder:
             steps_per_lr=steps_per_lr,
             repeats=repeats,
             validation_data=validation_data,
+            independent=independent,
             **settings,
         )
         try:
@@ -256,13 +265,12 @@ class LearningRateFinder:
         """Give `fit` the data and `callback`, and leave no trace of either."""
         one_shot = inspect.isgenerator(train_data)
         restarts_itself = isinstance(train_data, tuple) or _keras.is_tf_dataset(train_data)
-        evaluates = callback.validation_data is not None
         # A sweep that diverges within an execution has drawn the batches of the execution's other steps, too:
         # how many depends on the time a step takes, so only where nobody can tell.
-        noticed = one_shot or evaluates or callbacks or callback.repeats > 1
+        noticed = one_shot or callbacks or callback.acts_after_each_rate or callback.repeats > 1
         callback._in_long_executions = not noticed and _train_step.executes_single_steps(self.model)
         callback._recorder = self._recorder
-        with _undisturbed(self.model, evaluates), _state.preserved_randomness():
+        with _undisturbed(self.model, callback.acts_after_each_rate), _state.preserved_randomness():
             source = _source(train_data, batch_size, sample_weight)
             try:
                 self.model.fit(
@@ -430,7 +438,8 @@ def compare(
     Every sweep starts from the model's present weights, with the same random state and, for arrays and
     `PyDataset`, the same order of the data (a `tf.data` pipeline with `shuffle` draws a new order each time).
     The model keeps its own optimizer, loss, metrics and weights bit for bit; the optimizers given are copied
-    by their config, and their learning rates play no part.
+    by their config, and their learning rates play no part. A grid of weight decays, or of any other of their
+    settings, is a dict of one optimizer for each value.
 
     Source: the comparison of optimizers by range test in MachineCurve, 2020, Finding optimal learning rates
     with the Learning Rate Range Test.
@@ -593,11 +602,11 @@ def _steps_per_epoch(steps: float | None, num_batches: float | None, kind: str) 
 
 
 @contextmanager
-def _undisturbed(model: keras.Model, evaluates: bool) -> Iterator[None]:
+def _undisturbed(model: keras.Model, one_step_at_a_time: bool) -> Iterator[None]:
     """Let `fit` run inside without a trace in the model's attributes."""
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
-        if evaluates:
+        if one_step_at_a_time:
             stack.enter_context(_keras.replaced_attribute(model, "steps_per_execution", 1))
         for name in _keras.ATTRIBUTES_OF_FIT:
             stack.enter_context(_keras.replaced_attribute(model, name, None))

@@ -107,6 +107,11 @@ class Sweep:
         """Whether the next step is the last one with its rate."""
         return (self.step + 1) % self.steps_per_lr == 0
 
+    @property
+    def opens_rate(self) -> bool:
+        """Whether the next step is the first one with its rate."""
+        return self.step % self.steps_per_lr == 0
+
     def record(
         self, loss: float, metrics: dict[str, float] | None = None, rate_loss: float | None = None
     ) -> None:

@@ -189,10 +189,114 @@ class TestLRFinder:
         assert "loss:" in shown
 
 
-def test_optimizer_made_of_several_is_refused():
-    network = model()
-    parts = [keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.1)]
-    several = keras.optimizers.MultiOptimizer(lambda variable: parts["bias" in variable.path])
-    network.compile(several, "sparse_categorical_crossentropy")
-    with pytest.raises(RuntimeError, match="this optimizer is made of several"):
-        network.fit(*data(16), callbacks=[LRFinder(num_steps=4)], verbose=0)
+class Sum(keras.layers.Layer):
+    """The sum of two weights, whatever the input: with the loss |100 - sum|, both gradients are -1."""
+
+    def build(self, input_shape):
+        self.first = self.add_weight(shape=(), initializer="zeros", name="first")
+        self.second = self.add_weight(shape=(), initializer="zeros", name="second")
+
+    def call(self, x):
+        return 0 * x + self.first + self.second
+
+
+class TestSeveralOptimizers:
+    @staticmethod
+    def network(**rates):
+        parts = {name: keras.optimizers.SGD(rate) for name, rate in rates.items()}
+        several = keras.optimizers.MultiOptimizer(lambda variable: parts[variable.path.split("/")[-1]])
+        network = keras.Sequential([keras.Input((1,)), Sum()])
+        network.compile(several, "mean_absolute_error")
+        return network, parts
+
+    def test_each_is_swept_over_its_own_range_in_the_ratio_that_they_have(self):
+        network, parts = self.network(first=0.5, second=0.05)
+        x, y = np.ones((5, 1)), np.full((5, 1), 100.0)
+        finder = LearningRateFinder(network)
+        curve = finder.find((x, y), 1.0, 16.0, epochs=1, batch_size=1, verbose=0)
+        np.testing.assert_allclose(curve.raw_losses, 100 - 1.1 * np.array([0, 1, 3, 7, 15]), rtol=1e-6)
+        assert float(parts["first"].learning_rate) == 0.5
+        assert network.get_weights() == [0.0, 0.0]
+        parts["second"].learning_rate = 1.0  # now the first has half the rate of the second
+        curve = finder.find((x, y), 1.0, 16.0, epochs=1, batch_size=1, verbose=0)
+        np.testing.assert_allclose(curve.raw_losses, 100 - 1.5 * np.array([0, 1, 3, 7, 15]), rtol=1e-6)
+
+    def test_part_with_a_schedule_is_refused_with_the_reason(self):
+        network, _ = self.network(first=0.5, second=keras.optimizers.schedules.CosineDecay(0.1, 10))
+        with pytest.raises(RuntimeError, match=r"`SGD` is set by `CosineDecay`\. Give each of them a float"):
+            network.fit(np.ones((4, 1)), np.ones((4, 1)), callbacks=[LRFinder(num_steps=4)], verbose=0)
+
+    def test_model_without_variables_is_refused_with_what_to_do(self):
+        several = keras.optimizers.MultiOptimizer(lambda variable: keras.optimizers.SGD(0.1))
+        network = keras.Sequential([keras.layers.Dense(1)])
+        network.compile(several, "mse")
+        with pytest.raises(RuntimeError, match=r"Call `model.build\(input_shape\)`"):
+            LearningRateFinder(network).find(data(16), 1e-5, 1.0, epochs=4, verbose=0)
+
+
+class TestIndependent:
+    """`independent=True`: every rate begins with the same state."""
+
+    def test_is_what_each_rate_does_by_itself(self):
+        x, y = data(64)
+        held_out = data(30, seed=5)
+        network = model(keras.optimizers.SGD(0.1, momentum=0.9))
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        batches = dataset(x, y).take(1).repeat(6)
+        curve = LearningRateFinder(network, stop_factor=None).find(
+            batches,
+            1e-3,
+            10.0,
+            epochs=1,
+            steps_per_lr=2,
+            validation_data=held_out,
+            independent=True,
+            verbose=0,
+        )
+        for expected, got in zip(before["variables"], variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+        oracle, training = [], []
+        for rate in (1e-3, 1e-1, 10.0):
+            reference = model(keras.optimizers.SGD(0.1, momentum=0.9))
+            reference.fit(x, y, verbose=0)
+            reference.optimizer.learning_rate = rate
+            losses = [reference.train_on_batch(x[:16], y[:16], return_dict=True)["loss"] for _ in range(2)]
+            training.append(np.mean(losses))
+            oracle.append(reference.evaluate(*held_out, verbose=0, return_dict=True)["loss"])
+        np.testing.assert_allclose(curve.raw_losses, oracle, rtol=1e-5)
+        np.testing.assert_allclose(curve.metrics["train_loss"], training, rtol=1e-5)
+
+    def test_training_loss_of_several_steps(self):
+        x, y = data(16)
+        network = model(dropout=0)
+        curve = LearningRateFinder(network, stop_factor=None).find(
+            (x, y), 1e-5, 1e-4, epochs=12, batch_size=16, steps_per_lr=3, independent=True, verbose=0
+        )
+        assert len(curve) == 4
+        assert np.all(
+            np.diff(curve.raw_losses) < 0
+        )  # each falls from the same loss, the more the higher the rate
+        usual = LearningRateFinder(network, stop_factor=None).find(
+            (x, y), 1e-5, 1e-4, epochs=12, batch_size=16, steps_per_lr=3, verbose=0
+        )
+        assert usual.raw_losses[0] == pytest.approx(curve.raw_losses[0], rel=1e-6)
+        assert usual.raw_losses[-1] < curve.raw_losses[-1]
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            ({}, "Pass `steps_per_lr` above 1 or `validation_data`"),
+            ({"steps_per_lr": 2, "restore": False}, "needs `restore=True`"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            LRFinder(independent=True, **arguments)
+
+    def test_executions_longer_than_a_rate_are_refused(self):
+        network = model(steps_per_execution=2)
+        with pytest.raises(ValueError, match="`steps_per_execution` must divide `steps_per_lr`"):
+            network.fit(
+                *data(64), callbacks=[LRFinder(independent=True, steps_per_lr=3, num_steps=9)], verbose=0
+            )

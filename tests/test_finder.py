@@ -1009,6 +1009,23 @@ class TestCompare:
             assert curves[label].raw_losses.tolist() == alone.raw_losses.tolist()
             assert curves[label].lrs.tolist() == alone.lrs.tolist()
 
+    def test_a_grid_of_weight_decays_in_one_test(self):
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        network.compile("sgd", "mean_absolute_error")
+        network.set_weights([np.array([[8.0]])])
+        x, y = np.ones((4, 1)), np.full((4, 1), 100.0)
+        decays = {decay: keras.optimizers.SGD(weight_decay=decay) for decay in (0.25, 0.5)}
+        curves = compare(
+            network, decays, (x, y), 0.125, 1.0, epochs=1, batch_size=1, stop_factor=None, verbose=0
+        )
+        for decay, curve in curves.items():  # by hand: w shrinks by rate * decay, then gains the rate
+            weight, losses = 8.0, []
+            for rate in (0.125, 0.25, 0.5, 1.0):
+                losses.append(100 - weight)
+                weight += -rate * decay * weight + rate
+            np.testing.assert_allclose(curve.raw_losses, losses, rtol=1e-6)
+        assert network.get_weights()[0] == 8.0
+
     @pytest.mark.parametrize("seed", [None, 3], ids=["unseeded", "seeded"])
     def test_every_sweep_gets_the_same_data_in_the_same_order_and_the_same_dropout(self, seed):
         network = model()

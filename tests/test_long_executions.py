@@ -98,6 +98,7 @@ def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(
         {"callbacks": [keras.callbacks.Callback()]},
         {"repeats": 2},
         {"validation_data": data(16)},
+        {"independent": True, "steps_per_lr": 2},
     ],
 )
 def test_one_step_at_a_time_where_somebody_would_see_the_difference(options, executions):
