@@ -6,11 +6,12 @@ stands here, or in `_train_step` if it rides in the compiled step, and nowhere e
 
 from __future__ import annotations
 
-import inspect
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import OrderedEnqueuer
+from tensorflow.python.data.util.structure import NoneTensorSpec
 from tensorflow.python.eager import context as tf_context
 
 GATHERED_AT_ONCE = 2**24
@@ -44,7 +46,8 @@ def has_several_rates(optimizer: keras.optimizers.Optimizer) -> bool:
 def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     """The optimizers that hold a learning rate: the one, or those a `MultiOptimizer` is made of.
 
-    Those that a callable gives are known only to a `MultiOptimizer` that is built, so it is built here.
+    A `MultiOptimizer` is built here if it is not yet: only then is it known which of its parts have variables
+    to train. The others are left out.
 
     Raises:
         RuntimeError: If that cannot be done, as the model has no variables yet.
@@ -52,14 +55,14 @@ def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     holder = rate_holder(model.optimizer)
     if not has_several_rates(holder):
         return [holder]
-    if model.built and not holder.built:
+    if not holder.built:
+        if not model.built:
+            raise RuntimeError(
+                "which parts of a `MultiOptimizer` are used is known only once the model has variables. "
+                "Call `model.build(input_shape)`, or give the model a `keras.Input`, before the sweep."
+            )
         holder.build(model.trainable_variables)
-    if not holder.optimizers:
-        raise RuntimeError(
-            "which optimizers this `MultiOptimizer` is made of is known only once the model has variables. "
-            "Call `model.build(input_shape)`, or give the model a `keras.Input`, before the sweep."
-        )
-    return list(holder.optimizers)
+    return [part for part in holder.optimizers if part.built]
 
 
 def shares_of_rate(parts: list[keras.optimizers.Optimizer]) -> np.ndarray:
@@ -150,7 +153,9 @@ def callbacks_of_fit() -> list[keras.callbacks.Callback]:
 
     Keras gives a callback no way to its neighbours; its `CallbackList` is found among the callers.
     """
-    frame = inspect.currentframe()
+    frame: FrameType | None = sys._getframe(
+        1
+    )  # not this function's own, which would hold itself, and so all the callers'
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, keras.callbacks.CallbackList):
@@ -188,6 +193,19 @@ def check_can_drive(callback: keras.callbacks.Callback) -> None:
             f"`{owner}` and the optimizer's `{source}` both drive the learning rate: this optimizer was made "
             "with a schedule. Give the optimizer a float `learning_rate`."
         )
+
+
+def check_puts_weights_back_last(callback: keras.callbacks.Callback) -> None:
+    """Raise if an `EarlyStopping` would write its best weights over what this callback puts back."""
+    callbacks = callbacks_of_fit()
+    later = callbacks[callbacks.index(callback) + 1 :] if callback in callbacks else []
+    for other in later:
+        if isinstance(other, keras.callbacks.EarlyStopping) and other.restore_best_weights:
+            raise RuntimeError(
+                f"`EarlyStopping(restore_best_weights=True)` after `{type(callback).__name__}` would put "
+                f"weights of the sweep into the model at the end. Name `{type(callback).__name__}` last in "
+                "`callbacks`."
+            )
 
 
 def call_first(callback: keras.callbacks.Callback) -> None:
@@ -249,7 +267,7 @@ def build_from(model: keras.Model, iterator: Any) -> None:
 
 
 def _symbolic(spec: Any) -> Any:
-    return None if isinstance(spec, tf.OptionalSpec) else spec
+    return None if isinstance(spec, (tf.OptionalSpec, NoneTensorSpec)) else spec
 
 
 def is_built(model: keras.Model) -> bool:
@@ -273,8 +291,13 @@ def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> No
 
 
 def component_variables(model: keras.Model, *, metrics: bool = True) -> list[tf.Variable]:
-    """Every variable that training can change, one a device: of layers, seeds, optimizer and metrics."""
+    """Every variable that training can change, one a device: of layers, seeds, optimizer and metrics.
+
+    Also TensorFlow's own variables that are attributes of a layer, of which Keras takes no notice.
+    """
     found = [*model.variables, *model.optimizer.variables, *(model.metrics_variables if metrics else [])]
+    attributes = [value for layer in model._flatten_layers() for value in vars(layer).values()]
+    found += [value for value in attributes if isinstance(value, tf.Variable)]
     values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in found]
     components = [part for value in values for part in getattr(value, "values", [value])]
     return list({id(part): part for part in components}.values())

@@ -20,13 +20,16 @@ from pyimagesearch_lr import _keras
 MAX_LOGS = 64
 LONGEST_EXECUTION = 256
 SECONDS_OF_EXECUTION = 0.1
+FIRST_EXECUTION = 16
 MOMENTUM_NAMES = ("momentum", "beta_1")
 
 
 def executes_single_steps(model: keras.Model) -> bool:
     """Whether an execution is one compiled step on one device, as Keras has it by default."""
     on_one_device = model.distribute_strategy.num_replicas_in_sync == 1
-    return on_one_device and model.steps_per_execution == 1 and not model.run_eagerly
+    keras_makes_it = type(model).make_train_function is keras.Model.make_train_function
+    compiled = keras_makes_it and not model.run_eagerly
+    return on_one_device and compiled and model.steps_per_execution == 1
 
 
 class _TracedOnce:
@@ -194,7 +197,9 @@ class StepRecorder(_TracedOnce):
         """A train function that calls one of a single step as often as fits into `SECONDS_OF_EXECUTION`.
 
         The first call takes one step, and a call twice as many as the one before while that was quick enough.
+        A later sweep begins where an earlier one came to, but low: its batches may be larger.
         """
+        self._steps_at_once = min(self._steps_at_once, FIRST_EXECUTION)
         if self._many_steps is None:
             self._many_steps = self._looped(train_function)
         many_steps = self._many_steps

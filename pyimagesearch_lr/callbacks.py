@@ -159,6 +159,8 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._stack.close()
         _keras.check_sole_driver(self)
+        if self.restore:
+            _keras.check_puts_weights_back_last(self)
         self._is_preserved = False
         self._finished = []
         num_steps = self.num_steps or _keras.steps_of_fit(self, "num_steps") // self.repeats
@@ -184,7 +186,12 @@ class LRFinder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         with _keras.closed_on_error(self.close):
-            self._take_down()
+            if self._take_down() == 0 and self._sweep.stop_reason is None:
+                raise RuntimeError(
+                    "`LRFinder`: a batch was trained on and nothing was recorded, as the model's own "
+                    "`make_train_function` looks `train_step` up when it is called. Look it up when the "
+                    "function is made."
+                )
             if self._sweep.stop_reason is not None:
                 self._next_sweep()
 
@@ -232,8 +239,12 @@ class LRFinder(keras.callbacks.Callback):
             )
         return step_logs.pop(self.monitor)
 
-    def _take_down(self) -> None:
-        for step_logs in self._recorder.read():
+    def _take_down(self) -> int:
+        """Record the steps since the last time and give their number."""
+        steps = self._recorder.read()
+        if self.acts_after_each_rate:
+            self._check_within_a_rate(len(steps))
+        for step_logs in steps:
             if self._sweep.stop_reason is None:
                 self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
         if self.independent and self._sweep.opens_rate and self._put_back is not None:
@@ -243,6 +254,17 @@ class LRFinder(keras.callbacks.Callback):
             done = len(self._finished) * self._sweep.num_steps + self._sweep.step
             is_last = self._sweep.stop_reason is not None and len(self._finished) + 1 == self.repeats
             self._progress.update(done, values, finalize=is_last)
+        return len(steps)
+
+    def _check_within_a_rate(self, num_steps: int) -> None:
+        done = self._sweep.step % self._sweep.steps_per_lr
+        if done + num_steps > self._sweep.steps_per_lr:
+            raise ValueError(
+                "`LRFinder`: with `validation_data` or `independent`, an execution must not reach from one "
+                f"rate to the next, and one took steps {done + 1} to {done + num_steps} of "
+                f"{self._sweep.steps_per_lr}: `steps_per_execution` does not divide the batches of a pass. "
+                "Compile with `steps_per_execution=1`, or give `fit` a dataset that repeats."
+            )
 
     def _shown_rate(self) -> tuple[str, float]:
         return "lr", self._sweep.lrs[len(self._sweep.losses) - 1]
@@ -262,7 +284,15 @@ class LRFinder(keras.callbacks.Callback):
                 if not self._is_preserved:
                     _keras.build_from(self.model, iterator)
                     self._preserve()
-                return train_function(iterator)
+                try:
+                    return train_function(iterator)
+                except _keras.OUT_OF_DATA:
+                    raise
+                except BaseException as error:
+                    self._take_down()  # what the execution did before the error
+                    if self._sweep.stop_reason is None or not isinstance(error, Exception):
+                        raise
+                    return {}  # a step after the sweep's end, which would not have been taken one by one
 
         return guarded_train_function
 

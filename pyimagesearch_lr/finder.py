@@ -583,7 +583,8 @@ def _num_samples(train_data: tuple, batch_size: int) -> int:
         )
     if batch_size != int(batch_size) or batch_size < 1:
         raise ValueError(f"`batch_size` must be a whole number of at least 1. Received: {batch_size}.")
-    return len(keras.tree.flatten(train_data[0])[0])
+    first = keras.tree.flatten(train_data[0])[0]
+    return int(first.shape[0]) if getattr(first, "shape", ()) else len(first)
 
 
 def _steps_per_epoch(steps: float | None, num_batches: float | None, kind: str) -> int:

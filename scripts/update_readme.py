@@ -40,6 +40,9 @@ def filled(text: str) -> str:
     text = _fill(text, "training_hours", hours)
     cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
     text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
+    commands = json.loads((ROOT / "scripts/bench_commands.json").read_text(encoding="utf-8"))
+    for name, bench in commands.items():
+        text = _fill(text, f"{name}_seconds", _rounded_time(median(bench["seconds"])))
     training_cost = json.loads((ROOT / "scripts/bench_training.json").read_text(encoding="utf-8"))
     text = _fill(text, "training_cost", "\n" + _training_cost(training_cost) + "\n")
     runs = json.loads((ROOT / "scripts/bench_recipes.json").read_text(encoding="utf-8"))
@@ -63,6 +66,10 @@ def _fill(text: str, name: str, value: str) -> str:
     if not places:
         raise ValueError(f"no place is marked <!-- {name}:begin --> and <!-- {name}:end -->")
     return text
+
+
+def _rounded_time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _results(training: dict, epochs: int) -> str:

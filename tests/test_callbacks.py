@@ -181,6 +181,17 @@ class TestLRFinder:
         with pytest.raises(ValueError, match=message):
             LRFinder(**arguments)
 
+    def test_early_stopping_that_would_undo_the_restoring_is_refused(self):
+        early = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
+        network = model()
+        network.fit(*data(64), verbose=0)
+        before = variables(network)
+        with pytest.raises(RuntimeError, match="Name `LRFinder` last"):
+            network.fit(*data(64), callbacks=[LRFinder(1e-5, 1.0), early], verbose=0)
+        network.fit(*data(64), epochs=3, callbacks=[early, LRFinder(1e-5, 1.0)], verbose=0)
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
     def test_progress_bar_shows_rate_and_loss(self, capsys):
         model().fit(*data(64), epochs=2, callbacks=[LRFinder(1e-5, 1.0, verbose=1)], verbose=0)
         shown = capsys.readouterr().out
@@ -220,6 +231,17 @@ class TestSeveralOptimizers:
         parts["second"].learning_rate = 1.0  # now the first has half the rate of the second
         curve = finder.find((x, y), 1.0, 16.0, epochs=1, batch_size=1, verbose=0)
         np.testing.assert_allclose(curve.raw_losses, 100 - 1.5 * np.array([0, 1, 3, 7, 15]), rtol=1e-6)
+
+    def test_part_without_variables_plays_no_part(self):
+        parts = {"first": keras.optimizers.SGD(0.5), "second": keras.optimizers.SGD(0.5)}
+        unused = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10))
+        network, _ = self.network(first=0.5, second=0.5)
+        by_path = {f".*{name}": part for name, part in parts.items()}
+        several = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(unused, by_path))
+        network.compile(several, "mean_absolute_error")
+        x, y = np.ones((5, 1)), np.full((5, 1), 100.0)
+        curve = LearningRateFinder(network).find((x, y), 1.0, 16.0, epochs=1, batch_size=1, verbose=0)
+        np.testing.assert_allclose(curve.raw_losses, 100 - 2 * np.array([0, 1, 3, 7, 15]), rtol=1e-6)
 
     def test_part_with_a_schedule_is_refused_with_the_reason(self):
         network, _ = self.network(first=0.5, second=keras.optimizers.schedules.CosineDecay(0.1, 10))
@@ -293,6 +315,16 @@ class TestIndependent:
     def test_what_makes_no_sense_is_refused(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             LRFinder(independent=True, **arguments)
+
+    def test_execution_across_two_rates_is_refused_and_leaves_no_trace(self):
+        network = model(steps_per_execution=2)
+        network.fit(*data(64), verbose=0)
+        before = variables(network)
+        lr_finder = LRFinder(1e-3, 0.3, 20, independent=True, steps_per_lr=2)
+        with pytest.raises(ValueError, match="does not divide the batches of a pass"):
+            network.fit(dataset(*data(72)), epochs=8, callbacks=[lr_finder], verbose=0, shuffle=False)
+        for expected, got in zip(before, variables(network), strict=True):
+            np.testing.assert_array_equal(got, expected)
 
     def test_executions_longer_than_a_rate_are_refused(self):
         network = model(steps_per_execution=2)

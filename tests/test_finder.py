@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from models import CLASSES, FEATURES, assert_same_state, data, model, state
@@ -148,6 +149,29 @@ class TestData:
         curve = LearningRateFinder(model(), stop_factor=None).find(parts, **SWEEP, epochs=3)
         assert len(curve) == 12
         assert np.isfinite(curve.raw_losses).all()
+
+    def test_sparse_arrays(self):
+        x, y = data(40)
+        dense = losses_of_train_on_batch(model(dropout=0), [(x, y)], [1e-5])[0]
+        for sparse in (scipy.sparse.csr_matrix(x), tf.sparse.from_dense(x)):
+            network = model(dropout=0)
+            curve = LearningRateFinder(network).find((sparse, y), **SWEEP, epochs=2, batch_size=40)
+            assert curve.raw_losses[0] == pytest.approx(dense, rel=1e-5)
+
+    def test_target_that_is_none_among_others(self):
+        x, y = data(40)
+        inputs = keras.Input((FEATURES,))
+        heads = {name: keras.layers.Dense(CLASSES, name=name)(inputs) for name in ("p", "q")}
+        network = keras.Model(inputs, heads)
+        network.get_layer("q").trainable = False
+        network.compile("sgd", {"p": "mse", "q": None})
+        expected = float(np.mean((network.predict(x, verbose=0)["p"] - y) ** 2))
+        for source in (
+            (x, {"p": y, "q": None}),
+            tf.data.Dataset.from_tensor_slices((x, y)).batch(40).map(lambda x, y: (x, {"p": y, "q": None})),
+        ):
+            curve = LearningRateFinder(network).find(source, **SWEEP, epochs=3, batch_size=40)
+            assert curve.raw_losses[0] == pytest.approx(expected, rel=1e-5)
 
     def test_arrays_with_sample_weights_in_the_tuple_or_beside_it(self):
         x, y = data(40)
@@ -438,8 +462,9 @@ class TestModels:
         assert len(made) >= 3
         assert set(made) == {tf.float32, tf.int64}
 
-    def test_mixed_precision(self):
-        keras.config.set_dtype_policy("mixed_float16")
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    def test_mixed_precision(self, policy):
+        keras.config.set_dtype_policy(policy)
         try:
             network = model(keras.optimizers.SGD(0.05, momentum=0.9))
         finally:
@@ -448,7 +473,8 @@ class TestModels:
         network.fit(x, y, verbose=0)
         before = state(network)
         curve = LearningRateFinder(network, stop_factor=None).find((x, y), **SWEEP, epochs=3)
-        assert isinstance(network.optimizer, keras.optimizers.LossScaleOptimizer)
+        scaled = isinstance(network.optimizer, keras.optimizers.LossScaleOptimizer)
+        assert scaled == (policy == "mixed_float16")
         assert len(curve) == 6
         assert_same_state(before, state(network))
 
@@ -599,6 +625,25 @@ class TestTraceless:
             network.fit(x, y, verbose=0)
         assert_same_state({**before, "attributes": 0}, {**state(network), "attributes": 0})
         assert list(tmp_path.iterdir()) == []
+
+    def test_tensorflow_variable_of_a_layer_is_put_back(self):
+        class Counting(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.calls = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+            def call(self, x):
+                self.calls.assign_add(1)
+                return x
+
+        x, y = data(64)
+        counting = Counting()
+        network = keras.Sequential([keras.Input((FEATURES,)), counting, keras.layers.Dense(CLASSES)])
+        network.compile("sgd", "mse")
+        network.fit(x, y, batch_size=16, verbose=0)
+        before = int(counting.calls)
+        LearningRateFinder(network).find((x, y), **SWEEP, epochs=2, batch_size=16)
+        assert int(counting.calls) == before >= 4
 
     def test_two_sweeps_in_a_row_give_the_same_curve(self):
         x, y = data(70)

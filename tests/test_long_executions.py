@@ -1,6 +1,7 @@
 """Many steps in one execution: as many as are quick, the same curve, and no batch drawn for nothing."""
 
 import itertools
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -51,8 +52,9 @@ def executions(monkeypatch):
 
     def noted(self):
         before = self._sweep.step
-        take_down(self)
+        number = take_down(self)
         lengths.append(self._sweep.step - before)
+        return number
 
     monkeypatch.setattr(LRFinder, "_take_down", noted)
     return lengths
@@ -84,7 +86,12 @@ def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(
 
     monkeypatch.setattr(_train_step.time, "perf_counter", clock)  # a call lasts one second by this clock
     finder = LearningRateFinder(model(), stop_factor=None)
-    for limit, expected in ((3.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 33]), (0.9, [256, 128, 64, 32])):
+    for limit, expected in (
+        (3.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 33]),
+        (1.5, [16] * 50),  # a later sweep begins low, and this one has no need to change
+        (0.9, [16, 8, 4, 2, 1, 1]),
+        (3.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 33]),
+    ):
         monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", limit)
         executions.clear()
         finder.find(data(64), **SWEEP, epochs=200, batch_size=16)
@@ -163,6 +170,60 @@ def test_a_dataset_that_cannot_start_again_ends_the_sweep_as_exhausted():
         curve = LearningRateFinder(network).find(dataset, **SWEEP, epochs=3, steps_per_epoch=4)
     assert (len(curve), curve.stop_reason) == (5, "exhausted")
     assert_same_state(before, state(network))
+
+
+def test_an_error_after_the_end_of_the_sweep_takes_nothing_from_the_curve(monkeypatch):
+    monkeypatch.setattr(_train_step, "FIRST_EXECUTION", 256)
+    x, y = data(64)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16).repeat()
+
+    def failing_at(step):
+        def check(number, batch):
+            with tf.control_dependencies([tf.debugging.Assert(number != step, ["the disk is gone"])]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        return dataset.enumerate().map(check)
+
+    for pace in (0.0, 1e9):
+        monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", pace)
+        network = keras.Sequential([keras.Input((x.shape[1],)), keras.layers.Dense(y.shape[1])])
+        network.compile(keras.optimizers.SGD(0.1), "mse")
+        network.fit(x, y, verbose=0)
+        finder, before = LearningRateFinder(network), state(network)
+        sweep = {"start_lr": 1e-5, "end_lr": 1e9, "epochs": 1, "steps_per_epoch": 400, "verbose": 0}
+        whole = finder.find(dataset, **sweep)
+        assert whole.stop_reason == "diverged"
+        assert len(whole) < 300
+        assert len(finder.find(failing_at(len(whole) + 30), **sweep)) == len(whole)
+        assert finder.curve.stop_reason == "diverged"
+        with pytest.raises(tf.errors.InvalidArgumentError, match="the disk is gone"):
+            finder.find(failing_at(len(whole) - 50), **sweep)
+        assert len(finder.curve) == len(whole) - 50
+        assert finder.curve.stop_reason == "interrupted"
+        assert_same_state(before, state(network))
+
+
+class Own(keras.Sequential):
+    def make_train_function(self, force=False):
+        train_step = self.train_step
+        self.train_function = lambda iterator: train_step(next(iterator))
+
+
+class LookedUpLate(keras.Sequential):
+    def make_train_function(self, force=False):
+        self.train_function = lambda iterator: self.train_step(next(iterator))
+
+
+def test_model_that_makes_its_own_train_function_takes_single_steps_or_says_why_not(executions):
+    x = np.ones((40, 4), "float32")
+    for kind in (Own, LookedUpLate):
+        network = kind([keras.Input((4,)), keras.layers.Dense(1)])
+        network.compile("sgd", "mse")
+        finder = LearningRateFinder(network)
+        refused = pytest.raises(RuntimeError, match="Look it up when the function is made")
+        with refused if kind is LookedUpLate else nullcontext():
+            finder.find((x, x[:, :1]), 1e-5, 1e-3, epochs=1, batch_size=4, verbose=0)
+    assert executions == [1] * 10 + [0]
 
 
 class TestArrayBatches:
