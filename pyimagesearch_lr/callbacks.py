@@ -288,9 +288,9 @@ class LRFinder(keras.callbacks.Callback):
                     return train_function(iterator)
                 except _keras.OUT_OF_DATA:
                     raise
-                except BaseException as error:
+                except Exception:
                     self._take_down()  # what the execution did before the error
-                    if self._sweep.stop_reason is None or not isinstance(error, Exception):
+                    if self._sweep.stop_reason is None:
                         raise
                     return {}  # a step after the sweep's end, which would not have been taken one by one
 

@@ -1,13 +1,11 @@
-"""Seconds of README's shorter commands, each a whole process, with everything installed.
+"""Seconds of `make quick`, as a whole process, with everything installed.
 
-    python scripts/bench_commands.py          # make quick and make test; a quarter of an hour on two cores
-    python scripts/bench_commands.py quick    # one of them; the rest of the JSON stays
+    python scripts/bench_commands.py    # about four minutes on two cores
 
 Writes scripts/bench_commands.json beside itself, with every run. Run nothing else meanwhile.
 """
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,13 +13,13 @@ from benchmarks import keep
 
 JSON = Path(__file__).with_suffix(".json")
 ROOT = JSON.parents[1]
-RUNS = {"quick": 3, "test": 2}
+RUNS = {"quick": 3}
 
 
-def main(names: list[str]) -> None:
-    for name in names or RUNS:
+def main() -> None:
+    for name, count in RUNS.items():
         seconds = []
-        for _ in range(RUNS[name]):
+        for _ in range(count):
             started = time.perf_counter()
             subprocess.run(["make", name], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
             seconds.append(round(time.perf_counter() - started, 1))
@@ -30,4 +28,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
