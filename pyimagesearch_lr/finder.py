@@ -8,6 +8,7 @@ import functools
 import inspect
 import math
 import os
+import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -133,10 +134,10 @@ class LearningRateFinder:
         rate; the other parts keep their ratio to it.
 
         The data starts again whenever it runs out, and the test leaves it as it was: a `PyDataset` is walked
-        as a shallow copy, so that its position and order stay. Two things cannot be put back: the orders that
-        a `tf.data` pipeline with `shuffle` draws, and the batches taken from a Python generator. A generator
-        cannot start again either: if it runs out, the test ends early with the stop reason "exhausted".
-        Warnings say both of a generator.
+        as a shallow copy with lists, one-axis arrays and random generators of its own, so that its position
+        and order stay. Two things cannot be put back: the orders that a `tf.data` pipeline with `shuffle`
+        draws, and the batches taken from a Python generator. A generator cannot start again either: if it
+        runs out, the test ends early with the stop reason "exhausted". Warnings say both of a generator.
 
         Quick steps are trained many at a time, in executions of up to a tenth of a second, which changes
         nothing in the curve. Where it could be noticed, it is one step at a time, or `steps_per_execution` as
@@ -542,7 +543,7 @@ def _source(train_data: Any, batch_size: int, sample_weight: Any) -> Any:
         x, y, *weights = train_data
         return _keras.array_batches(x, y, weights[0] if weights else sample_weight, int(batch_size))
     if isinstance(train_data, keras.utils.PyDataset):
-        return copy.copy(train_data)
+        return _copy_to_walk(train_data)
     if _keras.is_tf_dataset(train_data):
         return train_data.repeat()
     if inspect.isgenerator(train_data):
@@ -552,6 +553,20 @@ def _source(train_data: Any, batch_size: int, sample_weight: Any) -> Any:
             stacklevel=4,
         )
     return train_data
+
+
+def _copy_to_walk(dataset: keras.utils.PyDataset) -> keras.utils.PyDataset:
+    """A shallow copy with its own order and random generators, which `on_epoch_end` may change in place.
+
+    An order is a list or an array of one axis; larger arrays, the data themselves, stay shared.
+    """
+    walked = copy.copy(dataset)
+    for name, value in vars(dataset).items():
+        if isinstance(value, (np.random.Generator, np.random.RandomState, random.Random)):
+            vars(walked)[name] = copy.deepcopy(value)
+        elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim == 1):
+            vars(walked)[name] = value.copy()
+    return walked
 
 
 def _warn_of_exhaustion(callback: LRFinder) -> None:

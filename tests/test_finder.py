@@ -558,6 +558,27 @@ class TestTraceless:
         for expected, got in zip(trained(False), trained(True), strict=True):
             np.testing.assert_array_equal(got, expected)
 
+    @pytest.mark.parametrize("make", [list, np.array])
+    def test_order_that_a_pydataset_shuffles_in_place_stays(self, make):
+        class Shuffled(Batches):
+            def __init__(self, parts):
+                super().__init__(parts)
+                self.order, self.rng = make(range(len(parts))), np.random.default_rng(1)
+
+            def __getitem__(self, index):
+                return self.parts[self.order[index]]
+
+            def on_epoch_end(self):
+                self.rng.shuffle(self.order)
+
+        dataset = Shuffled(batches(*data(64), 8))
+        expected = Shuffled(batches(*data(64), 8))
+        LearningRateFinder(model()).find(dataset, **SWEEP, epochs=3)
+        for _ in range(2):
+            assert list(dataset.order) == list(expected.order)
+            dataset.on_epoch_end()
+            expected.on_epoch_end()
+
     def test_global_random_states_stay(self):
         keras.utils.set_random_seed(5)
         network = model()

@@ -1,5 +1,6 @@
 """Many steps in one execution: as many as are quick, the same curve, and no batch drawn for nothing."""
 
+import collections
 import itertools
 from contextlib import nullcontext
 
@@ -20,7 +21,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, x, y, size):
         super().__init__()
         self.parts = [(x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)]
-        self.log = []
+        self.log = collections.deque()  # a list would be copied for the sweep
 
     def __len__(self):
         return len(self.parts)
