@@ -138,6 +138,8 @@ class LearningRateFinder:
         and order stay. Two things cannot be put back: the orders that a `tf.data` pipeline with `shuffle`
         draws, and the batches taken from a Python generator. A generator cannot start again either: if it
         runs out, the test ends early with the stop reason "exhausted". Warnings say both of a generator.
+        As after any `fit` that a callback stops in mid-pass, `gc.collect()` may be needed before a pipeline
+        with `cache(filename)` starts again.
 
         Quick steps are trained many at a time, in executions of up to a tenth of a second, which changes
         nothing in the curve. Where it could be noticed, it is one step at a time, or `steps_per_execution` as
