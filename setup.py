@@ -29,7 +29,10 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["pyimagesearch_lr", "pyimagesearch_lr.*"]),
-    package_data={"pyimagesearch_lr": ["fashion_mnist_sample.npz", "py.typed"]},
+    package_data={
+        "pyimagesearch_lr": ["py.typed"],
+        "pyimagesearch_lr.pipeline": ["fashion_mnist_sample.npz"],
+    },
     install_requires=[
         # Not older than what is tested: the finder depends on what Keras keeps to itself (`_keras.py`).
         "tensorflow>=2.21",

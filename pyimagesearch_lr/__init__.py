@@ -4,36 +4,38 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pyimagesearch_lr import _moved
+
 if TYPE_CHECKING:
-    from pyimagesearch_lr.callbacks import LRFinder as LRFinder
     from pyimagesearch_lr.curve import Comparison as Comparison
     from pyimagesearch_lr.curve import LRCurve as LRCurve
+    from pyimagesearch_lr.cycles import CyclicalLearningRate as CyclicalLearningRate
     from pyimagesearch_lr.cycles import CyclicLR as CyclicLR
+    from pyimagesearch_lr.cycles import OneCycleLearningRate as OneCycleLearningRate
     from pyimagesearch_lr.cycles import OneCycleLR as OneCycleLR
     from pyimagesearch_lr.finder import LearningRateFinder as LearningRateFinder
+    from pyimagesearch_lr.finder import LRFinder as LRFinder
     from pyimagesearch_lr.finder import PeriodicLRFinder as PeriodicLRFinder
     from pyimagesearch_lr.finder import compare as compare
-    from pyimagesearch_lr.keras_schedules import CyclicalLearningRate as CyclicalLearningRate
-    from pyimagesearch_lr.keras_schedules import OneCycleLearningRate as OneCycleLearningRate
     from pyimagesearch_lr.minigooglenet import MiniGoogLeNet as MiniGoogLeNet
     from pyimagesearch_lr.schedules import MidCycleWarning as MidCycleWarning
     from pyimagesearch_lr.suggest import NoSuggestion as NoSuggestion
     from pyimagesearch_lr.suggest import Suggestion as Suggestion
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ROOMS = {
     "Comparison": "curve",
     "CyclicLR": "cycles",
-    "CyclicalLearningRate": "keras_schedules",
+    "CyclicalLearningRate": "cycles",
     "LRCurve": "curve",
-    "LRFinder": "callbacks",
+    "LRFinder": "finder",
     "LearningRateFinder": "finder",
     "MidCycleWarning": "schedules",
     "MiniGoogLeNet": "minigooglenet",
     "NoSuggestion": "suggest",
     "OneCycleLR": "cycles",
-    "OneCycleLearningRate": "keras_schedules",
+    "OneCycleLearningRate": "cycles",
     "PeriodicLRFinder": "finder",
     "Suggestion": "suggest",
     "compare": "finder",
@@ -43,6 +45,8 @@ __all__ = list(_ROOMS)
 
 def __getattr__(name: str) -> Any:
     """Import a public name's room when it is first asked for: the NumPy ones need no TensorFlow."""
+    if name in _moved.MOVED:
+        return import_module(f"{__name__}.{name}")
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
@@ -52,6 +56,8 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
+_moved.install()
+
 if sys.modules.get("keras"):  # a saved model then loads without a word on which room its parts are from
-    for _room in ("keras_schedules", "layers"):
+    for _room in ("cycles", "layers"):
         import_module(f"{__name__}.{_room}")

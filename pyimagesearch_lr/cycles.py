@@ -1,4 +1,8 @@
-"""Callbacks that drive the learning rate through a training: `CyclicLR` and `OneCycleLR`."""
+"""The guests of a cycle in Keras: callbacks that set the rate, schedules that the optimizer computes.
+
+`CyclicLR` and `CyclicalLearningRate` are a `CyclicPolicy`, `OneCycleLR` and `OneCycleLearningRate` a
+`OneCyclePolicy`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,175 @@ import math
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
+import numpy as np
+from keras import ops
 
-from pyimagesearch_lr import _keras, _train_step
-from pyimagesearch_lr.policies import CyclicPolicy, OneCyclePolicy, Policy
+from pyimagesearch_lr import _keras, _momentum, schedules
 from pyimagesearch_lr.schedules import MidCycleWarning, epochs_that_end_a_cycle
+
+
+class Policy:
+    """A rate for every step, from settings that are the arguments and the attributes of the same names."""
+
+    SETTINGS: ClassVar[tuple[str, ...]]
+    CYCLES: ClassVar[int | None] = None
+
+    @property
+    def cycle_steps(self) -> float:
+        """The steps of one cycle, up and down."""
+        raise NotImplementedError
+
+    def lr_at(self, step: int) -> float:
+        """The rate of the given step, counted from the beginning of the cycles."""
+        return float(self._rates(step))
+
+    def preview(self, steps: int) -> np.ndarray:
+        """The rates of the first `steps` steps, a float64 array of shape `(steps,)`; nothing is trained."""
+        return np.broadcast_to(self._rates(np.arange(steps)), (steps,)).astype(np.float64)
+
+    def plot_preview(self, steps: int, ax: Any = None, title: str = "") -> Any:
+        """Draw the rates of the first `steps` steps; nothing is trained.
+
+        Args:
+            steps: Int, how many steps.
+            ax: matplotlib Axes to draw on; None makes a figure.
+            title: String, the title.
+
+        Returns:
+            The Axes.
+        """
+        from pyimagesearch_lr import plots
+
+        lrs = self.preview(steps)
+        low, high = self._bounds(lrs)
+        return plots.lr_against_step(lrs, base_lr=low, max_lr=high, ax=ax, title=title)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, for saving.
+
+        Raises:
+            ValueError: If there is a `scale_fn` that is not registered with Keras: it could not be loaded.
+        """
+        config = {name: getattr(self, name) for name in self.SETTINGS}
+        if config.get("scale_fn") is not None:
+            config["scale_fn"] = self._saved_function(config["scale_fn"])
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make it anew from what `get_config` returned."""
+        config = dict(config)
+        if isinstance(config.get("scale_fn"), dict):
+            config["scale_fn"] = keras.saving.deserialize_keras_object(config["scale_fn"])
+        return cls(**config)
+
+    def _rates(self, step: Any, xp: Any = np) -> Any:
+        raise NotImplementedError
+
+    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
+        raise NotImplementedError
+
+    def _keep(self, settings: dict[str, Any]) -> None:
+        for name in self.SETTINGS:
+            setattr(self, name, settings[name])
+
+    def _saved_function(self, function: Any) -> dict[str, Any]:
+        if keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
+            raise ValueError(
+                f"`{type(self).__name__}`: its `scale_fn` cannot be saved: it is not registered with Keras. "
+                "Make it a named function under `@keras.saving.register_keras_serializable()`, use a `mode`, "
+                "or save the model's weights and make the schedule anew."
+            )
+        return keras.saving.serialize_keras_object(function)
+
+
+class CyclicPolicy(Policy):
+    """Up and down between two rates; see `schedules.cyclic`."""
+
+    SETTINGS = (
+        "base_lr",
+        "max_lr",
+        "step_size",
+        "mode",
+        "gamma",
+        "scale_fn",
+        "scale_mode",
+        "step_size_down",
+        "cycle_decay",
+        "anneal",
+    )
+    base_lr: float
+    max_lr: float
+    step_size: float
+    step_size_down: float | None
+
+    def _keep(self, settings: dict[str, Any]) -> None:
+        names = set(self.SETTINGS) - {"gamma", "scale_fn"}
+        schedules.check_cyclic(type(self).__name__, **{name: settings[name] for name in names})
+        super()._keep(settings)
+
+    @property
+    def cycle_steps(self) -> float:
+        return self.step_size + (self.step_size if self.step_size_down is None else self.step_size_down)
+
+    def _rates(self, step: Any, xp: Any = np) -> Any:
+        return self._between(step, self.base_lr, self.max_lr, xp)
+
+    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
+        return self._between(step, max_momentum, base_momentum, np)
+
+    def _between(self, step: Any, low: float, high: float, xp: Any) -> Any:
+        settings = {name: getattr(self, name) for name in self.SETTINGS[2:]}
+        return schedules.cyclic(step, low, high, **settings, xp=xp)
+
+    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
+        return self.base_lr, self.max_lr
+
+
+class OneCyclePolicy(Policy):
+    """A warm-up, then down to nearly nothing; see `schedules.one_cycle`."""
+
+    SETTINGS = (
+        "max_lr",
+        "total_steps",
+        "pct_start",
+        "div_factor",
+        "final_div_factor",
+        "anneal",
+        "three_phase",
+        "flat_start",
+    )
+    CYCLES = 1
+    max_lr: float
+    total_steps: int | None
+    div_factor: float
+    final_div_factor: float
+
+    def _keep(self, settings: dict[str, Any]) -> None:
+        check = {name: settings[name] for name in self.SETTINGS}
+        schedules.check_one_cycle(type(self).__name__, **check)
+        super()._keep(settings)
+
+    @property
+    def cycle_steps(self) -> float:
+        return self.total_steps or 0
+
+    def _rates(self, step: Any, xp: Any = np) -> Any:
+        form = {**self._form(), "div_factor": self.div_factor, "final_div_factor": self.final_div_factor}
+        return schedules.one_cycle(step, self.max_lr, **form, xp=xp)
+
+    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
+        return schedules.one_cycle_momentum(step, base_momentum, max_momentum, **self._form())
+
+    def _form(self) -> dict[str, Any]:
+        names = ("pct_start", "anneal", "three_phase", "flat_start")
+        return {"total_steps": self.cycle_steps, **{name: getattr(self, name) for name in names}}
+
+    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
+        return float(lrs.min()), self.max_lr
 
 
 class _RateDriver(Policy, keras.callbacks.Callback):
@@ -29,7 +195,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         self.start_step = settings["start_step"]
         self.history: dict[str, list] = {}
         self._stack = ExitStack()
-        self._cycled_momentum: _train_step.CycledMomentum | None = None
+        self._cycled_momentum: _momentum.CycledMomentum | None = None
         self._origin: int | None = None
         self._begins_anew = False
         self._used: dict[str, float] = {}
@@ -105,7 +271,7 @@ class _RateDriver(Policy, keras.callbacks.Callback):
     def _take_momentum(self) -> None:
         if self._cycled_momentum is None or not self._cycled_momentum.serves(self.model):
             try:
-                self._cycled_momentum = _train_step.CycledMomentum(self.model)
+                self._cycled_momentum = _momentum.CycledMomentum(self.model)
             except ValueError as error:
                 raise ValueError(f"`{type(self).__name__}`: {error}") from error
         train_function = self._stack.enter_context(self._cycled_momentum.installed())
@@ -359,3 +525,144 @@ def _checked_momentum(owner: str, momentum: Any) -> tuple[float, float] | None:
             f"Received: momentum={momentum!r}."
         )
     return pair
+
+
+class _ComputedRate(Policy, keras.optimizers.schedules.LearningRateSchedule):
+    """A policy's rates as a graph of the optimizer's own count of batches."""
+
+    name: str
+
+    def __call__(self, step: Any) -> Any:
+        with keras.name_scope(self.name):
+            return ops.cast(self._rates(ops.cast(step, "float64"), xp=ops), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, for saving.
+
+        Raises:
+            ValueError: If there is a `scale_fn` that is not registered with Keras: it could not be loaded.
+        """
+        return {**super().get_config(), "name": self.name}
+
+
+@keras.saving.register_keras_serializable("pyimagesearch_lr")
+class CyclicalLearningRate(CyclicPolicy, _ComputedRate):
+    """Cyclical learning rate as a schedule: the rate goes up and down between two bounds, step by step.
+
+    `cycle = floor(1 + step / (step_size + step_size_down))`
+    `since = step - (cycle - 1) * (step_size + step_size_down)`
+    `height = min(since / step_size, 1 - (since - step_size) / step_size_down)`
+    `lr = base_lr + (max_lr - base_lr) * height * scale * cycle_decay ** (cycle - 1)`
+
+    with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
+    "exp_range", or what `scale_fn` returns. The same rates as the callback `CyclicLR`, as part of the
+    optimizer: each step has its own also with `steps_per_execution` above 1, and a saved model goes on in
+    mid-cycle. Loading such a model needs no `custom_objects`, only an earlier
+    `from pyimagesearch_lr import CyclicalLearningRate`. A schedule sets no momentum; the callback can.
+
+    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
+
+    Args:
+        base_lr: Float, the lowest rate of a cycle.
+        max_lr: Float, the highest rate of a cycle.
+        step_size: Number, the steps of the way up; 2 to 10 epochs' worth is usual. With
+            `gradient_accumulation_steps`, too, each batch is a step.
+        mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
+        gamma: Float, the base of "exp_range".
+        scale_fn: Function of a float64 tensor that returns the scale, made of operators and `keras.ops`: of
+            the cycle, from 1, or of the step, from 0. To be saved, it must be registered with Keras.
+        scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
+        step_size_down: Number, the steps of the way down; None takes `step_size`. With `step_size=0` and
+            `anneal="cos"`, these are cosine restarts.
+        cycle_decay: Float, the factor by which each cycle is lower than the one before, above `base_lr`.
+        anneal: String, "linear" or "cos": the form of both ways.
+        name: String, the name of the operation.
+
+    Raises:
+        ValueError: If the arguments make no cycle.
+
+    Example:
+
+    >>> schedule = CyclicalLearningRate(base_lr=0.25, max_lr=0.75, step_size=2)
+    >>> [float(schedule(step)) for step in range(5)]
+    [0.25, 0.5, 0.75, 0.5, 0.25]
+    >>> optimizer = keras.optimizers.SGD(schedule)
+    """
+
+    def __init__(
+        self,
+        base_lr: float,
+        max_lr: float,
+        step_size: float,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable | None = None,
+        scale_mode: str = "cycle",
+        name: str = "CyclicalLearningRate",
+        *,
+        step_size_down: float | None = None,
+        cycle_decay: float = 1.0,
+        anneal: str = "linear",
+    ) -> None:
+        settings = locals()
+        super().__init__()
+        self._keep(settings)
+        self.name = name
+
+
+@keras.saving.register_keras_serializable("pyimagesearch_lr")
+class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
+    """One-cycle learning rate as a schedule: a warm-up to `max_lr`, then all the way down to nearly nothing.
+
+    `initial_lr = max_lr / div_factor`, `final_lr = initial_lr / final_div_factor`
+
+    The rate goes from `initial_lr` at step 0 to `max_lr` at step `pct_start * total_steps - 1` and on to
+    `final_lr` at the last step, and stays there. The same rates as the callback `OneCycleLR` and as PyTorch's
+    `OneCycleLR`, as part of the optimizer: each step has its own also with `steps_per_execution` above 1, and
+    a saved model goes on in mid-cycle. Loading such a model needs no `custom_objects`, only an earlier
+    `from pyimagesearch_lr import OneCycleLearningRate`. A schedule sets no momentum; the callback can.
+
+    Reference: Smith and Topin, 2018, Super-Convergence: Very Fast Training of Neural Networks Using Large
+    Learning Rates, arXiv:1708.07120.
+
+    Args:
+        max_lr: Float, the highest rate.
+        total_steps: Int, the steps of the whole training: epochs times steps of an epoch. With
+            `gradient_accumulation_steps`, too, each batch is a step.
+        pct_start: Float from 0 to 1, the share of the steps in which the rate rises.
+        div_factor: Float, how many times lower than `max_lr` the first rate is.
+        final_div_factor: Float, how many times lower than the first rate the last one is.
+        anneal: String, "cos" or "linear": the form of all ways.
+        three_phase: Bool, whether the rate first falls to `initial_lr`, in as many steps as it rose, and then
+            to `final_lr`.
+        flat_start: Float from 0 to below 1, the share of the steps at the first rate before the rise.
+        name: String, the name of the operation.
+
+    Raises:
+        ValueError: If the arguments make no cycle.
+
+    Example:
+
+    >>> schedule = OneCycleLearningRate(max_lr=1.0, total_steps=5, pct_start=0.6, anneal="linear")
+    >>> [round(float(schedule(step)), 3) for step in range(5)]
+    [0.04, 0.52, 1.0, 0.5, 0.0]
+    >>> optimizer = keras.optimizers.Adam(schedule)
+    """
+
+    def __init__(
+        self,
+        max_lr: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        anneal: str = "cos",
+        *,
+        three_phase: bool = False,
+        flat_start: float = 0.0,
+        name: str = "OneCycleLearningRate",
+    ) -> None:
+        settings = locals()
+        super().__init__()
+        self._keep(settings)
+        self.name = name

@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from pyimagesearch_lr import fashion_mnist, report
+from pyimagesearch_lr.pipeline import fashion_mnist, report
 
 ROOT = Path(__file__).resolve().parents[1]
 DOWNLOAD_SECONDS = 5

@@ -27,8 +27,8 @@ from types import SimpleNamespace
 
 from benchmarks import keep, kept
 
-from pyimagesearch_lr import recipes
-from pyimagesearch_lr.recipes import Stage
+from pyimagesearch_lr.pipeline import plan
+from pyimagesearch_lr.pipeline.plan import Stage
 
 ROOT = Path(__file__).resolve().parents[1]
 JSON = Path(__file__).with_suffix(".json")
@@ -43,7 +43,7 @@ SETTINGS: dict[str, dict] = {
 }
 VARIANTS = {
     "chosen": {},
-    "flat": {"stages": (Stage(28, recipes.COMPLETE["short"].epochs),)},
+    "flat": {"stages": (Stage(28, plan.COMPLETE["short"].epochs),)},
 }
 
 
@@ -80,7 +80,7 @@ def run(name: str, folder: str) -> int:
         os.environ.setdefault("FASHION_MNIST_DIR", str(ROOT / "data/fashion-mnist"))
     os.chdir(folder)
     for each in variant:
-        recipes.COMPLETE["short"] = dataclasses.replace(recipes.COMPLETE["short"], **VARIANTS[each])
+        plan.COMPLETE["short"] = dataclasses.replace(plan.COMPLETE["short"], **VARIANTS[each])
     values = {key: value for key, value in vars(config).items() if key.isupper()}
     argv = ["--recipe", "short"] if kind in ("short", "tune") else []
     return pipeline.main(SimpleNamespace(**{**values, **SETTINGS[kind], "SEED": int(seed)}), argv)

@@ -19,8 +19,8 @@ import numpy as np
 from keras import layers
 from sklearn import datasets, metrics
 
-from pyimagesearch_lr import fashion_mnist
 from pyimagesearch_lr.layers import FusedBatchNormalization
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 SGD_RATES = (1e-5, 10.0)
 ADAPTIVE_RATES = (1e-6, 1.0)

@@ -127,7 +127,7 @@ def compiled(model):
 
 
 def data():
-    from pyimagesearch_lr import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist
 
     (x, y), _ = fashion_mnist.load_data()
     return fashion_mnist.training_batches(
@@ -189,7 +189,7 @@ def arithmetic_seconds(flops: float, size: int = 2048) -> Callable[[int], float]
     """The time that so much arithmetic takes at the rate of a large product of matrices."""
     import tensorflow as tf
 
-    from pyimagesearch_lr import machine
+    from pyimagesearch_lr.pipeline import machine
 
     dtype = tf.bfloat16 if "bfloat16" in machine.dtype_policy("auto")[0] else tf.float32
     a, b = (tf.cast(tf.random.normal((size, size)), dtype) for _ in range(2))
@@ -348,7 +348,7 @@ def child(name: str) -> str:
 
 def memory_ours() -> None:
     """Load, augment and train as `train.py` does; evaluate as it does after each epoch."""
-    from pyimagesearch_lr import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist
 
     (x, y), (x_test, y_test) = fashion_mnist.load_data()
     model = our_model()
@@ -369,7 +369,7 @@ def memory_tutorial() -> None:
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
     from sklearn.preprocessing import LabelBinarizer
 
-    from pyimagesearch_lr import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist
 
     (x, y), (x_test, y_test) = fashion_mnist.load_data()
     x, x_test = (np.array([cv2.resize(image, (32, 32)) for image in part]) for part in (x, x_test))
@@ -392,9 +392,9 @@ def print_peak() -> None:
 
 def start_first_step() -> None:
     """`train.py --lr-find 1` up to the moment its first step begins."""
-    from pyimagesearch_lr import callbacks, pipeline
+    from pyimagesearch_lr import finder, pipeline
 
-    callbacks.LRFinder.on_train_batch_begin = lambda *_, **__: os._exit(0)
+    finder.LRFinder.on_train_batch_begin = lambda *_, **__: os._exit(0)
     import config
 
     pipeline.main(config, ["--lr-find", "1"])

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-from pyimagesearch_lr import fashion_mnist, report
+from pyimagesearch_lr.pipeline import fashion_mnist, report
 
 PATH = Path(__file__).resolve().parents[1] / "output" / "augmentation.png"
 ROWS, DRAWS, SEED = 6, 6, 42

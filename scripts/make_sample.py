@@ -1,4 +1,4 @@
-"""Write pyimagesearch_lr/fashion_mnist_sample.npz: the first images of each class, in a fixed shuffled order.
+"""Write pipeline/fashion_mnist_sample.npz: the first images of each class, in a fixed shuffled order.
 
     python scripts/make_sample.py
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyimagesearch_lr import fashion_mnist
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 TRAINING_IMAGES_A_CLASS = 200
 TEST_IMAGES_A_CLASS = 50

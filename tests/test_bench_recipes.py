@@ -9,8 +9,8 @@ from statistics import mean
 import pytest
 from scipy.stats import ttest_ind
 
-from pyimagesearch_lr import recipes
-from pyimagesearch_lr.settings import Settings
+from pyimagesearch_lr.pipeline import plan
+from pyimagesearch_lr.pipeline.plan import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = json.loads((ROOT / "scripts" / "bench_recipes.json").read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ SHORT = {name: run for name, run in RUNS.items() if name.startswith("short:")}
 def test_short_run_is_of_the_recipe_as_it_is_with_bounds_of_the_finder(name):
     run = SHORT[name]
     settings = run["settings"]
-    assert run["training"] == recipes.COMPLETE["short"].describe(settings["min_lr"], settings["max_lr"])
+    assert run["training"] == plan.COMPLETE["short"].describe(settings["min_lr"], settings["max_lr"])
     assert settings["bounds_from"] == "the finder"
     assert (settings["hold_out"], settings["seed"]) == (0, int(name.split(":")[1]))
     assert run["history"]["val_accuracy"][-1] == pytest.approx(run["test_accuracy"], abs=1e-6)
@@ -45,7 +45,7 @@ def test_training_in_each_precision_is_the_tutorials_on_all_images_in_one_epoch(
         assert (settings["min_lr"], settings["max_lr"], settings["batch_size"]) == (1e-5, 1e-2, 64)
         assert (settings["num_epochs"], settings["step_size"], settings["hold_out"]) == (1, 0.5, 0)
         assert settings["dtype_policy"] == KINDS[kind]
-        assert run["training"] == recipes.of(Settings(**settings)).describe(1e-5, 1e-2)
+        assert run["training"] == plan.recipe_of(Settings(**settings)).describe(1e-5, 1e-2)
 
 
 def test_both_precisions_end_within_the_noise_of_the_seeds():

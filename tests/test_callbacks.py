@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 from models import data, model, state
 
-from pyimagesearch_lr.callbacks import LRFinder
-from pyimagesearch_lr.finder import LearningRateFinder
+from pyimagesearch_lr.finder import LearningRateFinder, LRFinder
 
 
 def dataset(x, y, size=16):

@@ -10,9 +10,8 @@ import tensorflow as tf
 from models import assert_same_state, data, model, state
 
 from pyimagesearch_lr import MidCycleWarning
-from pyimagesearch_lr.callbacks import CyclicLR, LRFinder, OneCycleLR
-from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder
-from pyimagesearch_lr.keras_schedules import CyclicalLearningRate, OneCycleLearningRate
+from pyimagesearch_lr.cycles import CyclicalLearningRate, OneCycleLearningRate
+from pyimagesearch_lr.finder import CyclicLR, LearningRateFinder, LRFinder, OneCycleLR, PeriodicLRFinder
 
 
 def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):

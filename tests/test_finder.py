@@ -17,8 +17,7 @@ from models import CLASSES, FEATURES, assert_same_state, data, model, state
 from tensorflow.python.eager import context
 
 from pyimagesearch_lr import CyclicLR, NoSuggestion, _state
-from pyimagesearch_lr.callbacks import LRFinder
-from pyimagesearch_lr.finder import LearningRateFinder, PeriodicLRFinder, compare
+from pyimagesearch_lr.finder import LearningRateFinder, LRFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.suggest import suggest
 from pyimagesearch_lr.sweep import Sweep
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,74 +12,76 @@ from typing import NamedTuple
 import pytest
 
 import pyimagesearch_lr
+from pyimagesearch_lr import _moved
 
 PACKAGE = "pyimagesearch_lr"
 FOLDER = Path(pyimagesearch_lr.__file__).parent
 
 MAY_IMPORT = {
-    "__init__": set(),
+    "__init__": {"_moved"},
+    "_moved": set(),
     "files": set(),
     "schedules": set(),
     "smoothing": set(),
     "plots": set(),
     "layers": set(),
-    "machine": set(),
-    "fashion_mnist": set(),
     "_keras": set(),
-    "_train_step": {"_keras"},
-    "settings": {"schedules", "probing"},
-    "recipes": {"cycles", "settings"},
-    "suggest": {"smoothing"},
-    "curve": {"files", "plots", "smoothing", "suggest"},
-    "probing": {"suggest"},
-    "__main__": {"curve", "files", "suggest"},
-    "sweep": {"schedules", "smoothing", "curve"},
+    "_momentum": {"_keras"},
+    "_fast": {"_keras", "_momentum"},
     "_state": {"_keras"},
-    "policies": {"schedules", "plots"},
-    "cycles": {"policies", "schedules", "_keras", "_train_step"},
-    "callbacks": {"cycles", "sweep", "schedules", "curve", "_state", "_keras", "_train_step"},
-    "finder": {"callbacks", "sweep", "curve", "probing", "suggest", "_state", "_keras", "_train_step"},
-    "checkpoint": {"_keras", "files"},
-    "keras_schedules": {"policies"},
+    "suggest": {"smoothing"},
+    "probing": {"suggest"},
+    "curve": {"files", "plots", "smoothing", "suggest"},
+    "sweep": {"schedules", "smoothing", "curve"},
+    "cycles": {"schedules", "plots", "_keras", "_momentum"},
+    "finder": {"sweep", "schedules", "curve", "probing", "suggest", "_state", "_keras", "_fast"},
     "minigooglenet": {"layers"},
-    "report": {"files", "plots"},
-    "report_page": {"curve", "plots", "report", "suggest"},
-    "tensorboard_log": {"_keras"},
+    "__main__": {"curve", "files", "suggest"},
+    "pipeline.plan": {"cycles", "probing", "schedules"},
+    "pipeline.fashion_mnist": set(),
+    "pipeline.machine": set(),
+    "pipeline.checkpoint": {"_keras", "files"},
+    "pipeline.report": {"files", "plots"},
+    "pipeline.page": {"curve", "plots", "suggest", "pipeline.report"},
+    "pipeline.tensorboard_log": {"_keras"},
 }
-MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"__init__", "__main__"}
+LIBRARY = set(MAY_IMPORT) - {room for room in MAY_IMPORT if room.startswith("pipeline.")}
+PIPELINE = set(MAY_IMPORT) - LIBRARY
+MAY_IMPORT["pipeline.training"] = (LIBRARY | PIPELINE) - {"__init__", "__main__", "_moved"}
+MAY_IMPORT["pipeline"] = {"pipeline.plan", "pipeline.training"}
 
-NUMPY_ROOMS = (
-    "schedules",
-    "smoothing",
-    "sweep",
-    "curve",
-    "suggest",
-    "probing",
-    "files",
-    "settings",
-)
+NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files")
 TENSORFLOW_ROOMS = {
     "_keras",
-    "_train_step",
+    "_momentum",
+    "_fast",
     "layers",
-    "fashion_mnist",
-    "machine",
-    "pipeline",
-    "tensorboard_log",
+    "pipeline.fashion_mnist",
+    "pipeline.machine",
+    "pipeline.tensorboard_log",
+    "pipeline.training",
 }
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
-    "recipes",
     "_state",
-    "callbacks",
-    "checkpoint",
     "cycles",
     "finder",
-    "keras_schedules",
     "minigooglenet",
-    "policies",
+    "pipeline.checkpoint",
+    "pipeline.plan",
 }
 
-ROOMS = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+def path_of(room: str) -> Path:
+    path = FOLDER.joinpath(*room.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def room_at(path: Path) -> str:
+    parts = path.relative_to(FOLDER).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+ROOMS = sorted(room_at(path) for path in FOLDER.rglob("*.py"))
 
 
 class Import(NamedTuple):
@@ -121,7 +124,7 @@ class ImportsOf(ast.NodeVisitor):
 
 
 def imports_of(room: str) -> list[Import]:
-    return ImportsOf((FOLDER / f"{room}.py").read_text(encoding="utf-8")).found
+    return ImportsOf(path_of(room).read_text(encoding="utf-8")).found
 
 
 def rooms_imported_by(room: str) -> set[str]:
@@ -129,7 +132,8 @@ def rooms_imported_by(room: str) -> set[str]:
     for module, name, _ in imports_of(room):
         top, _, inner = module.partition(".")
         if top == PACKAGE:
-            found.add(inner or (name if name in ROOMS else "__init__"))
+            whole = f"{inner}.{name}".lstrip(".")
+            found.add(whole if whole in ROOMS else inner or "__init__")
     return found
 
 
@@ -215,7 +219,7 @@ def test_no_room_imports_the_users_config(room):
 
 
 def test_only_the_console_command_imports_the_users_config():
-    tree = ast.parse((FOLDER / "pipeline.py").read_text(encoding="utf-8"))
+    tree = ast.parse(path_of("pipeline").read_text(encoding="utf-8"))
     importers = [
         function.name
         for function in ast.walk(tree)
@@ -226,6 +230,49 @@ def test_only_the_console_command_imports_the_users_config():
     ]
     assert importers == ["console"]
     assert "config" not in packages_imported_by("pipeline", at_module_level=True)
+
+
+@pytest.mark.parametrize("room", sorted(LIBRARY - {"__main__"}))
+def test_the_library_never_imports_the_application(room):
+    assert not {each for each in rooms_imported_by(room) if each.partition(".")[0] == "pipeline"}
+
+
+def test_training_is_at_the_top_of_the_application():
+    importers = {room for room in ROOMS if "pipeline.training" in rooms_imported_by(room)}
+    assert importers == {"pipeline"}
+
+
+@pytest.mark.parametrize("old, news", sorted(_moved.MOVED.items()))
+def test_import_paths_of_0_1_warn_and_name_the_new_one(old, news):
+    code = f"import warnings; warnings.simplefilter('error'); import {PACKAGE}.{old}"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER.parent, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 1
+    for new in news:
+        assert f"`{PACKAGE}.{new}`" in run.stderr.splitlines()[-1]
+    assert 'File "<string>", line 1' in run.stderr
+
+
+@pytest.mark.parametrize(
+    "old, name, new",
+    [
+        ("callbacks", "LRFinder", "finder"),
+        ("callbacks", "CyclicLR", "cycles"),
+        ("keras_schedules", "CyclicalLearningRate", "cycles"),
+        ("settings", "SettingError", "pipeline.plan"),
+        ("fashion_mnist", "resize", "pipeline.fashion_mnist"),
+    ],
+)
+def test_import_paths_of_0_1_give_the_very_same_objects(old, name, new):
+    for module in (f"{PACKAGE}.{old}",):
+        sys.modules.pop(module, None)
+    with pytest.warns(DeprecationWarning, match="goes with 0.3") as caught:
+        moved = getattr(importlib.import_module(f"{PACKAGE}.{old}"), name)
+    assert moved is getattr(importlib.import_module(f"{PACKAGE}.{new}"), name)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = sys.modules[f"{PACKAGE}.{old}"].nothing
+    assert len(caught) == 1
 
 
 def test_no_room_is_a_drawer_for_odds_and_ends():

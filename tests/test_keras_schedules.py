@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from models import data, model
 
-from pyimagesearch_lr.cycles import CyclicLR, OneCycleLR
-from pyimagesearch_lr.keras_schedules import CyclicalLearningRate, OneCycleLearningRate
+from pyimagesearch_lr.cycles import CyclicalLearningRate, CyclicLR, OneCycleLearningRate, OneCycleLR
 
 CASES = {
     "asymmetric": {"step_size_down": 12, "cycle_decay": 0.9},

@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 from models import assert_same_state, data, model, state
 
-from pyimagesearch_lr import _keras, _train_step
-from pyimagesearch_lr.callbacks import LRFinder
-from pyimagesearch_lr.finder import LearningRateFinder
+from pyimagesearch_lr import _fast, _keras
+from pyimagesearch_lr.finder import LearningRateFinder, LRFinder
 
 SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
 
@@ -65,7 +64,7 @@ def executions(monkeypatch):
 def test_the_curve_is_the_same_to_the_bit_at_any_pace(name, monkeypatch, executions):
     curves = []
     for pace in (0.0, 1e9):
-        monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", pace)
+        monkeypatch.setattr(_fast, "SECONDS_OF_EXECUTION", pace)
         finder = LearningRateFinder(model(), stop_factor=None)
         curves.append(
             finder.find(sources()[name], **SWEEP, epochs=12, steps_per_epoch=5, batch_size=16).raw_losses
@@ -85,7 +84,7 @@ def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(
         now[0] += 1.0
         return now[0]
 
-    monkeypatch.setattr(_train_step.time, "perf_counter", clock)  # a call lasts one second by this clock
+    monkeypatch.setattr(_fast.time, "perf_counter", clock)  # a call lasts one second by this clock
     finder = LearningRateFinder(model(), stop_factor=None)
     for limit, expected in (
         (3.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 33]),
@@ -93,7 +92,7 @@ def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(
         (0.9, [16, 8, 4, 2, 1, 1]),
         (3.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 33]),
     ):
-        monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", limit)
+        monkeypatch.setattr(_fast, "SECONDS_OF_EXECUTION", limit)
         executions.clear()
         finder.find(data(64), **SWEEP, epochs=200, batch_size=16)
         assert executions[: len(expected)] == expected
@@ -123,7 +122,7 @@ def test_callbacks_of_the_users_are_called_after_every_step():
 
 
 def test_no_batch_is_drawn_beyond_the_last_step(monkeypatch):
-    monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", 1e9)
+    monkeypatch.setattr(_fast, "SECONDS_OF_EXECUTION", 1e9)
     x, y = data(64)
     drawn = []
 
@@ -142,7 +141,7 @@ def test_no_batch_is_drawn_beyond_the_last_step(monkeypatch):
 
 
 def test_every_pass_of_a_pydataset_is_whole_and_ended_once(monkeypatch):
-    monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", 1e9)
+    monkeypatch.setattr(_fast, "SECONDS_OF_EXECUTION", 1e9)
     dataset = Batches(*data(70), 16)
     seen = []
     network = model()
@@ -174,7 +173,7 @@ def test_a_dataset_that_cannot_start_again_ends_the_sweep_as_exhausted():
 
 
 def test_an_error_after_the_end_of_the_sweep_takes_nothing_from_the_curve(monkeypatch):
-    monkeypatch.setattr(_train_step, "FIRST_EXECUTION", 256)
+    monkeypatch.setattr(_fast, "FIRST_EXECUTION", 256)
     x, y = data(64)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16).repeat()
 
@@ -186,7 +185,7 @@ def test_an_error_after_the_end_of_the_sweep_takes_nothing_from_the_curve(monkey
         return dataset.enumerate().map(check)
 
     for pace in (0.0, 1e9):
-        monkeypatch.setattr(_train_step, "SECONDS_OF_EXECUTION", pace)
+        monkeypatch.setattr(_fast, "SECONDS_OF_EXECUTION", pace)
         network = keras.Sequential([keras.Input((x.shape[1],)), keras.layers.Dense(y.shape[1])])
         network.compile(keras.optimizers.SGD(0.1), "mse")
         network.fit(x, y, verbose=0)

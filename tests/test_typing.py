@@ -41,7 +41,7 @@ def checked(code: str, wheel: Path, folder: Path) -> str:
 
 def test_wheel_says_that_it_is_typed_and_holds_the_sample(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"pyimagesearch_lr/py.typed", "pyimagesearch_lr/fashion_mnist_sample.npz"} <= set(names)
+    assert {"pyimagesearch_lr/py.typed", "pyimagesearch_lr/pipeline/fashion_mnist_sample.npz"} <= set(names)
 
 
 @pytest.mark.slow

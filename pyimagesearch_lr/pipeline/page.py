@@ -11,8 +11,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from pyimagesearch_lr import plots, report
+from pyimagesearch_lr import plots
 from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.pipeline import report
 from pyimagesearch_lr.suggest import NoSuggestion
 
 NAME = "report.html"
@@ -27,7 +28,7 @@ def write(folder: str | os.PathLike) -> Path:
 
     A phase that was not run, or whose files are not those of a run, is left out. The runs call this; to draw
     the page again, call it from the folder they were started in, which relative paths of plots begin at:
-    `python -c "from pyimagesearch_lr import report_page; report_page.write('output')"`.
+    `python -c "from pyimagesearch_lr.pipeline import page; page.write('output')"`.
 
     Args:
         folder: Path, OUTPUT_DIR of the run.

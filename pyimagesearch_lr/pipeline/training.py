@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyimagesearch_lr import recipes
+from pyimagesearch_lr.pipeline.plan import SettingError, epochs_in_words, recipe_of
 from pyimagesearch_lr.schedules import MidCycleWarning, epochs_that_end_a_cycle
-from pyimagesearch_lr.settings import SettingError, Settings
 
 if TYPE_CHECKING:
-    from pyimagesearch_lr.recipes import Recipe
+    from pyimagesearch_lr.pipeline.plan import Recipe, Settings
     from pyimagesearch_lr.suggest import Suggestion
 
 FINDER = "the finder"  # where the bounds of a run come from, if not from config.py
@@ -37,123 +34,20 @@ KEPT_ON_RESUME = (
     "hold_out",
     "quick",
 )
-EXIT_OK, EXIT_NO_SUGGESTION, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_NO_SUGGESTION = 0, 1
 
 
 class UnusableData(Exception):  # noqa: N818 - the message is the data room's own
     """The images cannot be found, read or trusted; the message says why and what to do."""
 
 
-def main(config: Any, argv: list[str] | None = None) -> int:
-    """Run what the command line asks for.
-
-    Args:
-        config: Module or object with the UPPER_CASE settings of config.py.
-        argv: List of strings, the arguments; None takes those of the process.
-
-    Returns:
-        The exit code: 0 done; 1 the curve supports no suggestion and `--auto` was asked for; 2 a setting or
-        the data cannot be used; 130 interrupted.
-    """
-    args = _parse(argv)
-    try:
-        settings = Settings.from_config(config)
-        if args.verify is not None:
-            steps = settings.lrfind_verify_steps or Settings.lrfind_verify_steps
-            settings = dataclasses.replace(settings, lrfind_verify_steps=steps if args.verify else 0)
-        settings = settings.for_quick_look() if args.quick else settings
-        settings = recipes.chosen(args.recipe, settings)
-        settings.make_folders()
-        return _run(settings, find=args.find, train=args.train, resume=args.resume)
-    except (SettingError, UnusableData) as error:
-        print(f"[ERROR] {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("\n[INFO] interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
-
-
-def console(folder: str | os.PathLike[str] | None = None) -> int:
-    """The commands `python train.py` and `pyimagesearch-lr`: `main` with a config.py.
-
-    Args:
-        folder: Path of the folder of the config.py; None is the current one.
-
-    Returns:
-        The exit code of `main`, 2 where config.py cannot be imported.
-    """
-    _parse(None)  # --help and a mistyped option need no config.py
-    folder = os.path.abspath(os.getcwd() if folder is None else folder)
-    sys.path.insert(0, folder)
-    try:
-        import config
-    except Exception as error:
-        print(f"[ERROR] {_what_is_wrong_with_config(error, folder)}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return main(config)
-
-
-def _what_is_wrong_with_config(error: Exception, folder: str) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == "config":
-        where = f"there is no config.py in {folder}"
-        return f"{where}: change to the project's folder, or copy its config.py here."
-    if isinstance(error, SyntaxError):
-        file, line, what = error.filename, error.lineno, error.msg
-    else:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        file, line, what = frame.filename, frame.lineno, " ".join(str(error).split())
-    return f"{file}, line {line}: {type(error).__name__}: {what}."
-
-
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Find learning-rate bounds for MiniGoogLeNet on Fashion-MNIST, then train with a "
-        "cyclical learning rate between the bounds in config.py."
-    )
-    parser.add_argument(
-        "-f",
-        "--lr-find",
-        type=int,
-        default=0,
-        choices=(0, 1),
-        metavar="1",
-        help="1: find the bounds, do not train (default: 0)",
-    )
-    parser.add_argument("--auto", action="store_true", help="find the bounds, then train with them")
-    parser.add_argument(
-        "--recipe",
-        choices=recipes.NAMES,
-        default=recipes.TUTORIAL,
-        help="short: find the bounds, then train to the tutorial's accuracy in a fraction of its epochs; "
-        "the rates and epochs of config.py are not used (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="both phases in a minute or two, on the small embedded sample"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with a training that was stopped, from its last epoch"
-    )
-    parser.add_argument(
-        "--verify",
-        action=argparse.BooleanOptionalAction,
-        help="try the rates around the curve's answer in short trainings, or do not "
-        "(default: LRFIND_VERIFY_STEPS of config.py)",
-    )
-    args = parser.parse_args(argv)
-    if args.resume and args.lr_find > 0:
-        parser.error("--resume goes on with a training: it cannot be combined with --lr-find")
-    args.train = args.auto or args.lr_find <= 0
-    args.find = args.auto or args.lr_find > 0 or args.quick or args.recipe == "short"
-    return args
-
-
-def _run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
+def run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
     if resume and not _checkpoint_path(settings).exists():
         _info("nothing to resume, starting anew")
         resume = False
     if resume:
         settings = _bounds_of_checkpoint(settings)
-    recipe = recipes.of(settings)
+    recipe = recipe_of(settings)
     if train:
         _say_where_training_ends(settings, recipe)
     _import_quietly()
@@ -175,8 +69,8 @@ def _run(settings: Settings, *, find: bool, train: bool, resume: bool) -> int:
 
 def _find_bounds(settings: Settings, recipe: Recipe, model: Any, data: _Data) -> Suggestion | None:
     """Phase 1: sweep, draw, save, and say which bounds to use."""
-    from pyimagesearch_lr import report, report_page
     from pyimagesearch_lr.finder import LearningRateFinder
+    from pyimagesearch_lr.pipeline import page, report
 
     _info("finding learning rate...")
     finder = LearningRateFinder(model)
@@ -202,7 +96,7 @@ def _find_bounds(settings: Settings, recipe: Recipe, model: Any, data: _Data) ->
             report.save_figure(settings.lrfind_plot_path, curve.plot(title=title).figure)
     _info(f"learning rate finder complete: {_why_it_stopped(curve)}")
     _info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, 'lrfind.json')}")
-    _info(f"all on one page: {report_page.write(settings.output_dir)}")
+    _info(f"all on one page: {page.write(settings.output_dir)}")
     return _advise(curve)
 
 
@@ -272,7 +166,7 @@ def _checkpoint_path(settings: Settings) -> Path:
 
 def _bounds_of_checkpoint(settings: Settings) -> Settings:
     """The settings, with the bounds that the stopped training has found, if it did not take config.py's."""
-    from pyimagesearch_lr.checkpoint import saved_settings
+    from pyimagesearch_lr.pipeline.checkpoint import saved_settings
 
     saved = saved_settings(_checkpoint_path(settings))
     if saved.get("BOUNDS_FROM") != FINDER:
@@ -284,7 +178,7 @@ def _bounds_of_checkpoint(settings: Settings) -> Settings:
 
 def _checkpoint(settings: Settings, model: Any, clr: Any, resume: bool) -> tuple[Any, int]:
     """The checkpoint of this training and how many epochs it has behind it."""
-    from pyimagesearch_lr.checkpoint import EpochCheckpoint
+    from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
     settings_to_keep = {name.upper(): getattr(settings, name) for name in KEPT_ON_RESUME}
     settings_to_keep["DTYPE_POLICY"] = model.dtype_policy.name
@@ -307,7 +201,7 @@ def _logs(settings: Settings) -> list[Any]:
     """The callback for TensorBoard, in a folder of its own each training, where it is asked for."""
     if settings.tensorboard_dir is None:
         return []
-    from pyimagesearch_lr.tensorboard_log import TensorBoardLog
+    from pyimagesearch_lr.pipeline.tensorboard_log import TensorBoardLog
 
     folder = Path(settings.tensorboard_dir, f"{datetime.now():%Y%m%d-%H%M%S}")
     _info(f"event files for TensorBoard: {folder}")
@@ -318,7 +212,8 @@ def _report(
     settings: Settings, recipe: Recipe, model: Any, data: _Data, history: dict, lrs: list[float]
 ) -> None:
     """Everything that a finished training leaves: the report on the console, files and figures."""
-    from pyimagesearch_lr import plots, report, report_page
+    from pyimagesearch_lr import plots
+    from pyimagesearch_lr.pipeline import page, report
 
     _info("evaluating network...")
     image_size = recipe.stages[-1].image_size
@@ -341,16 +236,16 @@ def _report(
     report.save_json(folder / "training.json", {**run, **results})
     report.save_model(folder / "model.keras", model)
     evaluated_on = data.evaluated_on.replace("_", "-")
-    title = f"MiniGoogLeNet on Fashion-MNIST, {recipes.epochs_in_words(recipe.epochs)}"
+    title = f"MiniGoogLeNet on Fashion-MNIST, {epochs_in_words(recipe.epochs)}"
     figure = plots.training_history(history, evaluated_on=evaluated_on, title=title)
     report.save_figure(settings.training_plot_path, figure)
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(lrs, base_lr=settings.min_lr, max_lr=settings.max_lr, title=title)
     report.save_figure(settings.clr_plot_path, axes.figure)
-    page = report_page.write(folder)
+    report_path = page.write(folder)
     took = report.duration(run["seconds"])
     _info(f"{evaluated_on} accuracy {accuracy:.4f} after {took}; plots, report and model: {folder}")
-    _info(f"all on one page: {page}")
+    _info(f"all on one page: {report_path}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -371,7 +266,7 @@ class _Data:
         drop_remainder: bool = False,
         start_epoch: int = 0,
     ) -> Any:
-        from pyimagesearch_lr import fashion_mnist
+        from pyimagesearch_lr.pipeline import fashion_mnist
 
         return fashion_mnist.training_batches(
             fashion_mnist.resize(self.train_images, image_size),
@@ -384,7 +279,7 @@ class _Data:
         )
 
     def test_batches(self, settings: Settings, image_size: int) -> Any:
-        from pyimagesearch_lr import fashion_mnist
+        from pyimagesearch_lr.pipeline import fashion_mnist
 
         images = fashion_mnist.resize(self.test_images, image_size)
         labels = fashion_mnist.binarize(self.test_labels)
@@ -397,7 +292,7 @@ class _Data:
 
 
 def _load_data(settings: Settings) -> _Data:
-    from pyimagesearch_lr import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist
 
     try:
         if settings.quick:
@@ -419,8 +314,8 @@ def _load_data(settings: Settings) -> _Data:
 def _compiled_model(settings: Settings, recipe: Recipe) -> Any:
     import keras
 
-    from pyimagesearch_lr import machine
     from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
+    from pyimagesearch_lr.pipeline import machine
 
     policy, reason = machine.dtype_policy(settings.dtype_policy)
     keras.utils.set_random_seed(settings.seed)
@@ -450,7 +345,7 @@ def _say_where_training_ends(settings: Settings, recipe: Recipe) -> None:
     better = epochs_that_end_a_cycle(recipe.epochs, 1, cycle)
     if better is not None:
         choices = " or ".join(str(number) for number in better)
-        length = recipes.epochs_in_words(cycle)
+        length = epochs_in_words(cycle)
         _info(
             f"NUM_EPOCHS = {settings.num_epochs} is not a whole number of cycles of {length}, so "
             f"training ends above MIN_LR, which costs accuracy. NUM_EPOCHS = {choices} would end at MIN_LR."
@@ -469,7 +364,7 @@ def _why_it_stopped(curve: Any) -> str:
 
 
 def _record_of_run(settings: Settings, seconds: float) -> dict[str, Any]:
-    from pyimagesearch_lr import report
+    from pyimagesearch_lr.pipeline import report
 
     values = {name: str(v) if isinstance(v, Path) else v for name, v in dataclasses.asdict(settings).items()}
     finished = datetime.now().astimezone().isoformat(timespec="seconds")

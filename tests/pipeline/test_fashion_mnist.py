@@ -22,7 +22,7 @@ import scipy.stats
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-from pyimagesearch_lr import fashion_mnist
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 REAL_FILES = dict(fashion_mnist.FILES)
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = REAL_FILES

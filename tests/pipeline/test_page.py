@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from pyimagesearch_lr import plots, report, report_page
+from pyimagesearch_lr import plots
 from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.pipeline import page, report
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PARTS = ["bounds", "training", "report", "confusion", "settings", "versions", "times"]
 CLASSES = ["top", "<b>bag</b>", "ankle boot"]
@@ -110,7 +111,7 @@ def save_training(folder: Path, **changes: Any) -> None:
 
 
 def page_of(folder: Path) -> Page:
-    return Page(report_page.write(folder).read_text(encoding="utf-8"))
+    return Page(page.write(folder).read_text(encoding="utf-8"))
 
 
 def test_page_of_both_phases_has_every_part(folder):
@@ -188,7 +189,7 @@ def test_report_is_a_table_with_the_numbers_worked_out_by_hand(folder):
 @pytest.mark.parametrize("name", ["a", "x" * 30, "size 42 0.5", "macro avg", "  lead"])
 def test_report_of_any_class_name_is_read(name):
     text = report.classification_report(np.array([0, 1]), np.array([0, 1]), [name, "bag"])
-    first, second, *_ = report_page.read_report(text)
+    first, second, *_ = page.read_report(text)
     assert first == [name.strip(), "1.0000", "1.0000", "1.0000", "1"]
     assert second == ["bag", "1.0000", "1.0000", "1.0000", "1"]
 
@@ -268,7 +269,7 @@ def test_loss_that_is_no_longer_finite_is_shown(folder):
 def test_no_figure_is_left_open(folder):
     save_finding(folder)
     save_training(folder)
-    report_page.write(folder)
+    page.write(folder)
     assert plt.get_fignums() == []
 
 
@@ -319,7 +320,7 @@ class TestInChromium:
     def test_every_part_and_image_is_shown_and_nothing_goes_over_the_edge(self, folder, window):
         save_finding(folder)
         save_training(folder)
-        seen, console = self.probed(report_page.write(folder), f"--window-size={window}")
+        seen, console = self.probed(page.write(folder), f"--window-size={window}")
         assert console == []
         assert seen["parts"] == PARTS
         assert len(seen["images"]) == 4
@@ -329,9 +330,9 @@ class TestInChromium:
 
     def test_dark_mode_is_dark(self, folder):
         save_finding(folder)
-        page = report_page.write(folder)
-        light, _ = self.probed(page)
-        dark, console = self.probed(page, "--blink-settings=preferredColorScheme=0")
+        written = page.write(folder)
+        light, _ = self.probed(written)
+        dark, console = self.probed(written, "--blink-settings=preferredColorScheme=0")
         assert (light["dark"], dark["dark"], console) == (False, True, [])
         assert light["paper"] == "rgb(255, 255, 255)"
         assert max(map(int, re.findall(r"\d+", dark["paper"]))) < 60
@@ -346,8 +347,8 @@ def without_drawings(html: str) -> str:
 
 def test_committed_page_is_that_of_the_committed_results(monkeypatch):
     monkeypatch.chdir(ROOT)
-    committed = (ROOT / "output" / report_page.NAME).read_text(encoding="utf-8")
-    expected = report_page.render(report_page.gather("output"))
-    again = "python -c \"from pyimagesearch_lr import report_page; report_page.write('output')\""
+    committed = (ROOT / "output" / page.NAME).read_text(encoding="utf-8")
+    expected = page.render(page.gather("output"))
+    again = "python -c \"from pyimagesearch_lr.pipeline import page; page.write('output')\""
     assert without_drawings(committed) == without_drawings(expected), f"draw it again: {again}"
     assert committed.count("data:image/png;base64,iVBOR") == 4

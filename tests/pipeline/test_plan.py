@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyimagesearch_lr.settings import SettingError, Settings
+from pyimagesearch_lr.pipeline.plan import SettingError, Settings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
 GOOD = {
     "CLASSES": NAMES,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from pyimagesearch_lr import report
+from pyimagesearch_lr.pipeline import report
 
 
 class Broken:

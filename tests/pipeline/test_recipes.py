@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from test_pipeline import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
-from pyimagesearch_lr import fashion_mnist, recipes
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.recipes import Recipe, Stage
-from pyimagesearch_lr.settings import Settings
+from pyimagesearch_lr.pipeline import fashion_mnist, plan
+from pyimagesearch_lr.pipeline.plan import Recipe, Settings, Stage
 
 STAGES = (Stage(20, 2), Stage(28, 3))
 REAL_TRAINING_BATCHES = fashion_mnist.training_batches
@@ -34,7 +33,7 @@ def tiny():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images())
         patch.setattr(MiniGoogLeNet, "build", staticmethod(network_of_any_size))
-        patch.setitem(recipes.COMPLETE, "short", short)
+        patch.setitem(plan.COMPLETE, "short", short)
         yield
     keras.config.set_dtype_policy(policy)
 
@@ -275,7 +274,7 @@ def test_smoothed_labels_give_the_loss_worked_out_by_hand():
 
 def test_the_tutorials_recipe_is_what_the_tutorial_compiles():
     settings = Settings.from_config(type("config", (), {**CONFIG}))
-    recipe = recipes.of(recipes.chosen("tutorial", settings))
+    recipe = plan.recipe_of(plan.with_recipe("tutorial", settings))
     assert recipe == Recipe((Stage(32, 4),), epochs_up=1, epochs_down=1, mode="triangular")
     model = compiled()
     assert (model.optimizer.momentum, model.optimizer.nesterov) == (0.9, False)

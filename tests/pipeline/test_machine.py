@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import pytest
 
-from pyimagesearch_lr import machine
+from pyimagesearch_lr.pipeline import machine
 
 CPU_INFO = """processor\t: 0
 vendor_id\t: GenuineIntel

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from models import data, model, state
 
-from pyimagesearch_lr.callbacks import CyclicLR
-from pyimagesearch_lr.checkpoint import EpochCheckpoint
+from pyimagesearch_lr.finder import CyclicLR
+from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
 X, Y = data(64)
@@ -129,7 +129,7 @@ def test_killed_process_leaves_a_whole_checkpoint(tmp_path):
         """
         import sys
         import keras, numpy as np
-        from pyimagesearch_lr.checkpoint import EpochCheckpoint
+        from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(400), keras.layers.Dense(1)])
         model.compile("adam", "mse")
         x = np.ones((8, 4))
