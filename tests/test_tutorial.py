@@ -14,7 +14,8 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from sklearn.metrics import classification_report
 from sklearn.preprocessing import LabelBinarizer
 
-from pyimagesearch_lr import CyclicLR, LearningRateFinder, MiniGoogLeNet, fashion_mnist
+from pyimagesearch_lr import CyclicLR, LearningRateFinder, MiniGoogLeNet
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 LABELS = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
 BATCH_SIZE = 16
