@@ -1,13 +1,14 @@
-"""The recorder inside TensorFlow's compiled train step: a rate and a record for every step, many at a time.
+"""The recorder inside TensorFlow's compiled train step: the same curve, many steps an execution.
 
-Checked against Keras 3.15 on TensorFlow 2.21.
+An accelerator: without this file, or with a Keras that has other private names, the plain recorder of
+`recording` does it all. Checked against Keras 3.15 on TensorFlow 2.21.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -15,46 +16,150 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from pyimagesearch_lr import _keras
-from pyimagesearch_lr._momentum import TracedOnce
+from pyimagesearch_lr import _keras, _tensorflow
 
 MAX_LOGS = 64
 LONGEST_EXECUTION = 256
 SECONDS_OF_EXECUTION = 0.1
 FIRST_EXECUTION = 16
+FAST, PLAIN = "fast", "plain"
+SERVED = {  # the worst of its three rows decides
+    "data": {
+        "arrays": FAST,
+        "tf.data": FAST,
+        "PyDataset": FAST,
+        "generator": FAST,
+        "any": FAST,  # what a user's own `fit` is given
+    },
+    "optimizer": {
+        "number": FAST,
+        "schedule": FAST,
+        "several": FAST,
+    },
+    "model": {
+        "Keras's train step": FAST,
+        "its own train step": FAST,
+        "eager": FAST,
+        "on several devices": FAST,
+        "a train step that is a tf.function": PLAIN,  # it keeps its own trace
+        "its own train function": PLAIN,  # it may look the train step up late
+        "its own fit": PLAIN,
+    },
+}
+ONE_STEP = ("generator", "eager", "on several devices")  # an execution takes one step, or as compiled
 
 
-def executes_single_steps(model: keras.Model) -> bool:
-    """Whether an execution is one compiled step on one device, as Keras has it by default."""
-    on_one_device = model.distribute_strategy.num_replicas_in_sync == 1
-    keras_makes_it = type(model).make_train_function is keras.Model.make_train_function
-    compiled = keras_makes_it and not model.run_eagerly
-    return on_one_device and compiled and model.steps_per_execution == 1
+def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
+    """The row of `SERVED` that holds, for each of its three parts."""
+    if any(not _keras.is_settable(part) for part in rates.parts):
+        optimizer = "schedule"
+    else:
+        optimizer = "number" if len(rates.parts) == 1 else "several"
+    if type(model).make_train_function is not keras.Model.make_train_function:
+        kind = "its own train function"
+    elif type(model).fit is not keras.Model.fit:
+        kind = "its own fit"
+    elif _tensorflow.is_compiled(model.train_step):
+        kind = "a train step that is a tf.function"
+    elif model.run_eagerly:
+        kind = "eager"
+    elif _tensorflow.num_replicas(model) > 1:
+        kind = "on several devices"
+    else:
+        keras_trains = type(model).train_step is keras.Model.train_step
+        kind = "Keras's train step" if keras_trains else "its own train step"
+    return {"data": data, "optimizer": optimizer, "model": kind}
 
 
-class StepRecorder(TracedOnce):
-    """Rides in the compiled train step: gives every step its own rate and keeps every step's own logs.
-
-    `fit` hands callbacks the epoch's running mean, once an execution. Here the metrics are reset at the start
-    of each step inside the graph, so the logs are that step's own (what `train_on_batch` would return), and
-    they are written to a buffer, so that one execution may hold many steps. The rate comes from a schedule
-    put in the optimizer's place for it, whatever was there: a variable, a schedule, a callable.
+def recorder_for(
+    model: keras.Model, rates: Any, data: str, one_by_one: bool, traces: dict
+) -> FastSteps | None:
+    """The recorder for a `fit` of this model; None where the table gives it to the plain one.
 
     Args:
         model: A compiled `keras.Model`.
+        rates: `recording.Rates`, what is to be set.
+        data: String, a row of `SERVED["data"]`.
+        one_by_one: Bool, whether somebody could notice executions of several steps.
+        traces: Dict in which the traced train function is kept for the next sweep.
+    """
+    found = kinds(model, rates, data)
+    if PLAIN in (SERVED[part][row] for part, row in found.items()):
+        return None
+    single = one_by_one or model.steps_per_execution > 1 or any(row in ONE_STEP for row in found.values())
+    trace = traces.get("trace")
+    if trace is None or not trace.serves(model, rates):
+        traces["trace"] = trace = Trace(model, rates)
+    return FastSteps(trace, rates, in_long_executions=not single and data != "any")
+
+
+class FastSteps:
+    """What `recording.PlainSteps` does, inside the compiled step.
+
+    Args:
+        trace: `Trace`, the compiled step.
+        rates: `recording.Rates`, installed.
+        in_long_executions: Bool, whether a call of the train function may take as many steps as fit into
+            `SECONDS_OF_EXECUTION`, but none after the last rate.
     """
 
-    def __init__(self, model: keras.Model):
-        super().__init__(model)
+    name = FAST
+
+    def __init__(self, trace: Trace, rates: Any, *, in_long_executions: bool = False):
+        self._trace = trace
+        self._rates = rates
+        self._in_long_executions = in_long_executions
+
+    @contextmanager
+    def installed(self) -> Iterator[Callable]:
+        """Give the train function that records; the last rate serves beyond the end of the rates."""
+        self._trace.begin(self._rates)
+        if self._in_long_executions:
+            yield self._trace.repeated(len(self._rates.table))
+        else:
+            yield self._trace.train_function
+
+    def before(self, step: int) -> None:
+        """Nothing: the compiled step sets its rate and resets the metrics."""
+
+    def after(self, logs: dict[str, Any]) -> list[dict[str, float]]:
+        """The logs of every step since the last call, in order."""
+        return self._trace.read()
+
+    def unread(self) -> list[dict[str, float]]:
+        """The logs of steps that an execution did before one raised."""
+        return self._trace.read()
+
+    def rewind(self) -> None:
+        """Begin with the first rate again."""
+        self._trace.rewind()
+
+
+class Trace:
+    """A train step that sets the rate of each step and keeps each step's logs, traced once.
+
+    `fit` hands callbacks the epoch's running mean, once an execution. Here the metrics are reset at the start
+    of each step inside the graph, so the logs are that step's own (what `train_on_batch` would return), and
+    they are written to a buffer, so that one execution may hold many steps.
+
+    Args:
+        model: A compiled `keras.Model`.
+        rates: `recording.Rates`, installed: the variables that hold the rate.
+    """
+
+    def __init__(self, model: keras.Model, rates: Any):
+        self.model = model
         self.capacity = max(LONGEST_EXECUTION, model.steps_per_execution)
+        self._traced_for = _what_is_traced(model, rates)
         self._names: list[str] = []
         self._read = 0
         self._steps_at_once = 1
         self._many_steps: Callable | None = None
+        self._rate_variables = list(rates.variables)
         with model.distribute_strategy.scope():
             self._rates = tf.Variable(
-                [[0.0]],
-                shape=(None, None),
+                np.zeros((1, len(self._rate_variables)), "float32"),
+                shape=(None, len(self._rate_variables)),
                 trainable=False,
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             )
@@ -68,39 +173,44 @@ class StepRecorder(TracedOnce):
                 synchronization="on_read",
                 name="sweep_logs",
             )
+        made_anew = _keras.train_function_made_anew(model, self._recorded(model.train_step))
+        with made_anew as self.train_function:
+            pass
 
-    @contextmanager
-    def installed(self, rates: np.ndarray, *, in_long_executions: bool = False) -> Iterator[Callable]:
-        """Put the recorder into the model; give the train function that has it; take it out at the end.
+    def serves(self, model: keras.Model, rates: Any) -> bool:
+        """Whether the train function is one of `model` as it is compiled now."""
+        now = _what_is_traced(model, rates)
+        return len(now) == len(self._traced_for) and all(
+            a is b for a, b in zip(self._traced_for, now, strict=True)
+        )
 
-        Args:
-            rates: float array of shape `(steps,)`, the rate of each step; the last one serves beyond its end.
-                Of an optimizer made of several it is the rate of the one that now has the highest; the others
-                keep their ratio to it.
-            in_long_executions: Bool, whether a call of the train function may take as many steps as fit into
-                `SECONDS_OF_EXECUTION`, but none after the last rate. For models of which
-                `executes_single_steps` is true.
-        """
-        parts = _keras.parts_with_rates(self.model)
-        self._rates.assign(np.outer(rates, _keras.shares_of_rate(parts)))
+    def begin(self, rates: Any) -> None:
+        """Begin with the first of other rates."""
+        self._rates.assign(rates.table)
         self.rewind()
-        with ExitStack() as stack:
-            for number, part in enumerate(parts):
-                schedule = _RateOfStep(self._rates, self._step, number)
-                stack.enter_context(_keras.replaced_attribute(part, "_learning_rate", schedule))
-            train_step = self._wrap(self.model.train_step)
-            train_function = stack.enter_context(self._train_function_installed(train_step))
-            yield self._repeated(train_function, len(rates)) if in_long_executions else train_function
 
-    def _repeated(self, train_function: Callable, num_steps: int) -> Callable:
-        """A train function that calls one of a single step as often as fits into `SECONDS_OF_EXECUTION`.
+    def rewind(self) -> None:
+        """Begin with the first rate again."""
+        self._step.assign(0)
+        self._read = 0
+
+    def read(self) -> list[dict[str, float]]:
+        """The logs of every step since the last call, in order."""
+        done = int(self._step.numpy())
+        slots = np.arange(self._read, done) % self.capacity
+        rows = np.array(self._logs.numpy())[slots, : len(self._names)].tolist()
+        self._read = done
+        return [dict(zip(self._names, row, strict=True)) for row in rows]
+
+    def repeated(self, num_steps: int) -> Callable:
+        """A train function that takes as many steps as fit into `SECONDS_OF_EXECUTION`.
 
         The first call takes one step, and a call twice as many as the one before while that was quick enough.
         A later sweep begins where an earlier one came to, but low: its batches may be larger.
         """
         self._steps_at_once = min(self._steps_at_once, FIRST_EXECUTION)
         if self._many_steps is None:
-            self._many_steps = self._looped(train_function)
+            self._many_steps = self._looped(self.train_function)
         many_steps = self._many_steps
 
         def repeated_train_function(iterator: Any) -> dict[str, Any]:
@@ -136,27 +246,22 @@ class StepRecorder(TracedOnce):
 
         return tf.function(many_steps, reduce_retracing=True, autograph=False)
 
-    def rewind(self) -> None:
-        """Begin with the first rate again."""
-        self._step.assign(0)
-        self._read = 0
-
-    def read(self) -> list[dict[str, float]]:
-        """The logs of every step since the last call, in order."""
-        done = int(self._step.numpy())
-        slots = np.arange(self._read, done) % self.capacity
-        rows = np.array(self._logs.numpy())[slots, : len(self._names)].tolist()
-        self._read = done
-        return [dict(zip(self._names, row, strict=True)) for row in rows]
-
-    def _wrap(self, train_step: Callable) -> Callable:
+    def _recorded(self, train_step: Callable) -> Callable:
         def recorded_train_step(data: Any) -> dict[str, Any]:
             self.model.reset_metrics()
+            self._set_rate()
             logs = train_step(data)
             self._write(logs)
             return logs
 
         return recorded_train_step
+
+    def _set_rate(self) -> None:
+        rates = tf.convert_to_tensor(self._rates)
+        last = tf.shape(rates, out_type=tf.int64)[0] - 1
+        row = rates[tf.minimum(tf.convert_to_tensor(self._step), last)]
+        for column, variable in enumerate(self._rate_variables):
+            variable.assign(row[column])
 
     def _write(self, logs: dict[str, Any]) -> None:
         scalars = {name: value for name, value in logs.items() if len(ops.shape(value)) == 0}
@@ -168,19 +273,13 @@ class StepRecorder(TracedOnce):
         self._names = list(scalars)
         row = ops.stack([ops.cast(scalars[name], "float32") for name in self._names])
         slot = ops.cast(self._step % self.capacity, "int32")
-        _keras.assign_part(self._logs._value, [slot, 0], [slot + 1, len(self._names)], row[None, :])
+        _tensorflow.assign_part(self._logs._value, [slot, 0], [slot + 1, len(self._names)], row[None, :])
         self._step.assign_add(1)
 
 
-class _RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks the rate up by the recorder's own count of steps, not by the optimizer's."""
-
-    def __init__(self, rates: tf.Variable, step: keras.Variable, column: int):
-        self._rates = rates
-        self._step = step
-        self._column = column
-
-    def __call__(self, step: Any) -> Any:
-        rates = tf.convert_to_tensor(self._rates)
-        last = tf.shape(rates, out_type=tf.int64)[0] - 1
-        return rates[tf.minimum(tf.convert_to_tensor(self._step), last), self._column]
+def _what_is_traced(model: keras.Model, rates: Any) -> tuple:
+    """The objects that `compile` makes anew, and the options that a train function is traced with."""
+    made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
+    momenta = [vars(_keras.rate_holder(model.optimizer)).get(name) for name in ("momentum", "beta_1")]
+    options = (model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)
+    return (*made, *options, *rates.variables)

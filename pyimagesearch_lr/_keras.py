@@ -1,34 +1,212 @@
-"""The door to what Keras keeps to itself: the rate inside an optimizer, the callbacks and data of a `fit`.
+"""The door to Keras: the rate inside an optimizer, the callbacks of a `fit`, and its backends.
 
-Checked against Keras 3.15 on TensorFlow 2.21. Whatever depends on a private name of Keras or TensorFlow
-stands here, or in `_train_step` if it rides in the compiled step, and nowhere else.
+Checked against Keras 3.15 on TensorFlow 2.21 and JAX 0.10. Whatever depends on a private name of Keras or
+TensorFlow stands here, or in the accelerator `_fast`, and nowhere else. Each has a fall-back, or a refusal
+that says what is missing.
 """
 
 from __future__ import annotations
 
-import random
+import copy
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras.src.backend.common import global_state
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
-from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-from keras.src.trainers.data_adapters.py_dataset_adapter import OrderedEnqueuer
-from tensorflow.python.data.util.structure import NoneTensorSpec
-from tensorflow.python.eager import context as tf_context
 
+BACKEND = keras.backend.backend()
+ATTRIBUTES_OF_FIT = (
+    "history",
+    "stop_training",
+    "train_function",
+    "test_function",
+    "_initial_epoch",
+    "_eval_epoch_iterator",
+)
 GATHERED_AT_ONCE = 2**24
 GATHERED_AHEAD = 2
-ATTRIBUTES_OF_FIT = ("history", "stop_training", "_eval_epoch_iterator", "test_function")
-OUT_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 KERAS_RATE_DRIVERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
+
+def tensorflow() -> Any:
+    """The room `_tensorflow`, if TensorFlow is the backend or was imported already; else None."""
+    if BACKEND == "tensorflow" or "tensorflow" in sys.modules:
+        return import_module("pyimagesearch_lr._tensorflow")
+    return None
+
+
+def private(path: str) -> Any:
+    """What stands at a private import path of Keras or TensorFlow, None where there is no such thing.
+
+    Args:
+        path: String, "module:name".
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name, None)
+    except ImportError:
+        return None
+
+
+# Variables and data, whatever the backend ------------------------------------------------------------------
+
+
+def is_variable(value: Any) -> bool:
+    """Whether it is a variable, of Keras or of TensorFlow."""
+    if isinstance(value, keras.Variable):
+        return True
+    room = tensorflow()
+    return room is not None and room.is_variable(value)
+
+
+def components(variable: Any) -> list:
+    """The variables that hold the value of this one: itself, or on TensorFlow its copies, one a device."""
+    room = tensorflow()
+    if room is None or (BACKEND != "tensorflow" and isinstance(variable, keras.Variable)):
+        return [variable]
+    return room.components(variable)
+
+
+def to_numpy(variable: Any) -> np.ndarray:
+    """A copy of a variable's value in the memory of the host."""
+    value = variable.numpy() if hasattr(variable, "handle") else keras.ops.convert_to_numpy(variable)
+    return np.array(value)
+
+
+def numpy_dtype(variable: Any) -> np.dtype:
+    """The NumPy dtype that `to_numpy` gives."""
+    if hasattr(variable, "handle"):
+        return np.dtype(variable.dtype.as_numpy_dtype)
+    return to_numpy(variable).dtype
+
+
+def can_assign_parts(variable: Any) -> bool:
+    return hasattr(variable, "handle")
+
+
+def assign_part(variable: Any, begin: list, end: list, value: Any) -> None:
+    """`variable[begin:end] = value` in place, of a TensorFlow variable."""
+    tensorflow().assign_part(variable, begin, end, value)
+
+
+def component_variables(model: keras.Model, *, metrics: bool = True) -> list:
+    """Every variable of model and optimizer, one a device, each once."""
+    found = [*model.variables, *model.optimizer.variables, *(model.metrics_variables if metrics else [])]
+    parts = [part for variable in found for part in components(variable)]
+    return list({id(part): part for part in parts}.values())
+
+
+def is_backend_module(value: Any) -> bool:
+    """Whether it is a module of TensorFlow or PyTorch, or another object of theirs that holds variables."""
+    room, torch = tensorflow(), sys.modules.get("torch")
+    if room is not None and room.is_module(value):
+        return True
+    modules = getattr(getattr(torch, "nn", None), "Module", ())
+    return isinstance(value, modules)
+
+
+def is_tf_dataset(data: Any) -> bool:
+    room = tensorflow()
+    return room is not None and room.is_dataset(data)
+
+
+def variable_scope(model: keras.Model) -> Any:
+    """The context in which to make variables that go with this model's."""
+    return tensorflow().scope_of(model) if BACKEND == "tensorflow" else nullcontext()
+
+
+def is_data(value: Any) -> bool:
+    """Whether it is a data set, of which nothing belongs to a model."""
+    torch = sys.modules.get("torch")
+    loaders = getattr(getattr(getattr(torch, "utils", None), "data", None), "DataLoader", ())
+    return isinstance(value, (keras.utils.PyDataset, loaders)) or is_tf_dataset(value)
+
+
+def end_of_data() -> tuple[type[BaseException], ...]:
+    """The errors that end an epoch of `fit` as there are no more batches."""
+    room = tensorflow()
+    return (StopIteration,) if room is None else room.END_OF_DATA
+
+
+def num_replicas(model: keras.Model) -> int:
+    """On how many devices of `tf.distribute` a step of this model is trained."""
+    return tensorflow().num_replicas(model) if BACKEND == "tensorflow" else 1
+
+
+# The model --------------------------------------------------------------------------------------------------
+
+
+class Guest(keras.callbacks.Callback):
+    """A callback of ours: takes models of Keras 3 only; copies and pickles without the model it was given."""
+
+    def set_model(self, model: Any) -> None:
+        check_model(type(self).__name__, model)
+        super().set_model(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_model": None}
+
+
+def check_model(owner: str, model: Any) -> None:
+    """Raise a TypeError unless `model` is a model of Keras 3."""
+    if isinstance(model, keras.Model):
+        return
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    legacy = " It is a model of the legacy package tf_keras: build it with `keras` 3 itself." * any(
+        base.__module__.partition(".")[0] == "tf_keras" for base in type(model).__mro__
+    )
+    raise TypeError(f"`{owner}` takes a model of Keras 3 (`keras.Model`). Received: {kind}.{legacy}")
+
+
+def compiled_train_step(model: keras.Model) -> bool:
+    """Whether the model's own `train_step` is a `tf.function`, which keeps what it was traced with."""
+    room = tensorflow()
+    return room is not None and room.is_compiled(model.train_step)
+
+
+@contextmanager
+def train_function_made_anew(model: keras.Model, train_step: Callable | None = None) -> Iterator[Callable]:
+    """Give the model a train function that is traced from the beginning; take it out at the end.
+
+    Args:
+        model: A compiled `keras.Model`.
+        train_step: What to make it of; None takes the model's own, without the traces it may have.
+    """
+    room = tensorflow()
+    if train_step is None and room is not None:
+        train_step = room.traced_anew(model.train_step)
+    with (
+        replaced_attribute(model, "train_function", None),
+        replaced_attribute(model, "train_step", train_step or model.train_step),
+    ):
+        model.make_train_function(force=True)
+        made = model.train_function
+    with replaced_attribute(model, "train_function", made):
+        yield made
+
+
+@contextmanager
+def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Give `owner` another attribute for a while, past any tracking its class does on assignment."""
+    held = name in vars(owner)
+    before = vars(owner).get(name)
+    vars(owner)[name] = value
+    try:
+        yield
+    finally:
+        if held:
+            vars(owner)[name] = before
+        else:
+            vars(owner).pop(name, None)
+
+
+# The learning rate ------------------------------------------------------------------------------------------
 
 
 def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -41,6 +219,14 @@ def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optim
 def has_several_rates(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether the optimizer is made of several, for different variables, each with a rate of its own."""
     return hasattr(rate_holder(optimizer), "optimizers")
+
+
+def parts_of(optimizer: Any) -> list:
+    """An optimizer, those it wraps, and those that it is made of."""
+    found = [optimizer]
+    while hasattr(found[-1], "inner_optimizer"):
+        found.append(found[-1].inner_optimizer)
+    return [*found, *getattr(found[-1], "optimizers", ())]
 
 
 def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
@@ -65,6 +251,36 @@ def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     return [part for part in holder.optimizers if part.built]
 
 
+def is_settable(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the optimizer's rate is a number that can be set, not a schedule and not a callable."""
+    return isinstance(rate_holder(optimizer).learning_rate, keras.Variable)
+
+
+def rate_object(optimizer: keras.optimizers.Optimizer) -> Any:
+    """The schedule or callable that sets the optimizer's rate.
+
+    Raises:
+        RuntimeError: If this version of Keras keeps it where it cannot be read.
+    """
+    holder = rate_holder(optimizer)
+    found = getattr(holder, "_learning_rate", None)
+    if found is None:
+        raise RuntimeError(
+            f"the learning rate of this `{type(holder).__name__}` is a schedule, and Keras "
+            f"{keras.__version__} keeps it where it cannot be read, so it could not be put back. Compile the "
+            "model with a float `learning_rate` for the sweep."
+        )
+    return found
+
+
+def rate_source(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """The name of the schedule or callable that sets the optimizer's rate; None where a float can be set."""
+    if is_settable(optimizer):
+        return None
+    rate = getattr(rate_holder(optimizer), "_learning_rate", None)
+    return getattr(rate, "__name__", type(rate).__name__)
+
+
 def shares_of_rate(parts: list[keras.optimizers.Optimizer]) -> np.ndarray:
     """The rates of these optimizers as shares of the highest of them, 1 where there is only one.
 
@@ -80,16 +296,8 @@ def shares_of_rate(parts: list[keras.optimizers.Optimizer]) -> np.ndarray:
                 f"`{type(part).__name__}` is set by `{rate_source(part)}`. Give each of them a float "
                 "`learning_rate` for the sweep."
             )
-    rates = np.array([float(part._learning_rate.numpy()) for part in parts])
+    rates = np.array([float(keras.ops.convert_to_numpy(part.learning_rate)) for part in parts])
     return rates / rates.max() if rates.max() > 0 else np.ones(len(parts))
-
-
-def rate_source(optimizer: keras.optimizers.Optimizer) -> str | None:
-    """The name of the schedule or callable that sets the optimizer's rate; None where a float can be set."""
-    rate = rate_holder(optimizer)._learning_rate
-    if isinstance(rate, keras.Variable):
-        return None
-    return getattr(rate, "__name__", type(rate).__name__)
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
@@ -98,7 +306,11 @@ def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
     With gradient accumulation that is more than the updates it made; with a loss scale, batches whose
     gradients overflowed are not among them.
     """
-    return int(rate_holder(optimizer)._iterations.numpy())
+    holder = rate_holder(optimizer)
+    batches = getattr(holder, "_iterations", None)
+    if batches is None:  # the public count is of updates
+        return int(to_numpy(holder.iterations)) * (holder.gradient_accumulation_steps or 1)
+    return int(to_numpy(batches))
 
 
 def steps_of_fit(callback: keras.callbacks.Callback, argument: str) -> int:
@@ -107,33 +319,22 @@ def steps_of_fit(callback: keras.callbacks.Callback, argument: str) -> int:
     Raises:
         ValueError: If that is unknown; it tells to give the callback `argument`.
     """
-    if not callback.params.get("steps"):
+    params = callback.params or {}
+    if not params.get("steps"):
         owner = type(callback).__name__
         raise ValueError(
             f"`{owner}`: the length of this `fit` is unknown. Give `{owner}` `{argument}`, or `fit` "
             "`steps_per_epoch`."
         )
-    return callback.params["epochs"] * callback.params["steps"]
+    return params["epochs"] * params["steps"]
 
 
 def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
     """Set the rate of the optimizer's next step; the optimizer's rate must be settable."""
-    rate_holder(optimizer)._learning_rate.assign(lr)
+    rate_holder(optimizer).learning_rate = lr
 
 
-@contextmanager
-def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Give `owner` another attribute for a while, past any tracking its class does on assignment."""
-    held = name in vars(owner)
-    before = vars(owner).get(name)
-    vars(owner)[name] = value
-    try:
-        yield
-    finally:
-        if held:
-            vars(owner)[name] = before
-        else:
-            vars(owner).pop(name, None)
+# The fit ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -141,27 +342,55 @@ def closed_on_error(close: Callable[[], None]) -> Iterator[None]:
     """Call `close` if the body raises, unless for the end of the data: `fit` calls no `on_train_end` then."""
     try:
         yield
-    except OUT_OF_DATA:
+    except end_of_data():
         raise
     except BaseException:
         close()
         raise
 
 
-def callbacks_of_fit() -> list[keras.callbacks.Callback]:
-    """The list of the `fit` that is calling a callback's hook just now, itself; empty outside of one.
+def running_fit() -> keras.callbacks.CallbackList | None:
+    """The `CallbackList` of the `fit` that is running around the caller, in this thread; None outside of one.
 
-    Keras gives a callback no way to its neighbours; its `CallbackList` is found among the callers.
+    Keras gives a callback no way to its neighbours; their list is found among the callers.
     """
-    frame: FrameType | None = sys._getframe(
-        1
-    )  # not this function's own, which would hold itself, and so all the callers'
+    frame: FrameType | None = inspect.currentframe()
+    frame = frame.f_back if frame is not None else None  # not this one, which would hold itself and them all
+    found = None
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, keras.callbacks.CallbackList):
-            return owner.callbacks
+            found = owner
+            break
+        listed = frame.f_locals.get("callbacks")
+        if isinstance(listed, keras.callbacks.CallbackList):
+            found = listed
+            break
         frame = frame.f_back
-    return []
+    del frame
+    return found
+
+
+def fit_is_running(model: keras.Model) -> bool:
+    """Whether the caller was called by a `fit` of this model, in this thread."""
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def callbacks_of_fit() -> list[keras.callbacks.Callback]:
+    """The list of the `fit` that is calling a callback's hook just now, itself; empty outside of one."""
+    fit = running_fit()
+    return [] if fit is None else fit.callbacks
+
+
+def limited_by_keras() -> bool:
+    """Whether Keras's own debug limits (`keras.config.set_max_epochs` and the like) shorten every `fit`."""
+    names = ("max_epochs", "max_steps_per_epoch")
+    return any(getattr(keras.config, name, lambda: None)() for name in names)
 
 
 def check_sole_driver(callback: keras.callbacks.Callback) -> None:
@@ -169,11 +398,12 @@ def check_sole_driver(callback: keras.callbacks.Callback) -> None:
 
     Besides Keras's own, any callback does that says so by a true attribute `drives_learning_rate`.
     """
+    owner = getattr(callback, "owner", type(callback).__name__)
     for other in callbacks_of_fit():
         drives = isinstance(other, KERAS_RATE_DRIVERS) or getattr(other, "drives_learning_rate", False)
         if other is not callback and drives:
             raise RuntimeError(
-                f"`{type(callback).__name__}` and `{type(other).__name__}` both drive the learning rate of "
+                f"`{owner}` and `{type(other).__name__}` both drive the learning rate of "
                 "this `fit`. Give it one of them."
             )
 
@@ -215,26 +445,27 @@ def call_first(callback: keras.callbacks.Callback) -> None:
         callbacks.insert(0, callbacks.pop(callbacks.index(callback)))
 
 
-def is_tf_dataset(data: Any) -> bool:
-    return isinstance(data, tf.data.Dataset)
+# Data -------------------------------------------------------------------------------------------------------
 
 
-def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tf.data.Dataset:
-    """The batches that `fit` makes of arrays, without end and shuffled anew every pass.
+def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int, steps: int) -> Any:
+    """The batches that `fit` makes of arrays on TensorFlow, shuffled anew every pass, `steps` of them.
 
     Many batches are gathered at once and then cut, which costs a small network's step less than a gather for
     each. Without autotuning: it gains nothing on arrays in memory, and its thread holds up the end of a short
     `fit`.
+
+    Returns:
+        A `tf.data.Dataset`; None where this version of Keras makes its batches in another way, and `fit` has
+        to be given the arrays.
     """
+    adapter = private("keras.src.trainers.data_adapters.array_data_adapter:ArrayDataAdapter")
+    if adapter is None or BACKEND != "tensorflow":
+        return None
     arrays = keras.tree.flatten((x, y, sample_weight))
     at_once = _batches_at_once(arrays, batch_size) * batch_size
-    adapter = ArrayDataAdapter(x, y, sample_weight, batch_size=at_once, shuffle=True)
-    batches = adapter.get_tf_dataset().prefetch(GATHERED_AHEAD)
-    if at_once > batch_size:
-        batches = batches.rebatch(batch_size)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return batches.repeat().with_options(options)
+    batches = adapter(x, y, sample_weight, batch_size=at_once, shuffle=True).get_tf_dataset()
+    return tensorflow().cut(batches.prefetch(GATHERED_AHEAD), at_once, batch_size, steps)
 
 
 def _batches_at_once(arrays: list, batch_size: int) -> int:
@@ -251,76 +482,53 @@ def stop_workers(py_dataset: keras.utils.PyDataset) -> None:
 
     An error in a batch that was loaded ahead and never asked for is not raised.
     """
+    enqueuers = private("keras.src.trainers.data_adapters.py_dataset_adapter:OrderedEnqueuer") or ()
     for thread in threading.enumerate():
         enqueuer = getattr(getattr(thread, "_target", None), "__self__", None)
-        if isinstance(enqueuer, OrderedEnqueuer) and enqueuer.py_dataset is py_dataset:
+        if isinstance(enqueuer, enqueuers) and enqueuer.py_dataset is py_dataset:
             with suppress(Exception):
                 enqueuer.stop()
 
 
-def build_from(model: keras.Model, iterator: Any) -> None:
-    """Create the variables of model, loss, metrics and optimizer from the data's shapes, taking no batch."""
-    spec = getattr(iterator, "element_spec", None)
-    if spec is None or model.distribute_strategy.num_replicas_in_sync > 1:
-        return
-    model._symbolic_build(data_batch=tf.nest.map_structure(_symbolic, spec))
-
-
-def _symbolic(spec: Any) -> Any:
-    return None if isinstance(spec, (tf.OptionalSpec, NoneTensorSpec)) else spec
-
-
-def is_built(model: keras.Model) -> bool:
-    """Whether training would create no more variables."""
-    parts = (model.optimizer, model._compile_metrics, model._compile_loss, *model._flatten_layers())
-    return all(part.built for part in parts if part is not None)
-
-
-def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:
-    """`variable[begin:end] = value`, in place; `variable[...].assign` reads it first and then has to copy it.
-
-    Args:
-        variable: A variable, or in a replica's context one that is distributed.
-        begin: Ints or scalars, where the part begins in each axis; axes that are left out are taken whole.
-        end: Likewise, where it ends.
-        value: What to assign, in the part's shape.
-    """
-    tf.raw_ops.ResourceStridedSliceAssign(
-        ref=variable.handle, begin=begin, end=end, strides=[1] * len(begin), value=value
-    )
-
-
-def component_variables(model: keras.Model, *, metrics: bool = True) -> list[tf.Variable]:
-    """Every variable that training can change, one a device: of layers, seeds, optimizer and metrics.
-
-    Also TensorFlow's own variables that are attributes of a layer, of which Keras takes no notice.
-    """
-    found = [*model.variables, *model.optimizer.variables, *(model.metrics_variables if metrics else [])]
-    attributes = [value for layer in model._flatten_layers() for value in vars(layer).values()]
-    found += [value for value in attributes if isinstance(value, tf.Variable)]
-    values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in found]
-    components = [part for value in values for part in getattr(value, "values", [value])]
-    return list({id(part): part for part in components}.values())
+# Randomness -------------------------------------------------------------------------------------------------
 
 
 def random_states() -> Callable[[], None]:
-    """Take down the state of every global random generator; calling the result puts it back."""
-    python, legacy = random.getstate(), np.random.get_state()
-    eager = getattr(tf_context.context(), "_rng", None)
-    eager_state = eager.getstate() if eager is not None else None
-    generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
-    generator_state = None if generator is None else generator.state.numpy()
+    """Read the state of the global generators of Keras and TensorFlow; calling the result puts it back."""
+    name = private("keras.src.random.seed_generator:GLOBAL_SEED_GENERATOR")
+    state = private("keras.src.backend.common:global_state")
+    generator = None if name is None or state is None else state.get_global_attribute(name)
+    seeds = None if generator is None else to_numpy(generator.state)
+    eager = getattr(_eager_context(), "_rng", None)
+    eager_state = None if eager is None else eager.getstate()
 
     def put_back() -> None:
-        random.setstate(python)
-        np.random.set_state(legacy)
         if eager is not None:
             eager.setstate(eager_state)
         if generator is not None:
-            generator.state.assign(generator_state)
-        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
+            generator.state.assign(seeds)
+        if name is not None and state is not None:
+            state.set_global_attribute(name, generator)
 
     return put_back
+
+
+def _eager_context() -> Any:
+    """TensorFlow's eager context, which holds its global seed; None without TensorFlow."""
+    context = None if tensorflow() is None else private("tensorflow.python.eager.context:context")
+    return None if context is None else context()
+
+
+@contextmanager
+def seeded_if_unseeded(seed: int = 0) -> Iterator[None]:
+    """Give TensorFlow a global seed for a while, unless it has one, and leave no trace of it."""
+    context = _eager_context()
+    if context is None or not hasattr(context, "_seed") or context._seed is not None:
+        yield
+        return
+    with replaced_attribute(context, "_seed", None), replaced_attribute(context, "_rng", None):
+        tensorflow().set_seed(seed)
+        yield
 
 
 @contextmanager
@@ -331,25 +539,24 @@ def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
         model: A compiled `keras.Model`.
         optimizer: A `keras.optimizers.Optimizer`, or the name or config of one; it is not changed.
     """
-    optimizer = keras.optimizers.get(optimizer)
-    with model.distribute_strategy.scope():
-        copy = optimizer.from_config(optimizer.get_config())
+    with variable_scope(model):
+        fresh = _fresh_copy(keras.optimizers.get(optimizer))
         scaled = keras.optimizers.LossScaleOptimizer
-        if isinstance(model.optimizer, scaled) and not isinstance(copy, scaled):
-            copy = scaled(copy)
+        if isinstance(model.optimizer, scaled) and not isinstance(fresh, scaled):
+            fresh = scaled(fresh)
         if model.built:
-            copy.build(model.trainable_variables)
-    with replaced_attribute(model, "optimizer", copy):
+            fresh.build(model.trainable_variables)
+    with replaced_attribute(model, "optimizer", fresh):
         yield
 
 
-@contextmanager
-def seeded_if_unseeded(seed: int = 0) -> Iterator[None]:
-    """Give TensorFlow a global seed for a while, unless it has one, and leave no trace of it."""
-    context = tf_context.context()
-    if context._seed is not None:
-        yield
-        return
-    with replaced_attribute(context, "_seed", None), replaced_attribute(context, "_rng", None):
-        tf.random.set_seed(seed)
-        yield
+def _fresh_copy(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """A copy with all that was set on it; one in use is bound to its variables and copied by its config."""
+    if optimizer.built:
+        return optimizer.from_config(optimizer.get_config())
+    fresh = optimizer.__new__(type(optimizer))
+    memo = {id(optimizer): fresh}  # what belongs to the process, such as its devices, is shared
+    shared = [each for each in vars(optimizer).values() if type(each).__module__.startswith("tensorflow")]
+    memo |= {id(each): each for each in shared if not is_variable(each)}
+    vars(fresh).update(copy.deepcopy(vars(optimizer), memo))
+    return fresh

@@ -21,7 +21,7 @@ from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.smoothing import rate_of_change
 from pyimagesearch_lr.suggest import NoSuggestion, Probe, Suggestion, best_probe, smoothed, suggest
 
-STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "interrupted")
+STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "stopped", "limited", "interrupted")
 FORMAT = "pyimagesearch_lr.LRCurve/1"
 METRICS = "metrics."
 SWEEP = "sweep."

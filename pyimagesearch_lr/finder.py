@@ -1,29 +1,32 @@
-"""`LearningRateFinder`: a sweep over any data, that leaves the model as it was."""
+"""`LearningRateFinder` for any data, `LRFinder` in your own `fit`, `PeriodicLRFinder` and `compare`."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import functools
 import inspect
 import math
 import os
-import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import keras
 import numpy as np
 
-from pyimagesearch_lr import _fast, _keras, _state, schedules
+from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import check_verify_steps, probe_around
+from pyimagesearch_lr.recording import Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
 
 END_OF_PROBE = 0.2
+VERIFY_STEPS = 1200
+MAX_STEPS = 10**7
+OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "snapshot_dir")
+WHOLE = ("end_lr", "diverged", "non_finite")
 TUTORIAL_NAMES = {
     "trainData": "train_data",
     "startLR": "start_lr",
@@ -55,19 +58,21 @@ def accepts_tutorial_names(function: Function) -> Function:
     return cast(Function, renamed)
 
 
-class LRFinder(keras.callbacks.Callback):
+class LRFinder(Recorder):
     """Learning-rate range test inside your own `fit`.
 
     Raises the learning rate at every step from `start_lr` to `end_lr`, records every step's own loss (not
     the running mean that `fit` shows to callbacks), ends `fit` when the loss diverges or the last rate is
-    reached, and puts model and optimizer back bit for bit when `fit` ends, also when it ends by an exception
-    in the data or in a step, or by Ctrl-C (should another callback raise, call `close`). While it runs, the
-    metrics in `logs` are those of the last step.
+    reached, and puts the model back bit for bit when `fit` ends, however it ends: also by an exception or
+    Ctrl-C in the data, a step, the validation or another callback. After an exception whose traceback is
+    still held (a notebook's), the model is put back by its next `fit`, `evaluate`, `predict`,
+    `train_on_batch` or `save`, or by `close()`; `with lr_finder:` calls it. While the test runs, the metrics
+    in `logs` are those of the last step.
 
-    Works with any optimizer, also one made with a `LearningRateSchedule` or a callable, with
-    `steps_per_execution` above 1 (each step has its own rate and loss), `jit_compile`, mixed precision and
-    `tf.distribute.MirroredStrategy`. With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that
-    of the part with the highest rate; the other parts keep their ratio to it.
+    Works with any optimizer, also one made with a `LearningRateSchedule` or a callable, with `jit_compile`,
+    mixed precision and, on TensorFlow, with `steps_per_execution` above 1 (each step has its own rate and
+    loss) and `tf.distribute.MirroredStrategy`. With a `keras.optimizers.MultiOptimizer`, the rate of the
+    sweep is that of the part with the highest rate; the other parts keep their ratio to it.
 
     Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
 
@@ -80,20 +85,15 @@ class LRFinder(keras.callbacks.Callback):
             goes on to `end_lr`. See `Sweep` for losses near zero and below.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
         steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
-        repeats: Int, how many sweeps to make, each from the same state and on the batches that come next;
-            `fit` has to go on for that many times `num_steps`.
         monitor: String, the key of `logs` that is taken as the loss.
         validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as in
             Smith's test, with that of the training steps beside it as the metric "train_loss". Needs
             `steps_per_execution` to divide `steps_per_lr`.
-        independent: Bool, whether every rate begins with the same state: the model is put back after each, so
-            the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or `validation_data`,
-            as the loss of a step is that before its update, and `steps_per_execution` as above.
+        validation_steps: Int, as in `fit`: how many batches of `validation_data` to take.
         snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
             twice; None keeps the copy in memory.
         restore: Bool, whether to put the weights back at the end.
-        verbose: Int, 0 for silence, 1 for a progress bar, 2 for a line at the end (and give `fit`
-            `verbose=0`).
+        **moved: `repeats`, `independent` and `verbose` of 0.1, deprecated: `LearningRateFinder` has them.
 
     Attributes:
         curve: `LRCurve`, what was measured, the mean of repeated sweeps; None before the first `fit`.
@@ -104,7 +104,8 @@ class LRFinder(keras.callbacks.Callback):
         ValueError: If the arguments do not make a sweep, or the length of `fit` is unknown and `num_steps`
             is not given.
         RuntimeError: At the start of `fit`, if another callback drives the learning rate too, or the
-            optimizer is a `MultiOptimizer` of which a part has a schedule.
+            optimizer is a `MultiOptimizer` of which a part has a schedule; at the first steps, if another
+            optimizer than the compiled one trains the model, or none does.
 
     Example:
 
@@ -118,8 +119,6 @@ class LRFinder(keras.callbacks.Callback):
     'diverged'
     """
 
-    drives_learning_rate = True
-
     def __init__(
         self,
         start_lr: float = 1e-7,
@@ -130,44 +129,38 @@ class LRFinder(keras.callbacks.Callback):
         stop_factor: float | None = 4.0,
         beta: float = 0.98,
         steps_per_lr: int = 1,
-        repeats: int = 1,
         monitor: str = "loss",
         validation_data: Any = None,
-        independent: bool = False,
+        validation_steps: int | None = None,
         snapshot_dir: str | os.PathLike | None = None,
         restore: bool = True,
-        verbose: int = 0,
+        **moved: Any,
     ) -> None:
-        super().__init__()
-        self._ramp: dict[str, Any] = {"start_lr": float(start_lr), "end_lr": float(end_lr), "ramp": ramp}
+        moved = _warned_of("LRFinder", moved, ("repeats", "independent", "verbose"))
+        _check_whole("repeats", moved.get("repeats", 1), owner="LRFinder")
+        _check_independent(moved.get("independent", False), steps_per_lr, validation_data, "LRFinder")
+        super().__init__(
+            num_steps,
+            monitor=monitor,
+            validation_data=validation_data,
+            validation_steps=validation_steps,
+            snapshot_dir=snapshot_dir,
+            restore=restore,
+            **moved,
+        )
+        self._ramp: dict[str, Any] = {"start_lr": start_lr, "end_lr": end_lr, "ramp": ramp}
         self._rules: dict[str, Any] = {"stop_factor": stop_factor, "beta": beta, "steps_per_lr": steps_per_lr}
-        self.validation_data = validation_data
-        self.snapshot_dir = snapshot_dir
-        self.num_steps = num_steps
-        self.repeats = _checked_repeats(repeats, restore)
-        self.independent = independent
-        self._check_independent(steps_per_lr, restore)
-        self.monitor = monitor
-        self.restore = restore
-        self.verbose = verbose
-        self._stack = ExitStack()
-        self._put_back: Callable[[], None] | None = None
-        self._recorder: Any = None
-        self._in_long_executions = False
-        self._is_preserved = False
-        self._finished: list[Sweep] = []
-        self._sweep = self._new_sweep(2 * steps_per_lr if num_steps is None else num_steps)
+        self.new_sweep(
+            2 * steps_per_lr if num_steps is None else num_steps
+        )  # says what is wrong, before `fit`
 
-    @property
-    def acts_after_each_rate(self) -> bool:
-        """Whether there is something to do between the steps of one rate and those of the next."""
-        return self.validation_data is not None or self.independent
+    def new_sweep(self, num_steps: int) -> Sweep:
+        return Sweep.over(**self._ramp, num_steps=num_steps, **self._rules)
 
     @property
     def curve(self) -> LRCurve | None:
         """What has been measured so far, None before the first step; repeated sweeps count when whole."""
-        curves = [sweep.curve(**self._ramp) for sweep in self._finished or [self._sweep] if sweep.losses]
-        return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
+        return _curve_of(self, **self._ramp)
 
     @property
     def lrs(self) -> list[float]:
@@ -179,11 +172,6 @@ class LRFinder(keras.callbacks.Callback):
         curve = self.curve
         return [] if curve is None else curve.losses.tolist()
 
-    @property
-    def total_steps(self) -> int:
-        """How many steps all sweeps take if nothing ends them early."""
-        return self.repeats * self._sweep.num_steps
-
     def plot(self, ax: Any = None) -> Any:
         """Draw the curve; see `LRCurve.plot`."""
         curve = self.curve
@@ -193,195 +181,22 @@ class LRFinder(keras.callbacks.Callback):
             )
         return curve.plot(ax=ax)
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self._stack.close()
-        _keras.check_sole_driver(self)
-        if self.restore:
-            _keras.check_puts_weights_back_last(self)
-        self._is_preserved = False
-        self._finished = []
-        num_steps = self.num_steps or _keras.steps_of_fit(self, "num_steps") // self.repeats
-        self._sweep = self._new_sweep(num_steps)
-        capacity = self.model.steps_per_execution
-        if self.acts_after_each_rate and self._sweep.steps_per_lr % capacity:
-            raise ValueError(
-                "`LRFinder`: with `validation_data` or `independent`, `steps_per_execution` must divide "
-                f"`steps_per_lr`. Received: steps_per_execution={capacity}, "
-                f"steps_per_lr={self._sweep.steps_per_lr}."
-            )
-        if self._recorder is None or not self._recorder.serves(self.model):
-            self._recorder = _fast.StepRecorder(self.model)
-        self._progress = keras.utils.Progbar(
-            self.total_steps, verbose=self.verbose, stateful_metrics=["lr", "max_lr", "loss"]
-        )
-        self._stack.callback(setattr, self.model, "stop_training", False)
-        recorder = self._recorder.installed(self._sweep.step_lrs, in_long_executions=self._in_long_executions)
-        train_function = self._stack.enter_context(recorder)
-        self.model.train_function = self._guarded(train_function)
-        if _keras.is_built(self.model):
-            self._preserve()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        with _keras.closed_on_error(self.close):
-            if self._take_down() == 0 and self._sweep.stop_reason is None:
-                raise RuntimeError(
-                    "`LRFinder`: a batch was trained on and nothing was recorded, as the model's own "
-                    "`make_train_function` looks `train_step` up when it is called. Look it up when the "
-                    "function is made."
-                )
-            if self._sweep.stop_reason is not None:
-                self._next_sweep()
+class _Recording(Recorder):
+    """A recording along given rates: what `find` gives `fit`, for a sweep and for a probe."""
 
-    def on_train_end(self, logs: dict | None = None) -> None:
-        self.close("exhausted")
+    owner = "LearningRateFinder"
 
-    def close(self, reason: str = "interrupted") -> None:
-        """End the sweep and put everything back; `fit` does this by itself. Harmless when done twice."""
-        self._sweep.stop(reason)
-        self._stack.close()
+    def __init__(self, make_sweep: Callable[[], Sweep], shows: str = "lr", **settings: Any) -> None:
+        self._make_sweep = make_sweep
+        self._shows = shows
+        super().__init__(self.new_sweep(0).num_steps, **settings)
 
-    def _check_independent(self, steps_per_lr: int, restore: bool) -> None:
-        if not self.independent:
-            return
-        if not restore:
-            raise ValueError(
-                "`LRFinder`: `independent` puts the model back after every rate, which needs `restore=True`. "
-                "Received: independent=True, restore=False."
-            )
-        if steps_per_lr == 1 and self.validation_data is None:
-            raise ValueError(
-                "`LRFinder`: with `independent`, the first loss of each rate is that of the model as it was. "
-                "Pass `steps_per_lr` above 1 or `validation_data`. Received: steps_per_lr=1."
-            )
+    def new_sweep(self, num_steps: int) -> Sweep:
+        return self._make_sweep()
 
-    def _next_sweep(self) -> None:
-        """Go on with the next repetition from the same state, or end `fit` after the last."""
-        self._finished.append(self._sweep)
-        if len(self._finished) == self.repeats:
-            self.model.stop_training = True
-            return
-        if self._put_back is not None:
-            self._put_back()
-        self._sweep = Sweep(self._sweep.lrs, **self._rules)
-        self._recorder.rewind()
-
-    def _new_sweep(self, num_steps: int) -> Sweep:
-        return Sweep.over(**self._ramp, num_steps=num_steps, **self._rules)
-
-    def _loss_of(self, step_logs: dict[str, float]) -> float:
-        if self.monitor not in step_logs:
-            raise ValueError(
-                f"`LRFinder`: the train step returned no {self.monitor!r}. It returned {sorted(step_logs)}; "
-                "set `monitor` to one of them."
-            )
-        return step_logs.pop(self.monitor)
-
-    def _take_down(self) -> int:
-        """Record the steps since the last time and give their number."""
-        steps = self._recorder.read()
-        if self.acts_after_each_rate:
-            self._check_within_a_rate(len(steps))
-        for step_logs in steps:
-            if self._sweep.stop_reason is None:
-                self._sweep.record(self._loss_of(step_logs), step_logs, self._validation_loss())
-        if self.independent and self._sweep.opens_rate and self._put_back is not None:
-            self._put_back()
-        if self._sweep.losses:
-            values = [self._shown_rate(), ("loss", self._sweep.losses[-1])]
-            done = len(self._finished) * self._sweep.num_steps + self._sweep.step
-            is_last = self._sweep.stop_reason is not None and len(self._finished) + 1 == self.repeats
-            self._progress.update(done, values, finalize=is_last)
-        return len(steps)
-
-    def _check_within_a_rate(self, num_steps: int) -> None:
-        done = self._sweep.step % self._sweep.steps_per_lr
-        if done + num_steps > self._sweep.steps_per_lr:
-            raise ValueError(
-                "`LRFinder`: with `validation_data` or `independent`, an execution must not reach from one "
-                f"rate to the next, and one took steps {done + 1} to {done + num_steps} of "
-                f"{self._sweep.steps_per_lr}: `steps_per_execution` does not divide the batches of a pass. "
-                "Compile with `steps_per_execution=1`, or give `fit` a dataset that repeats."
-            )
-
-    def _shown_rate(self) -> tuple[str, float]:
-        return "lr", self._sweep.lrs[len(self._sweep.losses) - 1]
-
-    def _validation_loss(self) -> float | None:
-        if self.validation_data is None or not self._sweep.closes_rate:
-            return None
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
-        logs = self.model.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=True)
-        return self._loss_of(logs)
-
-    def _guarded(self, train_function: Callable) -> Callable:
-        """The train function, which builds what is not yet built, and puts everything back if it raises."""
-
-        def guarded_train_function(iterator: Any) -> Any:
-            with _keras.closed_on_error(self.close):
-                if not self._is_preserved:
-                    _keras.build_from(self.model, iterator)
-                    self._preserve()
-                try:
-                    return train_function(iterator)
-                except _keras.OUT_OF_DATA:
-                    raise
-                except Exception:
-                    self._take_down()  # what the execution did before the error
-                    if self._sweep.stop_reason is None:
-                        raise
-                    return {}  # a step after the sweep's end, which would not have been taken one by one
-
-        return guarded_train_function
-
-    def _preserve(self) -> None:
-        self._is_preserved = True
-        if self.restore:
-            preserved = _state.preserved(self.model, self.snapshot_dir)
-            self._put_back = self._stack.enter_context(preserved)
-
-
-class LRProbe(LRFinder):
-    """One short training with a cyclical rate inside `fit`, recorded and undone like a sweep.
-
-    Args:
-        base_lr: Float, the lowest rate of the cycle.
-        max_lr: Float, the highest rate of the cycle.
-        num_steps: Int, the steps of the one whole cycle.
-        **settings: As for `LRFinder`.
-
-    Example:
-
-    >>> LRProbe(base_lr=1.0, max_lr=3.0, num_steps=4).step_lrs.tolist()
-    [1.0, 2.0, 3.0, 2.0]
-    """
-
-    def __init__(self, base_lr: float, max_lr: float, num_steps: int, **settings: Any) -> None:
-        super().__init__(base_lr, max_lr, num_steps, **settings)
-
-    @property
-    def step_lrs(self) -> np.ndarray:
-        """The rate of every step, shape `(num_steps,)`."""
-        return self._sweep.step_lrs
-
-    def _shown_rate(self) -> tuple[str, float]:
-        return "max_lr", self._ramp["end_lr"]
-
-    def _new_sweep(self, num_steps: int) -> Sweep:
-        rates = schedules.cyclic(
-            np.arange(num_steps), self._ramp["start_lr"], self._ramp["end_lr"], num_steps / 2
-        )
-        return Sweep(rates, **self._rules)
-
-
-def _checked_repeats(repeats: int, restore: bool) -> int:
-    if repeats != int(repeats) or repeats < 1:
-        raise ValueError(f"`LRFinder`: `repeats` must be a whole number of at least 1. Received: {repeats}.")
-    if repeats > 1 and not restore:
-        raise ValueError(
-            "`LRFinder`: `repeats` begins each sweep from the same state, which needs `restore=True`. "
-            f"Received: repeats={repeats}, restore=False."
-        )
-    return int(repeats)
+    def shown_rate(self, sweep: Sweep) -> tuple[str, float]:
+        return super().shown_rate(sweep) if self._shows == "lr" else (self._shows, float(sweep.lrs.max()))
 
 
 class LearningRateFinder:
@@ -398,6 +213,13 @@ class LearningRateFinder:
         stop_factor: Float, ends the test when the smoothed loss exceeds this many times its best; None
             goes on to the last rate. See `Sweep` for losses near zero and below.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
+        ramp: String, "exponential" or "linear".
+        steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+        independent: Bool, whether every rate begins with the same state: the model is put back after each, so
+            the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or `validation_data`,
+            as the loss of a step is that before its update.
+        snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
+            twice; None keeps the copy in memory.
 
     Attributes:
         curve: `LRCurve` of the last test, also of one that Ctrl-C ended; None before.
@@ -418,12 +240,27 @@ class LearningRateFinder:
     """
 
     @accepts_tutorial_names
-    def __init__(self, model: keras.Model, stop_factor: float | None = 4, beta: float = 0.98) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        stop_factor: float | None = 4,
+        beta: float = 0.98,
+        *,
+        ramp: str = "exponential",
+        steps_per_lr: int = 1,
+        independent: bool = False,
+        snapshot_dir: str | os.PathLike | None = None,
+    ) -> None:
+        _keras.check_model("LearningRateFinder", model)
         self.model = model
         self.stop_factor = stop_factor
         self.beta = beta
+        self.ramp = ramp
+        self.steps_per_lr = steps_per_lr
+        self.independent = independent
+        self.snapshot_dir = snapshot_dir
         self.curve: LRCurve | None = None
-        self._recorder: _fast.StepRecorder | None = None
+        self._traces: dict[Any, Any] = {}
 
     @property
     def lrs(self) -> list[float]:
@@ -432,6 +269,10 @@ class LearningRateFinder:
     @property
     def losses(self) -> list[float]:
         return [] if self.curve is None else self.curve.losses.tolist()
+
+    def reset(self) -> None:
+        """Forget the last test, as in the tutorial; `find` begins anew by itself."""
+        self.curve = None
 
     @accepts_tutorial_names
     def find(
@@ -445,179 +286,154 @@ class LearningRateFinder:
         sample_size: int = 2048,
         verbose: int = 1,
         *,
-        ramp: str = "exponential",
-        steps_per_lr: int = 1,
+        num_steps: int | None = None,
+        monitor: str = "loss",
         validation_data: Any = None,
-        independent: bool = False,
+        validation_steps: int | None = None,
         class_weight: dict | None = None,
         sample_weight: Any = None,
         callbacks: list | None = None,
         repeats: int = 1,
-        verify: bool = False,
-        verify_steps: int = 1200,
-        snapshot_dir: str | os.PathLike | None = None,
+        verify: bool | int = False,
+        **moved: Any,
     ) -> LRCurve:
-        """Sweep the rate from `start_lr` to `end_lr` over `epochs * steps_per_epoch` steps.
+        """Sweep the rate from `start_lr` to `end_lr` over `num_steps` steps.
 
         With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
         rate; the other parts keep their ratio to it.
 
-        The data starts again whenever it runs out, and the test leaves it as it was: a `PyDataset` is walked
-        as a shallow copy with lists, one-axis arrays and random generators of its own, so that its position
-        and order stay. Two things cannot be put back: the orders that a `tf.data` pipeline with `shuffle`
-        draws, and the batches taken from a Python generator. A generator cannot start again either: if it
-        runs out, the test ends early with the stop reason "exhausted". Warnings say both of a generator.
-        As after any `fit` that a callback stops in mid-pass, `gc.collect()` may be needed before a pipeline
-        with `cache(filename)` starts again.
+        The data starts again whenever it runs out, and the test leaves it as it was. A `PyDataset` is read
+        through a wrapper that keeps its epoch hooks from being called and shuffles the order of each pass
+        itself. Two things cannot be put back: the orders that a `tf.data` pipeline with `shuffle` draws, and
+        the batches taken from a Python generator. A generator cannot start again either: if it runs out, the
+        test ends early with the stop reason "exhausted". Warnings say both of a generator. As after any `fit`
+        that a callback stops in mid-pass, `gc.collect()` may be needed before a pipeline with
+        `cache(filename)` starts again.
 
-        Quick steps are trained many at a time, in executions of up to a tenth of a second, which changes
-        nothing in the curve. Where it could be noticed, it is one step at a time, or `steps_per_execution` as
-        compiled: with a generator, with `callbacks`, `validation_data`, `independent` or `repeats`, and on
-        several devices.
+        Quick steps are trained many at a time on TensorFlow, in executions of up to a tenth of a second,
+        which changes nothing in the curve. Where it could be noticed, it is one step at a time: with a
+        generator, with `callbacks`, `validation_data`, `independent` or `repeats`, and on several devices.
 
         Args:
             train_data: A tuple `(x, y)` or `(x, y, sample_weight)` of arrays (or lists or dicts of arrays),
                 an array `x`, or a dict of them, for a model that needs no targets, a `tf.data.Dataset`, a
                 `keras.utils.PyDataset`, an iterator of `ImageDataGenerator.flow`, a PyTorch `DataLoader` or
-                a generator of batches.
+                a generator of batches. A model that has a `fit` of its own gets it untouched.
             start_lr: Float, the first rate.
             end_lr: Float, the last rate.
             epochs: Int; None takes `ceil(sample_size / steps_per_epoch)`.
             steps_per_epoch: Int; None takes the number of batches in the data, where it is known.
             batch_size: Int, the batch size for arrays; other data comes in batches already.
-            sample_size: Int, about how many steps to take where `epochs` is None.
+            sample_size: Int, about how many steps to take where neither `epochs` nor `num_steps` is given.
             verbose: Int, 0 for silence, 1 for a progress bar, 2 for a line at the end.
-            ramp: String, "exponential" or "linear".
-            steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+            num_steps: Int, how many steps to take, in place of `epochs` and `steps_per_epoch`.
+            monitor: String, the key of `logs` that is taken as the loss.
             validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as
                 in Smith's test, with the training loss beside it as the metric "train_loss".
-            independent: Bool, whether every rate begins with the same state: the model is put back after
-                each, so the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or
-                `validation_data`, as the loss of a step is that before its update.
+            validation_steps: Int, as in `fit`: how many batches of `validation_data` to take.
             class_weight: Dict of class index to weight, as in `fit`.
             sample_weight: Array of weights for `(x, y)`, as in `fit`.
             callbacks: List of further Keras callbacks for the time of the test; their hooks are called at
-                every execution, as in `fit`.
+                every step, as in `fit`.
             repeats: Int, how many sweeps to make from the same state, on the batches that come next; the
                 curve is their mean, and its suggestion says how far their answers lie apart.
             verify: Bool, whether to try what the curve suggests: rates around it are trained with for one
                 short cycle each, from the same state, and the lowest of those that end with the best loss
                 becomes the curve's suggestion. A curve that refuses is tried around its lowest loss, unless
-                it is flat. See `LRCurve.probes`.
-            verify_steps: Int, how many steps these trainings may take together, at least 120.
-            snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
-                twice; None keeps the copy in memory.
+                it is flat. See `LRCurve.probes`. An int says how many steps these trainings may take
+                together, at least 120; True takes 1,200.
+            **moved: `ramp`, `steps_per_lr`, `independent`, `snapshot_dir` (arguments of the constructor now)
+                and `verify_steps` (now `verify`) of 0.1, deprecated.
 
         Returns:
             The `LRCurve` of the test, also kept as `self.curve`.
 
         Raises:
-            RuntimeError: If the model is not compiled.
+            RuntimeError: If the model is not compiled, or another optimizer than the compiled one trains it.
+            TypeError: If an argument is of a wrong type.
             ValueError: If the arguments do not make a sweep, the data is empty, its number of batches is
                 unknown and `steps_per_epoch` is not given, `sample_weight` is given beside data that have
                 their own, or `verify` is asked for on a generator.
         """
-        _check_model(self.model)
-        if verify:
-            check_verify_steps(verify_steps)
-        if verify and inspect.isgenerator(train_data):
-            raise ValueError(
-                "`verify` trains on the same data again and again, and a generator cannot start again. Pass "
-                "arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, or leave `verify` out."
-            )
-        train_data = _as_tuple_if_arrays(train_data)
-        if sample_weight is not None:
-            _check_takes_weights(train_data)
-        num_batches = _num_batches(train_data, batch_size)
-        steps_per_epoch = _steps_per_epoch(steps_per_epoch, num_batches, type(train_data).__name__)
-        epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
-        num_steps = int(epochs) * steps_per_epoch
-        fit = functools.partial(
-            self._fit,
-            train_data=train_data,
-            num_batches=num_batches,
-            batch_size=batch_size,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            callbacks=callbacks or [],
+        settings = self._settings(moved)
+        verify_steps = _verify_steps(verify, settings.pop("verify_steps"))
+        _check_compiled(self.model)
+        if verify_steps:
+            _check_can_start_again(train_data)
+        _check_whole("repeats", repeats)
+        _check_validation(validation_data, validation_steps)
+        data = Data.of(train_data, batch_size, sample_weight)
+        steps = _num_steps(num_steps, epochs, steps_per_epoch, sample_size, data)
+        _check_independent(settings["independent"], settings["steps_per_lr"], validation_data)
+        feed = functools.partial(
+            self._fit, data=data, class_weight=class_weight, callbacks=list(callbacks or ())
         )
-        settings: dict[str, Any] = {
-            "stop_factor": self.stop_factor,
-            "beta": self.beta,
-            "snapshot_dir": snapshot_dir,
+        common = {
+            "monitor": monitor,
+            "snapshot_dir": settings["snapshot_dir"],
             "verbose": verbose,
+            "data": data.kind,
+            "traces": self._traces,
         }
-        sweep = LRFinder(
-            start_lr,
-            end_lr,
-            num_steps,
-            ramp=ramp,
-            steps_per_lr=steps_per_lr,
+        ramp = {"start_lr": start_lr, "end_lr": end_lr, "ramp": settings["ramp"]}
+        rules = {"stop_factor": self.stop_factor, "beta": self.beta}
+        sweep = _Recording(
+            functools.partial(
+                Sweep.over, **ramp, num_steps=steps, steps_per_lr=settings["steps_per_lr"], **rules
+            ),
             repeats=repeats,
             validation_data=validation_data,
-            independent=independent,
-            **settings,
+            validation_steps=validation_steps,
+            independent=settings["independent"],
+            **common,
         )
         try:
-            fit(sweep)
+            feed(sweep)
         finally:
-            self.curve = sweep.curve
+            self.curve = _curve_of(sweep, **ramp)
         if self.curve is None:
             raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
-        if self.curve.stop_reason == "exhausted":
-            _warn_of_exhaustion(sweep)
-        if verify:
-            probe = functools.partial(self._probe, fit, settings)
-            probes = tuple(_probes(self.curve, probe, verify_steps))
-            self.curve = dataclasses.replace(self.curve, probes=probes)
+        _warn_of_early_end(self.curve, sweep.num_steps or 0)
+        if verify_steps:
+            self._verify(feed, {**rules, **common}, verify_steps)
         return self.curve
 
-    def _probe(self, fit: Callable, settings: dict, base_lr: float, max_lr: float, steps: int) -> Probe:
-        """Train one short cycle, undo it, and say how it ended."""
-        callback = LRProbe(base_lr, max_lr, steps, **settings)
-        fit(callback)
-        losses = [] if callback.curve is None else callback.curve.raw_losses.tolist()
-        if len(losses) < steps or not math.isfinite(losses[-1]):
-            return Probe(base_lr, max_lr, len(losses), math.inf)
-        last = losses[-max(2, round(steps * END_OF_PROBE)) :]
-        error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
-        return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, losses[0])
+    def _settings(self, moved: dict[str, Any]) -> dict[str, Any]:
+        """The settings of the constructor, and those that were given to `find` as in 0.1."""
+        given = _warned_of(
+            "find", moved, (*OF_THE_CONSTRUCTOR, "verify_steps"), "Pass it to `LearningRateFinder(...)`"
+        )
+        own = {name: getattr(self, name) for name in OF_THE_CONSTRUCTOR}
+        return {**own, "verify_steps": None, **given}
 
-    def _fit(
-        self,
-        callback: LRFinder,
-        *,
-        train_data: Any,
-        num_batches: float | None,
-        batch_size: int,
-        class_weight: dict | None,
-        sample_weight: Any,
-        callbacks: list,
-    ) -> None:
-        """Give `fit` the data and `callback`, and leave no trace of either."""
-        one_shot = inspect.isgenerator(train_data)
-        restarts_itself = isinstance(train_data, tuple) or _keras.is_tf_dataset(train_data)
-        # A sweep that diverges within an execution has drawn the batches of the execution's other steps, too:
-        # how many depends on the time a step takes, so only where nobody can tell.
-        noticed = one_shot or callbacks or callback.acts_after_each_rate or callback.repeats > 1
-        callback._in_long_executions = not noticed and _fast.executes_single_steps(self.model)
-        callback._recorder = self._recorder
-        with _undisturbed(self.model, callback.acts_after_each_rate), _state.preserved_randomness():
-            source = _source(train_data, batch_size, sample_weight)
+    def _verify(self, feed: Callable, settings: dict[str, Any], max_steps: int) -> None:
+        """Try rates around the curve's answer; what was tried by then stays if it is interrupted."""
+        curve = cast(LRCurve, self.curve)
+        rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
+        probes: list[Probe] = []
+
+        def train(base_lr: float, max_lr: float, steps: int) -> Probe:
+            rates = schedules.cyclic(np.arange(steps), base_lr, max_lr, steps / 2)
+            recording = _Recording(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
+            feed(recording)
+            probes.append(_probe_of(recording.sweeps[-1].raw_losses, base_lr, max_lr, steps))
+            return probes[-1]
+
+        try:
+            _try_around(curve, train, max_steps)
+        finally:
+            self.curve = replace(curve, probes=tuple(probes))
+
+    def _fit(self, recording: Recorder, *, data: Data, class_weight: dict | None, callbacks: list) -> None:
+        """Give `fit` the data and `recording`, and leave no trace of either."""
+        steps = recording.repeats * (recording.num_steps or 0)
+        with _undisturbed(self.model), _state.preserved_randomness(), data.feed(self.model, steps) as feed:
             try:
                 self.model.fit(
-                    source,
-                    epochs=1 if one_shot or restarts_itself else callback.total_steps,
-                    verbose=0,
-                    shuffle=isinstance(train_data, keras.utils.PyDataset),
-                    class_weight=class_weight,
-                    callbacks=[callback, *callbacks],
+                    **feed, verbose=0, class_weight=class_weight, callbacks=[recording, *callbacks]
                 )
             finally:
-                callback.close()
-                self._recorder = callback._recorder
-                if isinstance(source, keras.utils.PyDataset):
-                    _keras.stop_workers(source)
+                recording.close()
 
     @accepts_tutorial_names
     def plot_loss(self, skip_begin: int = 10, skip_end: int = 1, title: str = "", ax: Any = None) -> Any:
@@ -640,7 +456,7 @@ class LearningRateFinder:
         return self.curve.plot(ax, skip_begin=skip_begin, skip_end=skip_end, title=title)
 
 
-class PeriodicLRFinder(keras.callbacks.Callback):
+class PeriodicLRFinder(_keras.Guest):
     """Repeats the range test every few epochs of a training, which goes on as if it had not been there.
 
     The best rate falls as training goes on; this shows by how much, and can follow it.
@@ -655,7 +471,8 @@ class PeriodicLRFinder(keras.callbacks.Callback):
             suggestion changes nothing.
         stop_factor: Float, as in `LearningRateFinder`.
         beta: Float, as in `LearningRateFinder`.
-        **find: The other arguments of `LearningRateFinder.find`; `start_lr` and `end_lr` are needed.
+        **find: The other arguments of `LearningRateFinder` and its `find`; `start_lr` and `end_lr` are
+            needed.
 
     Attributes:
         curves: Dict of epoch, counted from 1, to `LRCurve`.
@@ -689,10 +506,7 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         **find: Any,
     ) -> None:
         super().__init__()
-        if every != int(every) or every < 1:
-            raise ValueError(
-                f"`PeriodicLRFinder`: `every` must be a whole number of at least 1. Received: {every}."
-            )
+        _check_whole("every", every, owner="PeriodicLRFinder")
         choices = ("verified", *METHODS)
         if apply is not None and apply not in choices:
             raise ValueError(
@@ -707,7 +521,10 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         self.every = every
         self.apply = apply
         self.curves: dict[int, LRCurve] = {}
-        self._rules: dict[str, Any] = {"stop_factor": stop_factor, "beta": beta}
+        self._in_fit: Any = None
+        names = (*OF_THE_CONSTRUCTOR,)
+        self._finder: dict[str, Any] = {name: find.pop(name) for name in names if name in find}
+        self._finder |= {"stop_factor": stop_factor, "beta": beta}
         self._find = find
 
     @property
@@ -718,11 +535,17 @@ class PeriodicLRFinder(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self.apply is not None:
             _keras.check_can_drive(self)
-        self._finder = LearningRateFinder(self.model, **self._rules)
+        self._in_fit = LearningRateFinder(self.model, **self._finder)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._in_fit = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_in_fit": None}
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
-            self.curves[epoch + 1] = self._finder.find(self.train_data, **self._find)
+            self.curves[epoch + 1] = self._in_fit.find(self.train_data, **self._find)
             if self.apply is not None:
                 self._apply_suggestion(self.curves[epoch + 1], self.apply)
 
@@ -732,25 +555,6 @@ class PeriodicLRFinder(keras.callbacks.Callback):
         except NoSuggestion:
             return
         _keras.set_learning_rate(self.model.optimizer, suggestion.max_lr)
-
-
-def _probes(curve: LRCurve, train: Callable[..., Probe], max_steps: int) -> list[Probe]:
-    """Short trainings around what the curve suggests, or around its lowest loss where it suggests nothing.
-
-    None where the curve is flat.
-    """
-    try:
-        bounds = curve.suggest("bounds")
-        base_lr, start = bounds.base_lr, bounds.max_lr
-    except NoSuggestion as answer:
-        if answer.lowest_lr is None:
-            return []
-        base_lr, start = math.inf, answer.lowest_lr
-
-    def train_cycle(max_lr: float, steps: int) -> Probe:
-        return train(min(base_lr, max_lr / 10), max_lr, steps)
-
-    return probe_around(start, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
 
 
 @accepts_tutorial_names
@@ -769,8 +573,8 @@ def compare(
 
     Every sweep starts from the model's present weights, with the same random state and, for arrays and
     `PyDataset`, the same order of the data (a `tf.data` pipeline with `shuffle` draws a new order each time).
-    The model keeps its own optimizer, loss, metrics and weights bit for bit; the optimizers given are copied
-    by their config, and their learning rates play no part. A grid of weight decays, or of any other of their
+    The model keeps its own optimizer, loss, metrics and weights bit for bit; the optimizers given are copied,
+    and their learning rates play no part. A grid of weight decays, or of any other of their
     settings, is a dict of one optimizer for each value.
 
     Source: the comparison of optimizers by range test in MachineCurve, 2020, Finding optimal learning rates
@@ -784,7 +588,7 @@ def compare(
         end_lr: Float, the last rate.
         stop_factor: Float, as in `LearningRateFinder`.
         beta: Float, as in `LearningRateFinder`.
-        **find: The other arguments of `LearningRateFinder.find`.
+        **find: The other arguments of `LearningRateFinder` and its `find`.
 
     Returns:
         A `Comparison`: a dict of label to `LRCurve` that draws its curves over each other, and prints
@@ -816,14 +620,15 @@ def compare(
     """
     _check_comparable(model, optimizers, train_data)
     models = model if isinstance(model, dict) else dict.fromkeys(optimizers or {}, model)
+    settings = {name: find.pop(name) for name in OF_THE_CONSTRUCTOR if name in find}
     curves = Comparison()
     for label, each in models.items():
-        _check_model(each)
+        _check_compiled(each)
         with ExitStack() as stack:
             stack.enter_context(_keras.seeded_if_unseeded())
             if optimizers is not None:
                 stack.enter_context(_keras.optimizer_in_place(each, optimizers[label]))
-            finder = LearningRateFinder(each, stop_factor=stop_factor, beta=beta)
+            finder = LearningRateFinder(each, stop_factor=stop_factor, beta=beta, **settings)
             curves[label] = finder.find(train_data, start_lr, end_lr, **find)
     return curves
 
@@ -843,11 +648,236 @@ def _check_comparable(model: Any, optimizers: Any, train_data: Any) -> None:
         )
 
 
-def _check_model(model: keras.Model) -> None:
+@dataclass(frozen=True)
+class Data:
+    """Training data as a test needs them: what they are, how many batches, how `fit` gets them.
+
+    Args:
+        given: The data as the user gave them; arrays as a tuple `(x, y)` or `(x, y, sample_weight)`.
+        kind: String, "arrays", "tf.data", "PyDataset", "generator" or "any".
+        num_batches: Number, batches in one pass; infinite, or None where nothing says.
+        batch_size: Int, of arrays.
+    """
+
+    given: Any
+    kind: str
+    num_batches: float | None
+    batch_size: int
+
+    @classmethod
+    def of(cls, train_data: Any, batch_size: int, sample_weight: Any) -> Data:
+        """Look at what the user gave, taking nothing from it."""
+        given = _as_tuple_if_arrays(train_data)
+        if isinstance(given, tuple):
+            _check_whole("batch_size", batch_size)
+            if sample_weight is not None and len(given) == 2:
+                given, sample_weight = (*given, sample_weight), None
+            samples = _num_samples(given)
+            kind, num_batches = "arrays", math.ceil(samples / batch_size)
+        elif _keras.is_tf_dataset(given):
+            cardinality = int(given.cardinality())
+            kind, num_batches = "tf.data", {-1: math.inf, -2: None}.get(cardinality, cardinality)
+        elif isinstance(given, keras.utils.PyDataset):
+            kind, num_batches = "PyDataset", given.num_batches
+        elif inspect.isgenerator(given):
+            kind, num_batches = "generator", None
+        else:
+            kind, num_batches = "any", len(given) if hasattr(given, "__len__") else None
+        if sample_weight is not None:
+            what = "(x, y, sample_weight)" if isinstance(given, tuple) else type(given).__name__
+            raise ValueError(
+                "`sample_weight` goes with `(x, y)`; other data carry their weights themselves. "
+                f"Received: `train_data` of type {what}. Leave `sample_weight` out."
+            )
+        if num_batches == 0:
+            raise ValueError("`train_data` is empty: the sweep needs at least one batch.")
+        return cls(given, kind, num_batches, int(batch_size))
+
+    @contextmanager
+    def feed(self, model: keras.Model, steps: int) -> Iterator[dict[str, Any]]:
+        """The arguments of `fit` for exactly `steps` steps, which leave the caller's own object as it is."""
+        if self.kind == "generator":
+            warnings.warn(
+                "`train_data` is a generator, which cannot be rewound: the batches that the sweep takes from "
+                "it are gone. Pass a `tf.data.Dataset` or a `keras.utils.PyDataset` to keep them for "
+                "training.",
+                stacklevel=5,
+            )
+            yield {"x": self.given, "shuffle": False}
+            return
+        if type(model).fit is not keras.Model.fit:
+            yield self._untouched(steps)
+            return
+        if self.kind == "arrays":
+            yield self._batches_of_arrays(steps)
+        elif self.kind == "tf.data":
+            yield {"x": _keras.tensorflow().exactly(self.given, steps), "shuffle": False}
+        elif self.kind == "PyDataset":
+            passes = Passes(self.given, steps)
+            with _state.preserved_position(self.given):
+                try:
+                    yield {"x": passes, "shuffle": False}
+                finally:
+                    _keras.stop_workers(passes)
+        else:
+            yield self._untouched(steps)
+
+    def _batches_of_arrays(self, steps: int) -> dict[str, Any]:
+        x, y, *weights = self.given
+        weight = weights[0] if weights else None
+        batches = _keras.array_batches(x, y, weight, self.batch_size, steps)
+        return self._untouched(steps) if batches is None else {"x": batches, "shuffle": False}
+
+    def _untouched(self, steps: int) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"x": self.given, "shuffle": False}
+        if self.kind == "arrays":
+            x, y, *weights = self.given
+            arguments = {"x": x, "y": y, "batch_size": self.batch_size}
+            if weights:
+                arguments["sample_weight"] = weights[0]
+        if self.num_batches is None or math.isinf(self.num_batches):
+            return {**arguments, "epochs": steps}
+        return {**arguments, "epochs": math.ceil(steps / self.num_batches)}
+
+
+class Passes(keras.utils.PyDataset):
+    """Passes over a `PyDataset`, each in an order of its own, without calling its epoch hooks.
+
+    Args:
+        dataset: The `keras.utils.PyDataset`.
+        steps: Int, how many batches there are in all.
+    """
+
+    def __init__(self, dataset: keras.utils.PyDataset, steps: int):
+        super().__init__(
+            workers=dataset.workers,
+            use_multiprocessing=dataset.use_multiprocessing,
+            max_queue_size=dataset.max_queue_size,
+        )
+        self.dataset = dataset
+        self.steps = steps
+        length = dataset.num_batches
+        if length is None:
+            self._order = np.arange(steps)
+        else:
+            passes = [np.random.permutation(length) for _ in range(math.ceil(steps / length))]
+            self._order = np.concatenate(passes)[:steps]
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[int(self._order[index])]
+
+
+def _curve_of(recording: Recorder, **metadata: Any) -> LRCurve | None:
+    """What was recorded: the mean of the sweeps that are whole, or as much of the first as there is."""
+    whole = [sweep for sweep in recording.sweeps if sweep.stop_reason in WHOLE]
+    curves = [sweep.curve(**metadata) for sweep in whole or recording.sweeps[:1] if sweep.losses]
+    return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
+
+
+def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int) -> Probe:
+    """How a short training ended: the mean loss of its last steps, or that it diverged."""
+    if len(losses) < steps or not math.isfinite(losses[-1]):
+        return Probe(base_lr, max_lr, len(losses), math.inf)
+    last = losses[-max(2, round(steps * END_OF_PROBE)) :]
+    error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
+    return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, losses[0])
+
+
+def _try_around(curve: LRCurve, train: Callable[[float, float, int], Probe], max_steps: int) -> None:
+    """Short trainings around what the curve suggests, or around its lowest loss where it suggests nothing.
+
+    None where the curve is flat.
+    """
+    try:
+        bounds = curve.suggest("bounds")
+        base_lr, start = bounds.base_lr, bounds.max_lr
+    except NoSuggestion as answer:
+        if answer.lowest_lr is None:
+            return
+        base_lr, start = math.inf, answer.lowest_lr
+
+    def train_cycle(max_lr: float, steps: int) -> Probe:
+        return train(min(base_lr, max_lr / 10), max_lr, steps)
+
+    probe_around(start, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
+
+
+def _warned_of(
+    owner: str, given: dict[str, Any], known: tuple[str, ...], instead: str = ""
+) -> dict[str, Any]:
+    """The arguments of 0.1 among `given`, with a warning each.
+
+    Raises:
+        TypeError: If there are others.
+    """
+    instead = instead or "Use `LearningRateFinder.find`, which has it"
+    for name in given:
+        if name not in known:
+            raise TypeError(f"`{owner}` got an unexpected keyword argument {name!r}.")
+        how = "Pass the number as `verify`" if name == "verify_steps" else instead
+        warnings.warn(
+            f"`{owner}`: `{name}` is deprecated here and goes with 0.3. {how}.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+    return given
+
+
+def _verify_steps(verify: Any, steps: int | None) -> int:
+    """How many steps may be spent on trying, 0 for none."""
+    if not isinstance(verify, (bool, int, np.bool_, np.integer)):
+        raise TypeError(
+            "`find`: `verify` must be True, False or a number of steps. Received: "
+            f"verify={verify!r} of type {type(verify).__name__}."
+        )
+    if verify is False or (not isinstance(verify, bool) and not verify):
+        return 0
+    steps = (VERIFY_STEPS if steps is None else steps) if verify is True else int(verify)
+    check_verify_steps(steps)
+    return steps
+
+
+def _check_can_start_again(train_data: Any) -> None:
+    if inspect.isgenerator(train_data):
+        raise ValueError(
+            "`verify` trains on the same data again and again, and a generator cannot start again. Pass "
+            "arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, or leave `verify` out."
+        )
+
+
+def _check_compiled(model: Any) -> None:
+    _keras.check_model("LearningRateFinder", model)
     if not model.compiled or model.optimizer is None:
         raise RuntimeError(
             "`LearningRateFinder.find` trains the model, and it has no optimizer and loss yet. Call "
             "`model.compile(optimizer=..., loss=...)` first."
+        )
+
+
+def _check_independent(
+    independent: bool, steps_per_lr: int, validation_data: Any, owner: str = "LearningRateFinder"
+) -> None:
+    if independent and steps_per_lr == 1 and validation_data is None:
+        raise ValueError(
+            f"`{owner}`: with `independent`, the first loss of each rate is that of the model as "
+            "it was. Pass `steps_per_lr` above 1 or `validation_data`. Received: steps_per_lr=1."
+        )
+
+
+def _check_validation(data: Any, steps: int | None) -> None:
+    """Raise if an evaluation would not end."""
+    if data is None or steps is not None:
+        return
+    endless = _keras.is_tf_dataset(data) and int(data.cardinality()) == -1
+    endless = endless or (isinstance(data, keras.utils.PyDataset) and data.num_batches is None)
+    if endless or inspect.isgenerator(data):
+        what = "is a generator" if inspect.isgenerator(data) else "repeats for ever"
+        raise ValueError(
+            f"`validation_data` {what}, so an evaluation would not end as it should: say how many batches to "
+            "take by `validation_steps`."
         )
 
 
@@ -859,102 +889,87 @@ def _as_tuple_if_arrays(train_data: Any) -> Any:
     return (train_data, None) if without_targets else train_data
 
 
-def _check_takes_weights(train_data: Any) -> None:
-    if not (isinstance(train_data, tuple) and len(train_data) == 2):
-        kind = "(x, y, sample_weight)" if isinstance(train_data, tuple) else type(train_data).__name__
-        raise ValueError(
-            "`sample_weight` goes with `(x, y)`; other data carry their weights themselves. "
-            f"Received: `train_data` of type {kind}. Leave `sample_weight` out."
-        )
-
-
-def _source(train_data: Any, batch_size: int, sample_weight: Any) -> Any:
-    """The data as one object for `fit`, such that the caller's own object keeps its place where it can."""
-    if isinstance(train_data, tuple):
-        x, y, *weights = train_data
-        return _keras.array_batches(x, y, weights[0] if weights else sample_weight, int(batch_size))
-    if isinstance(train_data, keras.utils.PyDataset):
-        return _copy_to_walk(train_data)
-    if _keras.is_tf_dataset(train_data):
-        return train_data.repeat()
-    if inspect.isgenerator(train_data):
-        warnings.warn(
-            "`train_data` is a generator, which cannot be rewound: the batches that the sweep takes from "
-            "it are gone. Pass a `tf.data.Dataset` or a `keras.utils.PyDataset` to keep them for training.",
-            stacklevel=4,
-        )
-    return train_data
-
-
-def _copy_to_walk(dataset: keras.utils.PyDataset) -> keras.utils.PyDataset:
-    """A shallow copy with its own order and random generators, which `on_epoch_end` may change in place.
-
-    An order is a list or an array of one axis; larger arrays, the data themselves, stay shared.
-    """
-    walked = copy.copy(dataset)
-    for name, value in vars(dataset).items():
-        if isinstance(value, (np.random.Generator, np.random.RandomState, random.Random)):
-            vars(walked)[name] = copy.deepcopy(value)
-        elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim == 1):
-            vars(walked)[name] = value.copy()
-    return walked
-
-
-def _warn_of_exhaustion(callback: LRFinder) -> None:
-    warnings.warn(
-        f"`train_data` ran out after {len(callback.lrs)} of {callback.num_steps} steps, at a learning rate "
-        f"of {callback.lrs[-1]:.1e}: the curve ends there. Pass more batches, or lower `epochs` or "
-        "`steps_per_epoch`.",
-        stacklevel=4,
-    )
-
-
-def _num_batches(train_data: Any, batch_size: int) -> float | None:
-    """Batches in one pass: a number, infinity, or None where nothing says."""
-    if isinstance(train_data, tuple):
-        return math.ceil(_num_samples(train_data, batch_size) / batch_size)
-    if hasattr(train_data, "cardinality"):
-        cardinality = int(train_data.cardinality())
-        return {-1: math.inf, -2: None}.get(cardinality, cardinality)
-    if isinstance(train_data, keras.utils.PyDataset):
-        return train_data.num_batches
-    return len(train_data) if hasattr(train_data, "__len__") else None
-
-
-def _num_samples(train_data: tuple, batch_size: int) -> int:
+def _num_samples(train_data: tuple) -> int:
     if not 2 <= len(train_data) <= 3:
         raise ValueError(
             "`train_data` must be `(x, y)` or `(x, y, sample_weight)` where it is a tuple. "
             f"Received a tuple of {len(train_data)}."
         )
-    if batch_size != int(batch_size) or batch_size < 1:
-        raise ValueError(f"`batch_size` must be a whole number of at least 1. Received: {batch_size}.")
     first = keras.tree.flatten(train_data[0])[0]
     return int(first.shape[0]) if getattr(first, "shape", ()) else len(first)
 
 
-def _steps_per_epoch(steps: float | None, num_batches: float | None, kind: str) -> int:
-    if num_batches == 0:
-        raise ValueError("`train_data` is empty: the sweep needs at least one batch.")
-    if steps is None:
-        if num_batches is None or num_batches == math.inf:
+def _num_steps(
+    num_steps: int | None, epochs: int | None, steps_per_epoch: int | None, sample_size: int, data: Data
+) -> int:
+    """How many steps the sweep takes."""
+    for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch), ("num_steps", num_steps)):
+        if value is not None:
+            _check_whole(name, value)
+    _check_whole("sample_size", sample_size)
+    if num_steps is not None:
+        if epochs is not None or steps_per_epoch is not None:
             raise ValueError(
-                f"`steps_per_epoch` is needed: the number of batches of {kind} data is not known. "
-                "Pass `steps_per_epoch=ceil(number of samples / batch size)`."
+                "`num_steps` says how many steps to take, in place of `epochs` and `steps_per_epoch`. "
+                f"Received: num_steps={num_steps}, epochs={epochs}, steps_per_epoch={steps_per_epoch}."
             )
-        return int(num_batches)
-    if steps != int(steps) or steps < 1:
-        raise ValueError(f"`steps_per_epoch` must be a whole number of at least 1. Received: {steps}.")
+        return _bounded(num_steps)
+    if steps_per_epoch is None:
+        if data.num_batches is None or math.isinf(data.num_batches):
+            raise ValueError(
+                "`steps_per_epoch` is needed: the number of batches of "
+                f"{type(data.given).__name__} data is not known. Pass "
+                "`steps_per_epoch=ceil(number of samples / batch size)`, or `num_steps`."
+            )
+        steps_per_epoch = int(data.num_batches)
+    epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
+    return _bounded(int(epochs) * int(steps_per_epoch))
+
+
+def _bounded(steps: int) -> int:
+    if steps > MAX_STEPS:
+        raise ValueError(
+            f"a sweep takes at most {MAX_STEPS:,} steps. Received: {steps:,}. Lower `num_steps`, or `epochs` "
+            "times `steps_per_epoch`; some hundred steps are enough."
+        )
     return int(steps)
 
 
+def _check_whole(name: str, value: Any, owner: str = "find") -> None:
+    """Raise unless `value` is a whole number of at least 1."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not is_number:
+        raise TypeError(
+            f"`{owner}`: `{name}` must be a whole number. Received: {name}={value!r} of type "
+            f"{type(value).__name__}."
+        )
+    if not math.isfinite(value) or value != int(value) or value < 1:
+        raise ValueError(f"`{owner}`: `{name}` must be a whole number of at least 1. Received: {value}.")
+
+
+def _warn_of_early_end(curve: LRCurve, num_steps: int) -> None:
+    done = f"after {len(curve)} of {num_steps} steps, at a learning rate of {curve.lrs[-1]:.1e}"
+    said = {
+        "exhausted": f"`train_data` ran out {done}: the curve ends there. Pass more batches, or lower "
+        "`num_steps`, or `epochs` or `steps_per_epoch`.",
+        "limited": f"the sweep ended {done}, as `keras.config` limits the epochs or steps of every `fit`: "
+        "the curve ends there. Lift the limit with `keras.config.set_max_epochs(None)` and "
+        "`keras.config.set_max_steps_per_epoch(None)`.",
+    }.get(curve.stop_reason)
+    if said is not None:
+        warnings.warn(said, stacklevel=4)
+
+
 @contextmanager
-def _undisturbed(model: keras.Model, one_step_at_a_time: bool) -> Iterator[None]:
-    """Let `fit` run inside without a trace in the model's attributes."""
+def _undisturbed(model: keras.Model) -> Iterator[None]:
+    """Let `fit` run inside, from its first epoch, without a trace in the model's attributes."""
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
-        if one_step_at_a_time:
+        if model.steps_per_execution != 1:
             stack.enter_context(_keras.replaced_attribute(model, "steps_per_execution", 1))
+            stack.enter_context(_keras.replaced_attribute(model, "train_function", None))
         for name in _keras.ATTRIBUTES_OF_FIT:
-            stack.enter_context(_keras.replaced_attribute(model, name, None))
+            keep = name == "train_function"  # its trace is as good as new
+            value = vars(model).get(name) if keep else None
+            stack.enter_context(_keras.replaced_attribute(model, name, value))
         yield

@@ -192,7 +192,7 @@ class TestLRFinder:
             np.testing.assert_array_equal(got, expected)
 
     def test_progress_bar_shows_rate_and_loss(self, capsys):
-        model().fit(*data(64), epochs=2, callbacks=[LRFinder(1e-5, 1.0, verbose=1)], verbose=0)
+        LearningRateFinder(model()).find(data(64), 1e-5, 1.0, epochs=2, verbose=1)
         shown = capsys.readouterr().out
         assert "4/4" in shown
         assert "lr:" in shown
@@ -265,16 +265,8 @@ class TestIndependent:
         network.fit(x, y, verbose=0)
         before = state(network)
         batches = dataset(x, y).take(1).repeat(6)
-        curve = LearningRateFinder(network, stop_factor=None).find(
-            batches,
-            1e-3,
-            10.0,
-            epochs=1,
-            steps_per_lr=2,
-            validation_data=held_out,
-            independent=True,
-            verbose=0,
-        )
+        finder = LearningRateFinder(network, stop_factor=None, steps_per_lr=2, independent=True)
+        curve = finder.find(batches, 1e-3, 10.0, epochs=1, validation_data=held_out, verbose=0)
         for expected, got in zip(before["variables"], variables(network), strict=True):
             np.testing.assert_array_equal(got, expected)
         oracle, training = [], []
@@ -291,16 +283,14 @@ class TestIndependent:
     def test_training_loss_of_several_steps(self):
         x, y = data(16)
         network = model(dropout=0)
-        curve = LearningRateFinder(network, stop_factor=None).find(
-            (x, y), 1e-5, 1e-4, epochs=12, batch_size=16, steps_per_lr=3, independent=True, verbose=0
-        )
+        sweep = {"start_lr": 1e-5, "end_lr": 1e-4, "epochs": 12, "batch_size": 16, "verbose": 0}
+        finder = LearningRateFinder(network, stop_factor=None, steps_per_lr=3, independent=True)
+        curve = finder.find((x, y), **sweep)
         assert len(curve) == 4
         assert np.all(
             np.diff(curve.raw_losses) < 0
         )  # each falls from the same loss, the more the higher the rate
-        usual = LearningRateFinder(network, stop_factor=None).find(
-            (x, y), 1e-5, 1e-4, epochs=12, batch_size=16, steps_per_lr=3, verbose=0
-        )
+        usual = LearningRateFinder(network, stop_factor=None, steps_per_lr=3).find((x, y), **sweep)
         assert usual.raw_losses[0] == pytest.approx(curve.raw_losses[0], rel=1e-6)
         assert usual.raw_losses[-1] < curve.raw_losses[-1]
 
@@ -312,14 +302,18 @@ class TestIndependent:
         ],
     )
     def test_what_makes_no_sense_is_refused(self, arguments, message):
-        with pytest.raises(ValueError, match=message):
+        with (
+            pytest.raises(ValueError, match=message),
+            pytest.warns(DeprecationWarning, match="`independent`"),
+        ):
             LRFinder(independent=True, **arguments)
 
     def test_execution_across_two_rates_is_refused_and_leaves_no_trace(self):
         network = model(steps_per_execution=2)
         network.fit(*data(64), verbose=0)
         before = variables(network)
-        lr_finder = LRFinder(1e-3, 0.3, 20, independent=True, steps_per_lr=2)
+        with pytest.warns(DeprecationWarning, match="`independent`"):
+            lr_finder = LRFinder(1e-3, 0.3, 20, independent=True, steps_per_lr=2)
         with pytest.raises(ValueError, match="does not divide the batches of a pass"):
             network.fit(dataset(*data(72)), epochs=8, callbacks=[lr_finder], verbose=0, shuffle=False)
         for expected, got in zip(before, variables(network), strict=True):
@@ -327,7 +321,6 @@ class TestIndependent:
 
     def test_executions_longer_than_a_rate_are_refused(self):
         network = model(steps_per_execution=2)
+        lr_finder = LRFinder(steps_per_lr=3, num_steps=9, validation_data=data(16))
         with pytest.raises(ValueError, match="`steps_per_execution` must divide `steps_per_lr`"):
-            network.fit(
-                *data(64), callbacks=[LRFinder(independent=True, steps_per_lr=3, num_steps=9)], verbose=0
-            )
+            network.fit(*data(64), callbacks=[lr_finder], verbose=0)

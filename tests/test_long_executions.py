@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -11,7 +10,8 @@ import tensorflow as tf
 from models import assert_same_state, data, model, state
 
 from pyimagesearch_lr import _fast, _keras
-from pyimagesearch_lr.finder import LearningRateFinder, LRFinder
+from pyimagesearch_lr.finder import LearningRateFinder
+from pyimagesearch_lr.recording import Recorder
 
 SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
 
@@ -48,15 +48,13 @@ def sources():
 @pytest.fixture
 def executions(monkeypatch):
     """The lengths of the executions of a sweep, in order."""
-    lengths, take_down = [], LRFinder._take_down
+    lengths, record = [], Recorder._record
 
-    def noted(self):
-        before = self._sweep.step
-        number = take_down(self)
-        lengths.append(self._sweep.step - before)
-        return number
+    def noted(self, fit, steps):
+        lengths.append(len(steps))
+        return record(self, fit, steps)
 
-    monkeypatch.setattr(LRFinder, "_take_down", noted)
+    monkeypatch.setattr(Recorder, "_record", noted)
     return lengths
 
 
@@ -71,10 +69,7 @@ def test_the_curve_is_the_same_to_the_bit_at_any_pace(name, monkeypatch, executi
         )
     np.testing.assert_array_equal(*curves)
     assert executions[:60] == [1] * 60
-    if name == "PyDataset":  # fit makes a new iterator every pass, here of five batches
-        assert executions[60:] == [1, 2, 2] + [5] * 11
-    else:
-        assert executions[60:] == [1, 2, 4, 8, 16, 29]
+    assert executions[60:] == [1, 2, 4, 8, 16, 29]
 
 
 def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(monkeypatch, executions):
@@ -109,7 +104,8 @@ def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(
     ],
 )
 def test_one_step_at_a_time_where_somebody_would_see_the_difference(options, executions):
-    LearningRateFinder(model()).find(data(64), **SWEEP, epochs=4, batch_size=16, **options)
+    settings = {name: options.pop(name) for name in ("independent", "steps_per_lr") if name in options}
+    LearningRateFinder(model(), **settings).find(data(64), **SWEEP, epochs=4, batch_size=16, **options)
     assert set(executions) == {1}
 
 
@@ -155,7 +151,7 @@ def test_every_pass_of_a_pydataset_is_whole_and_ended_once(monkeypatch):
     LearningRateFinder(network, stop_factor=None).find(dataset, **SWEEP, epochs=6)
     assert len(seen) == 30
     assert [sum(seen[i : i + 5]) for i in range(0, 30, 5)] == [70] * 6
-    assert dataset.log.count("end") in (6, 7)  # Keras looks at the first batches, too
+    assert dataset.log.count("end") == 0  # its hooks are not called
 
 
 def test_a_dataset_that_cannot_start_again_ends_the_sweep_as_exhausted():
@@ -214,16 +210,14 @@ class LookedUpLate(keras.Sequential):
         self.train_function = lambda iterator: self.train_step(next(iterator))
 
 
-def test_model_that_makes_its_own_train_function_takes_single_steps_or_says_why_not(executions):
+def test_model_that_makes_its_own_train_function_takes_single_steps(executions):
     x = np.ones((40, 4), "float32")
     for kind in (Own, LookedUpLate):
         network = kind([keras.Input((4,)), keras.layers.Dense(1)])
         network.compile("sgd", "mse")
         finder = LearningRateFinder(network)
-        refused = pytest.raises(RuntimeError, match="Look it up when the function is made")
-        with refused if kind is LookedUpLate else nullcontext():
-            finder.find((x, x[:, :1]), 1e-5, 1e-3, epochs=1, batch_size=4, verbose=0)
-    assert executions == [1] * 10 + [0]
+        finder.find((x, x[:, :1]), 1e-5, 1e-3, epochs=1, batch_size=4, verbose=0)
+    assert executions == [1] * 20
 
 
 class TestArrayBatches:
@@ -233,7 +227,7 @@ class TestArrayBatches:
     def passes(samples, batch_size, count):
         x = np.arange(samples)
         tf.random.set_seed(7)
-        stream = _keras.array_batches(x, {"y": x, "z": None}, None, batch_size).as_numpy_iterator()
+        stream = _keras.array_batches(x, {"y": x, "z": None}, None, batch_size, 1000).as_numpy_iterator()
         found = [next(stream) for _ in range(count * -(-samples // batch_size))]
         for batch in found:
             np.testing.assert_array_equal(batch[0], batch[1]["y"])
@@ -262,5 +256,5 @@ class TestArrayBatches:
 
     def test_tensors_are_gathered_batch_by_batch(self):
         assert _keras._batches_at_once([tf.range(70), None], 16) == 1
-        stream = _keras.array_batches(tf.range(70), None, None, 16).as_numpy_iterator()
+        stream = _keras.array_batches(tf.range(70), None, None, 16, 1000).as_numpy_iterator()
         assert sorted(np.concatenate([next(stream) for _ in range(5)])) == list(range(70))

@@ -1,0 +1,96 @@
+"""What TensorFlow alone has, by its public names; loaded if it is the backend, or was imported already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
+
+
+def is_dataset(data: Any) -> bool:
+    return isinstance(data, tf.data.Dataset)
+
+
+def is_variable(value: Any) -> bool:
+    return isinstance(value, tf.Variable)
+
+
+def is_module(value: Any) -> bool:
+    return isinstance(value, (tf.Module, tf.random.Generator))
+
+
+def components(variable: Any) -> list[tf.Variable]:
+    """The variables that hold the value of a Keras or TensorFlow variable, one a device."""
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    return list(getattr(value, "values", [value]))
+
+
+def num_replicas(model: keras.Model) -> int:
+    """On how many devices a step of this model is trained."""
+    return model.distribute_strategy.num_replicas_in_sync
+
+
+def exactly(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
+    """`steps` batches of `dataset`, from its beginning again whenever it ends."""
+    return dataset.repeat().take(steps)
+
+
+def cut(batches: tf.data.Dataset, gathered: int, batch_size: int, steps: int) -> tf.data.Dataset:
+    """`steps` batches of `batch_size`, cut out of passes over larger ones, without autotuning."""
+    if gathered > batch_size:
+        batches = batches.rebatch(batch_size)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return exactly(batches, steps).with_options(options)
+
+
+def scope_of(model: keras.Model) -> Any:
+    """The context in which to make variables for this model."""
+    return model.distribute_strategy.scope()
+
+
+def set_seed(seed: int) -> None:
+    tf.random.set_seed(seed)
+
+
+def trace_step(model: keras.Model, iterator: Any) -> None:
+    """Trace the model's train step on what `iterator` gives, taking no batch: this creates all variables.
+
+    Raises:
+        Exception: Whatever the train step raises when it is traced.
+    """
+
+    def step(batches: Any) -> Any:
+        batch = tf.nest.map_structure(
+            lambda each: None if isinstance(each, tf.experimental.Optional) else each, next(batches)
+        )
+        return traced_anew(model.train_step)(batch)
+
+    tf.function(step, autograph=False).get_concrete_function(iterator)
+
+
+def is_compiled(train_step: Any) -> bool:
+    """Whether a train step is a `tf.function`, which keeps its own trace."""
+    return hasattr(train_step, "python_function") and hasattr(train_step, "get_concrete_function")
+
+
+def traced_anew(train_step: Any) -> Any:
+    """A train step that is a `tf.function` without the traces it has; any other train step as it is."""
+    return tf.function(train_step.python_function) if is_compiled(train_step) else train_step
+
+
+def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:
+    """`variable[begin:end] = value`, in place; `variable[...].assign` reads it first and then has to copy it.
+
+    Args:
+        variable: A variable, or in a replica's context one that is distributed.
+        begin: Ints or scalars, where the part begins in each axis; axes that are left out are taken whole.
+        end: Likewise, where it ends.
+        value: What to assign, in the part's shape.
+    """
+    tf.raw_ops.ResourceStridedSliceAssign(
+        ref=variable.handle, begin=begin, end=end, strides=[1] * len(begin), value=value
+    )

@@ -1,0 +1,633 @@
+"""The engine: train along given rates inside `fit`, record every step's own logs, put everything back.
+
+Before a step its rate is set and the metrics are reset; after it, `logs` are then that step's own, what
+`train_on_batch` would return. This is Keras's public API, and all that is needed on any backend. `_fast` does
+the same inside TensorFlow's compiled step, where that gains time.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+
+from pyimagesearch_lr import _keras, _state
+from pyimagesearch_lr.sweep import Sweep
+
+USES = (
+    "fit",
+    "evaluate",
+    "predict",
+    "train_on_batch",
+    "test_on_batch",
+    "predict_on_batch",
+    "save",
+    "save_weights",
+    "load_weights",
+    "get_weights",
+    "set_weights",
+    "export",
+    "compile",
+)
+FINAL_AFTER_FIT = _keras.BACKEND == "jax"  # until it returns, it writes over what a hook has put back
+MOVES_WEIGHTS = 1e-5  # a float32 weight need not change at a lower rate
+
+
+class Recorder(_keras.Guest):
+    """Trains along the rates of a `Sweep`, once or several times, and leaves the model as it was.
+
+    A subclass says what the rates are, in `new_sweep`. It may be given to any `fit`; the recording ends it
+    through `stop_training` when the sweep is over.
+
+    Args:
+        num_steps: Int, how many steps a sweep takes; None takes all of the `fit`, divided by `repeats`.
+        repeats: Int, how many sweeps to make, each from the same state and on the batches that come next.
+        monitor: String, the key of `logs` that is taken as the loss.
+        validation_data: As in `fit`; the loss on these data after every rate is then what is recorded.
+        validation_steps: Int, as in `fit`.
+        independent: Bool, whether the model is put back after every rate.
+        snapshot_dir: Folder for the copy of the model's state; None keeps it in memory.
+        restore: Bool, whether to put the state back at the end.
+        verbose: Int, 0 for silence, 1 for a progress bar, 2 for a line at the end.
+        data: String, what `fit` is given, a row of `_fast.SERVED`.
+        traces: Dict in which traced train functions are kept from one sweep to the next; None keeps none.
+
+    Attributes:
+        sweeps: List of `Sweep`, those of the last `fit`; the last one may be unfinished.
+    """
+
+    drives_learning_rate = True
+    owner = property(lambda self: type(self).__name__, doc="The name that messages give this callback.")
+
+    def __init__(
+        self,
+        num_steps: int | None = None,
+        *,
+        repeats: int = 1,
+        monitor: str = "loss",
+        validation_data: Any = None,
+        validation_steps: int | None = None,
+        independent: bool = False,
+        snapshot_dir: str | os.PathLike | None = None,
+        restore: bool = True,
+        verbose: int = 0,
+        data: str = "any",
+        traces: dict | None = None,
+    ) -> None:
+        super().__init__()
+        if not restore and (repeats > 1 or independent):
+            what = f"repeats={repeats}" if repeats > 1 else "independent=True"
+            raise ValueError(
+                f"`{self.owner}`: what begins again from the same state needs `restore=True`. "
+                f"Received: {what}, restore=False."
+            )
+        self.num_steps = num_steps
+        self.repeats = repeats
+        self.monitor = monitor
+        self.validation_data = validation_data
+        self.validation_steps = validation_steps
+        self.independent = independent
+        self.snapshot_dir = snapshot_dir
+        self.restore = restore
+        self.verbose = verbose
+        self.sweeps: list[Sweep] = []
+        self.data = data
+        self.traces = traces
+        self._fit: _Fit | None = None
+
+    def new_sweep(self, num_steps: int) -> Sweep:
+        """A sweep of `num_steps` steps that has not begun."""
+        raise NotImplementedError
+
+    def shown_rate(self, sweep: Sweep) -> tuple[str, float]:
+        """Name and value of the rate that the progress bar shows."""
+        return "lr", float(sweep.lrs[max(0, len(sweep.losses) - 1)])
+
+    @property
+    def acts_after_each_rate(self) -> bool:
+        """Whether there is something to do between the steps of one rate and those of the next."""
+        return self.validation_data is not None or self.independent
+
+    def close(self, reason: str = "interrupted") -> None:
+        """End the recording and put everything back; `fit` does this by itself. Harmless when done twice."""
+        if self.sweeps:
+            self.sweeps[-1].stop(reason)
+        if self._fit is not None:
+            fit, self._fit = self._fit, None
+            fit.close()
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.close()
+        self.sweeps = []
+        _keras.check_sole_driver(self)
+        if self.restore:
+            _keras.check_puts_weights_back_last(self)
+        steps = self.num_steps or _keras.steps_of_fit(self, "num_steps") // self.repeats
+        self.sweeps = [self.new_sweep(steps)]
+        self._fit = _Fit(self, self.model, self.sweeps[0])
+        with _keras.closed_on_error(self.close):
+            self._fit.begin()
+        self._progress = keras.utils.Progbar(
+            self.repeats * self.sweeps[0].num_steps,
+            verbose=self.verbose,
+            stateful_metrics=["lr", "max_lr", "loss"],
+        )
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        with self._closed_on_error():
+            if self._fit is not None and self.model is not None:  # the model: JAX's state is synced by asking
+                self._fit.before_step(self.sweeps[-1].step)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        with self._closed_on_error():
+            if self._fit is not None and self.model is not None:
+                self._record(self._fit, self._fit.steps_done(logs or {}))
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        if self._fit is not None:
+            self._fit.guard("test_function")
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        reason = self._reason_of_end()
+        if self.sweeps:
+            self.sweeps[-1].stop(reason)
+        if self._fit is not None and not self._fit.is_left_to_its_end:
+            self.close(reason)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_fit": None, "_progress": None, "traces": None}
+
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        with _keras.closed_on_error(self._fail):
+            yield
+
+    def _fail(self) -> None:
+        """What an error inside `fit` has to do at once: on JAX it is `fit` that ends last, then its end."""
+        if self.sweeps:
+            self.sweeps[-1].stop("interrupted")
+        if self._fit is not None and not self._fit.is_left_to_its_end:
+            self.close()
+
+    def _reason_of_end(self) -> str:
+        if self.model.stop_training:
+            return "stopped"
+        return "limited" if _keras.limited_by_keras() else "exhausted"
+
+    def _record(self, fit: _Fit, steps: list[dict[str, float]]) -> None:
+        if self.acts_after_each_rate:
+            self._check_within_a_rate(len(steps))
+        sweep = self.sweeps[-1]
+        for logs in steps:
+            if sweep.stop_reason is None:
+                loss = self._loss_of(logs)
+                fit.watch.check(math.isfinite(loss), sweep.lr)
+                sweep.record(loss, logs, self._validation_loss(sweep))
+        if self.independent and sweep.opens_rate and sweep.stop_reason is None:
+            fit.put_back()
+        if sweep.losses and self.verbose:
+            self._show(sweep)
+        if sweep.stop_reason is not None:
+            self._next_sweep(fit)
+
+    def _is_over_after(self, steps: list[dict[str, float]]) -> bool:
+        """Record these steps; whether the sweep has come to its end with them."""
+        if steps and self._fit is not None:
+            self._record(self._fit, steps)
+        return self.sweeps[-1].stop_reason is not None
+
+    def _next_sweep(self, fit: _Fit) -> None:
+        """Go on with the next repetition from the same state, or end `fit` after the last."""
+        if len(self.sweeps) == self.repeats:
+            self.model.stop_training = True
+            return
+        fit.put_back()
+        self.sweeps.append(self.new_sweep(self.sweeps[-1].num_steps))
+        fit.rewind()
+
+    def _show(self, sweep: Sweep) -> None:
+        done = (len(self.sweeps) - 1) * sweep.num_steps + sweep.step
+        is_last = sweep.stop_reason is not None and len(self.sweeps) == self.repeats
+        values = [self.shown_rate(sweep), ("loss", sweep.losses[-1])]
+        self._progress.update(done, values, finalize=is_last)
+
+    def _loss_of(self, step_logs: dict[str, float]) -> float:
+        if self.monitor not in step_logs:
+            raise ValueError(
+                f"`{self.owner}`: the train step returned no {self.monitor!r}. It returned "
+                f"{sorted(step_logs)}; set `monitor` to one of them."
+            )
+        return step_logs.pop(self.monitor)
+
+    def _check_within_a_rate(self, num_steps: int) -> None:
+        sweep = self.sweeps[-1]
+        done = sweep.step % sweep.steps_per_lr
+        if done + num_steps > sweep.steps_per_lr:
+            raise ValueError(
+                f"`{self.owner}`: with `validation_data` or `independent`, an execution must not "
+                f"reach from one rate to the next, and one took steps {done + 1} to {done + num_steps} of "
+                f"{sweep.steps_per_lr}: `steps_per_execution` does not divide the batches of a pass. "
+                "Compile with `steps_per_execution=1`, or give `fit` a dataset that repeats."
+            )
+
+    def _validation_loss(self, sweep: Sweep) -> float | None:
+        if self.validation_data is None or not sweep.closes_rate:
+            return None
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
+        logs = self.model.evaluate(
+            x, y, sample_weight=sample_weight, steps=self.validation_steps, verbose=0, return_dict=True
+        )
+        return self._loss_of(logs)
+
+
+class PlainSteps:
+    """Sets the rate and resets the metrics before every step; the step's logs are then its own."""
+
+    name = "plain"
+
+    def __init__(self, model: keras.Model, rates: Rates):
+        self._model = model
+        self._rates = rates
+
+    @contextmanager
+    def installed(self) -> Iterator[Callable]:
+        """Give the train function to use: the model's own, traced anew if its optimizer had a schedule."""
+        made_anew = _keras.train_function_made_anew(self._model) if self._rates.replaces_a_schedule else None
+        with made_anew or nullcontext(self._model.train_function) as train_function:
+            yield train_function
+
+    def before(self, step: int) -> None:
+        self._model.reset_metrics()
+        self._rates.set(step)
+
+    def after(self, logs: dict[str, Any]) -> list[dict[str, float]]:
+        """The logs of the steps that were done, in order: here of one."""
+        return [{name: value for name, value in logs.items() if isinstance(value, (int, float))}]
+
+    def unread(self) -> list[dict[str, float]]:
+        """The logs of steps that were done before one raised."""
+        return []
+
+    def rewind(self) -> None:
+        """Begin with the first rate again."""
+
+
+def steps_recorder(
+    model: keras.Model, rates: Rates, *, data: str, one_by_one: bool, traces: dict | None
+) -> Any:
+    """What records the steps of a `fit`: the accelerator where it serves, else `PlainSteps`.
+
+    Args:
+        model: A compiled `keras.Model`.
+        rates: `Rates`, what is to be set.
+        data: String, what `fit` is given.
+        one_by_one: Bool, whether somebody could notice executions of several steps.
+        traces: Dict in which traced train functions are kept from one sweep to the next, or None.
+
+    Raises:
+        RuntimeError: If an execution has several steps and only `PlainSteps` is left.
+    """
+    fast = fast_recorder_for(model, rates, data, one_by_one, {} if traces is None else traces)
+    if fast is not None:
+        return fast
+    if model.steps_per_execution > 1:
+        raise RuntimeError(
+            f"each step of a sweep has a rate of its own, and with steps_per_execution="
+            f"{model.steps_per_execution} this `fit` calls back only once an execution. Compile the model "
+            "with `steps_per_execution=1`, or use `LearningRateFinder.find`, which does so for its time."
+        )
+    return PlainSteps(model, rates)
+
+
+def fast_recorder_for(model: keras.Model, rates: Rates, data: str, one_by_one: bool, traces: dict) -> Any:
+    """The accelerator's recorder, or None where it does not serve, or is not there."""
+    if _keras.BACKEND != "tensorflow":
+        return None
+    try:
+        from pyimagesearch_lr import _fast
+    except ImportError:  # it stands on private names of Keras and TensorFlow
+        return None
+    return _fast.recorder_for(model, rates, data, one_by_one, traces)
+
+
+class Rates:
+    """The learning rate of a model's optimizer as a number to be set, whatever it was: number or schedule.
+
+    Of an optimizer made of several, the rate is that of the part that now has the highest; the others keep
+    their ratio to it.
+
+    Args:
+        model: A compiled `keras.Model`.
+        step_lrs: float array of shape `(steps,)`, the rate of each step.
+        kept: Dict in which what stands in for a schedule is kept for the next sweep, or None.
+    """
+
+    def __init__(self, model: keras.Model, step_lrs: np.ndarray, kept: dict | None = None):
+        self.parts = _keras.parts_with_rates(model)
+        self.table = np.outer(step_lrs, _keras.shares_of_rate(self.parts))
+        self.replaces_a_schedule = not all(map(_keras.is_settable, self.parts))
+        self.variables: list[keras.Variable] = []
+        self._model = model
+        self._kept = {} if kept is None else kept
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Let the rate be set inside; put back what was there."""
+        with ExitStack() as stack:
+            for part in self.parts:
+                stack.enter_context(self._settable(part))
+            yield
+
+    def set(self, step: int) -> None:
+        """Set the rate of the step, the last one beyond the end."""
+        for variable, rate in zip(self.variables, self.table[min(step, len(self.table) - 1)], strict=False):
+            variable.assign(rate)
+
+    @contextmanager
+    def _settable(self, part: keras.optimizers.Optimizer) -> Iterator[None]:
+        if _keras.is_settable(part):
+            before = _keras.to_numpy(part.learning_rate)
+            self.variables.append(part.learning_rate)
+            try:
+                yield
+            finally:
+                part.learning_rate.assign(before)
+            return
+        schedule = _keras.rate_object(part)
+        part.learning_rate = self._swept_rate(part)
+        try:
+            yield
+        finally:
+            part.learning_rate = schedule
+
+    def _swept_rate(self, part: keras.optimizers.Optimizer) -> Any:
+        if _keras.BACKEND != "jax":
+            owner, swept = self._kept.get(id(part), (None, None))
+            if owner is not part:
+                with _keras.variable_scope(self._model):
+                    swept = SweptRate()
+                self._kept[id(part)] = (part, swept)
+            self.variables.append(swept.variable)
+            return swept
+        if isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
+            raise RuntimeError(
+                "on JAX a sweep counts the steps of an optimizer with a schedule, and under a "
+                "`LossScaleOptimizer` those that overflow do not count. Compile the model with a float "
+                "`learning_rate` for the sweep."
+            )
+        return RateOfStep(self.table[:, 0].tolist(), _keras.steps_done(part))
+
+
+@keras.saving.register_keras_serializable("pyimagesearch_lr")
+class SweptRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Stands in for an optimizer's schedule during a sweep: a rate that is set from outside.
+
+    Args:
+        rate: Float, the first rate.
+    """
+
+    def __init__(self, rate: float = 0.0):
+        self.variable = keras.Variable(
+            rate, trainable=False, aggregation="only_first_replica", name="swept_learning_rate"
+        )
+
+    def __call__(self, step: Any) -> Any:
+        return self.variable.value
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": float(_keras.to_numpy(self.variable))}
+
+
+@keras.saving.register_keras_serializable("pyimagesearch_lr")
+class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
+    """Stands in for an optimizer's schedule during a sweep on JAX, whose compiled step knows no other state.
+
+    Args:
+        rates: List of floats, the rate of each step.
+        origin: Int, the optimizer's count of steps at the first.
+    """
+
+    def __init__(self, rates: list[float], origin: int):
+        self.rates, self.origin = rates, origin
+
+    def __call__(self, step: Any) -> Any:
+        place = keras.ops.clip(keras.ops.cast(step, "int32") - self.origin, 0, len(self.rates) - 1)
+        return keras.ops.take(keras.ops.convert_to_tensor(self.rates, "float32"), place)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rates": self.rates, "origin": self.origin}
+
+
+class TrainingWatch:
+    """Sees whether the optimizer that a model was compiled with is the one that trains it.
+
+    Args:
+        owner: String, the class that sets the rate, for the error.
+        model: A compiled `keras.Model`.
+    """
+
+    def __init__(self, owner: str, model: keras.Model):
+        self._owner = owner
+        self._model = model
+        self._others = _state.other_optimizers(model)
+        self._marks = {name: _marks(each) for name, each in self._others.items()}
+        self._own = _marks(model.optimizer)
+        holder = _keras.rate_holder(model.optimizer)
+        self._wait = max(1, getattr(holder, "gradient_accumulation_steps", None) or 1)
+        self._weights: list[np.ndarray] | None = None
+        self._is_over = False
+
+    def check(self, is_finite: bool, rate: float) -> None:
+        """Look after a step, as long as it is needed.
+
+        Args:
+            is_finite: Bool, whether the step's loss was finite.
+            rate: Float, the step's rate.
+
+        Raises:
+            RuntimeError: If other optimizers train the model, or nothing does.
+        """
+        if self._is_over or not is_finite:
+            return
+        self._wait -= 1
+        if _has_moved(self._model.optimizer, self._own):
+            self._is_over = True
+        elif self._wait <= 0:
+            self._look_for_others()
+            self._look_at_weights(rate)
+
+    def _look_for_others(self) -> None:
+        trained = [name for name, each in self._others.items() if _has_moved(each, self._marks[name])]
+        if trained:
+            own = type(self._model.optimizer).__name__
+            names = " and ".join(f"`{name}` ({type(self._others[name]).__name__})" for name in trained)
+            raise RuntimeError(
+                f"`{self._owner}` sets the learning rate of the optimizer that the model was compiled with "
+                f"(`{own}`), and that one does not train: {names} of this model do, each at its own rate. "
+                f"Compile the model with the optimizer that trains, or use `{self._owner}` on a model of one "
+                "of the parts."
+            )
+
+    def _look_at_weights(self, rate: float) -> None:
+        weights = [_keras.to_numpy(each) for each in self._model.trainable_variables]
+        before, self._weights = self._weights, weights
+        if before is None:
+            return
+        if any(not np.array_equal(a, b) for a, b in zip(before, weights, strict=True)):
+            self._is_over = True
+        elif rate >= MOVES_WEIGHTS:
+            raise RuntimeError(
+                f"`{self._owner}` sets a learning rate that has no effect: a step changed neither the "
+                "optimizer that the model was compiled with nor a trainable weight. Check that the model has "
+                "trainable weights and that its `train_step` applies `self.optimizer`."
+            )
+
+
+def _marks(optimizer: Any) -> dict[int, float]:
+    """The optimizer's numbers that change as it trains (its counts, a loss scale), by variable."""
+    numbers = [each for each in getattr(optimizer, "variables", ()) if tuple(each.shape) == ()]
+    return {id(each): _keras.to_numpy(each).item() for each in numbers if each.name != "learning_rate"}
+
+
+def _has_moved(optimizer: Any, before: dict[int, float]) -> bool:
+    return any(before.get(number, value) != value for number, value in _marks(optimizer).items())
+
+
+class _Fit:
+    """What a recording holds while a `fit` goes on: the steps' recorder, the copy of the state, the nets."""
+
+    def __init__(self, recorder: Recorder, model: keras.Model, sweep: Sweep):
+        self._recorder = weakref.proxy(recorder)
+        self._model = model
+        self._stack = ExitStack()
+        self._snapshot: _state.Snapshot | None = None
+        self._is_prepared = False
+        self._close = recorder.close
+        self._fail = recorder._fail
+        self._sweep = sweep
+        self._owner = recorder.owner
+        self._finalizer: Any = None
+        self.watch = TrainingWatch(self._owner, model)
+
+    @property
+    def is_left_to_its_end(self) -> bool:
+        """Whether the state is to be put back only when `fit` has returned, and will be."""
+        return FINAL_AFTER_FIT and self._finalizer is not None
+
+    def begin(self) -> None:
+        recorder, model = self._recorder, self._model
+        running = _keras.running_fit()
+        self._finalizer = None if running is None else weakref.finalize(running, self._close)
+        if self._finalizer is not None:
+            self._finalizer.atexit = False
+        self._stack.callback(setattr, model, "stop_training", False)
+        if _state.is_built(model):
+            self._prepare()
+        rates = Rates(model, self._sweep.step_lrs, recorder.traces)
+        self._stack.enter_context(rates.installed())
+        self._steps = self._steps_recorder(rates, running)
+        train_function = self._stack.enter_context(self._steps.installed())
+        self._stack.enter_context(_keras.replaced_attribute(model, "train_function", train_function))
+        self.guard("train_function")
+        if _keras.fit_is_running(model):
+            for name in USES:
+                use = self._asking_first(getattr(model, name))
+                self._stack.enter_context(_keras.replaced_attribute(model, name, use))
+
+    def _steps_recorder(self, rates: Rates, running: Any) -> Any:
+        recorder, model = self._recorder, self._model
+        spe, steps_per_lr = model.steps_per_execution, self._sweep.steps_per_lr
+        if recorder.acts_after_each_rate and steps_per_lr % spe:
+            raise ValueError(
+                f"`{self._owner}`: with `validation_data` or `independent`, `steps_per_execution` must "
+                f"divide `steps_per_lr`. Received: steps_per_execution={spe}, steps_per_lr={steps_per_lr}."
+            )
+        neighbours = [] if running is None else running.callbacks
+        kerass = (keras.callbacks.History, keras.callbacks.ProgbarLogger, Recorder)
+        watched = not all(isinstance(each, kerass) for each in neighbours)
+        if watched and spe == 1:
+            return PlainSteps(model, rates)
+        return steps_recorder(
+            model,
+            rates,
+            data=recorder.data,
+            one_by_one=watched or recorder.acts_after_each_rate or recorder.repeats > 1,
+            traces=recorder.traces,
+        )
+
+    def before_step(self, step: int) -> None:
+        self._steps.before(step)
+
+    def steps_done(self, logs: dict[str, Any]) -> list[dict[str, float]]:
+        return self._steps.after(logs)
+
+    def rewind(self) -> None:
+        self._steps.rewind()
+
+    def put_back(self) -> None:
+        """Set the model's state as it was before the first step."""
+        if self._snapshot is not None:
+            self._snapshot.put_back()
+
+    def close(self) -> None:
+        """Put everything back and let go of it."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        with self._stack:  # the rate comes back last: the copy may be younger than its first change
+            snapshot, self._snapshot = self._snapshot, None
+            if snapshot is not None:
+                snapshot.put_back()
+                snapshot.discard()
+
+    def guard(self, name: str) -> None:
+        """Put everything back at once if the model's train or test function raises."""
+        function = vars(self._model).get(name)
+        if function is None or hasattr(function, "guarded_by_recorder"):
+            return
+
+        @functools.wraps(function)
+        def guarded(*args: Any) -> Any:
+            with _keras.closed_on_error(self._fail):
+                if not self._is_prepared:
+                    _state.build_as_fit_would(self._model, args[-1])
+                    self._prepare()
+                try:
+                    return function(*args)
+                except _keras.end_of_data():
+                    raise
+                except Exception:  # in the midst of an execution of several steps
+                    if not self._recorder._is_over_after(self._steps.unread()):
+                        raise
+                    return {}  # it was a step after the sweep's end, not taken one by one
+
+        guarded.guarded_by_recorder = True  # type: ignore[attr-defined]
+        self._stack.enter_context(_keras.replaced_attribute(self._model, name, guarded))
+
+    def _prepare(self) -> None:
+        self._is_prepared = True
+        if self._recorder.restore:
+            self._snapshot = _state.Snapshot(self._model, self._recorder.snapshot_dir)
+
+    def _asking_first(self, use: Callable) -> Callable:
+        """A method of the model that puts everything back first, unless called by the `fit` recorded."""
+
+        @functools.wraps(use)
+        def used(*args: Any, **kwargs: Any) -> Any:
+            if not _keras.fit_is_running(self._model):
+                self._close()
+            return use(*args, **kwargs)
+
+        return used
