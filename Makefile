@@ -28,7 +28,7 @@ quick: .venv/.installed  ## find and train on the small bundled sample
 	$(PY) train.py --quick --auto
 
 data:  ## fetch Fashion-MNIST, unless it is here already
-	@$(PYTHON) scripts/get_data.py
+	@$(PYTHON) scripts/make/get_data.py
 
 test: .venv/.installed  ## run the fast tests
 	$(PY) -m pytest -n 2 -m "not slow"

@@ -109,7 +109,7 @@ def test_long_signature_has_an_argument_a_line_and_marks_keywords(script):
 
 
 def test_committed_reference_is_that_of_the_docstrings(script):
-    assert script.main(["--check"]) == 0, "write it again: python scripts/make_api_reference.py"
+    assert script.main(["--check"]) == 0, "write it again: python scripts/make/api_reference.py"
 
 
 def test_check_sees_a_page_that_is_not_up_to_date(script, tmp_path, monkeypatch):

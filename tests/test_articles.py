@@ -167,9 +167,9 @@ def test_committed_results_are_those_of_full_runs():
 
 def test_page_changes_with_the_results(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    import update_readme
+    import update_pages
 
-    assert update_readme.articles_filled(PAGE, ROOT) == PAGE
+    assert update_pages.articles_filled(PAGE, ROOT) == PAGE
     for name in ("output/articles", "output"):
         for path in (ROOT / name).glob("*.json"):
             copy = tmp_path / path.relative_to(ROOT)
@@ -179,6 +179,6 @@ def test_page_changes_with_the_results(tmp_path, monkeypatch):
     document = json.loads(wine.read_text(encoding="utf-8"))
     document["rates"]["article"]["mean"] = 0.1234
     wine.write_text(json.dumps(document), encoding="utf-8")
-    changed = update_readme.articles_filled(PAGE, tmp_path)
+    changed = update_pages.articles_filled(PAGE, tmp_path)
     assert changed != PAGE
     assert "12.34" in changed

@@ -54,7 +54,7 @@ def test_commands_in_the_text_have_options_that_exist():
 
 
 def test_numbers_are_those_of_the_committed_results():
-    script = [sys.executable, "scripts/update_readme.py", "--check"]
+    script = [sys.executable, "scripts/make/update_pages.py", "--check"]
     assert subprocess.run(script, cwd=ROOT, check=False).returncode == 0
 
 

@@ -14,7 +14,7 @@ from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.schedules import ramp_rates
 from pyimagesearch_lr.suggest import suggest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: list[str]) -> int:
@@ -38,21 +38,21 @@ def filled(text: str) -> str:
     text = _fill(text, "lrfind_minutes", f"{sweep['metadata']['seconds'] / 60:.0f} minutes")
     hours = f"{training['seconds'] / epochs:.0f} s an epoch, {training['seconds'] / 3600:.1f} hours"
     text = _fill(text, "training_hours", hours)
-    cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
+    cost = json.loads((ROOT / "scripts/benchmarks/sweep.json").read_text(encoding="utf-8"))
     text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
-    commands = json.loads((ROOT / "scripts/bench_commands.json").read_text(encoding="utf-8"))
+    commands = json.loads((ROOT / "scripts/benchmarks/commands.json").read_text(encoding="utf-8"))
     for name, bench in commands.items():
         text = _fill(text, f"{name}_seconds", _rounded_time(median(bench["seconds"])))
-    training_cost = json.loads((ROOT / "scripts/bench_training.json").read_text(encoding="utf-8"))
+    training_cost = json.loads((ROOT / "scripts/benchmarks/training.json").read_text(encoding="utf-8"))
     text = _fill(text, "training_cost", "\n" + _training_cost(training_cost) + "\n")
-    runs = json.loads((ROOT / "scripts/bench_recipes.json").read_text(encoding="utf-8"))
+    runs = json.loads((ROOT / "scripts/benchmarks/recipes.json").read_text(encoding="utf-8"))
     text = _fill(text, "short_recipe", "\n" + _short_recipe(runs) + "\n")
     text = _fill(text, "precisions", "\n" + _precisions(runs) + "\n")
     minutes = median(run["seconds"] for run in _runs_of(runs, "short")) / 60
     text = _fill(text, "short_minutes", f"{minutes:.0f} minutes")
-    steps = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
+    steps = json.loads((ROOT / "scripts/benchmarks/lrfind_steps.json").read_text(encoding="utf-8"))
     text = _fill(text, "lrfind_steps", "\n" + _lrfind_steps(steps) + "\n")
-    score = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
+    score = json.loads((ROOT / "scripts/benchmarks/suggestions.json").read_text(encoding="utf-8"))
     text = _fill(text, "suggestion_tasks", _suggestion_tasks(score))
     text = _fill(text, "suggestions", "\n" + _suggestions(score) + "\n")
     text = _fill(text, "suggestion_lengths", _suggestion_lengths(score))

@@ -10,13 +10,13 @@ reader has to rebuild and recompile the model before training it; here the same 
 Prints the range found here beside the article's, whether the sweep changed any weight, and the test accuracy
 of the same model trained in that range. Optimizer and batch size are our choice.
 
-    python scripts/article_1_callback.py            # a minute or two on two cores
-    python scripts/article_1_callback.py --quick    # on the embedded sample
+    python scripts/articles/article_1_callback.py            # a minute or two on two cores
+    python scripts/articles/article_1_callback.py --quick    # on the embedded sample
 """
 
 import keras
 import numpy as np
-from articles import command_line, load_images, save
+from article import command_line, load_images, save
 
 from pyimagesearch_lr import CyclicLR, LRFinder
 

@@ -89,7 +89,7 @@ def main():
         for scheduler, table in ((CyclicLR, CYCLIC), (OneCycleLR, ONE_CYCLE))
         for name, arguments in table.items()
     ]
-    made = f"scripts/make_schedule_reference.py with PyTorch {torch.__version__}; momentum from 0.85 to 0.95"
+    made = f"scripts/make/schedule_reference.py with PyTorch {torch.__version__}; momentum from 0.85 to 0.95"
     lines = ",\n".join(json.dumps(case) for case in cases)
     TARGET.write_text(f'{{"made_by": {json.dumps(made)}, "cases": [\n{lines}\n]}}\n', encoding="utf-8")
     print(f"{TARGET}: {len(cases)} cases, {TARGET.stat().st_size} bytes")

@@ -14,7 +14,7 @@ import numpy as np
 
 from pyimagesearch_lr.pipeline import fashion_mnist, report
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOWNLOAD_SECONDS = 5
 
 
