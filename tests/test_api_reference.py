@@ -11,8 +11,8 @@ import pytest
 import pyimagesearch_lr
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "scripts" / "api.md"
-SCRIPT = ROOT / "scripts" / "make_api_reference.py"
+PAGE = ROOT / "docs" / "api.md"
+SCRIPT = ROOT / "scripts" / "make" / "api_reference.py"
 
 DOCSTRING = """Turns things.
 
@@ -79,7 +79,7 @@ And then this."""
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("make_api_reference", SCRIPT)
+    spec = importlib.util.spec_from_file_location("api_reference", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

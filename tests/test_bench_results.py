@@ -50,7 +50,7 @@ def test_time_grows_with_the_steps_along_a_line():
 def bounds_of(name: str) -> tuple[float, float]:
     sweep = SWEEPS[name]
     lrs = np.geomspace(1e-10, 10, sweep["steps"])[: len(sweep["raw_losses"])]
-    bounds = suggest(lrs, sweep["raw_losses"])
+    bounds = suggest(lrs, [float(loss) for loss in sweep["raw_losses"]])
     return bounds.base_lr, bounds.max_lr
 
 

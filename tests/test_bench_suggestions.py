@@ -18,7 +18,7 @@ NAN = float("nan")
 
 @pytest.fixture(autouse=True)
 def scripts_on_the_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.syspath_prepend(str(ROOT / "scripts" / "benchmarks"))
 
 
 def decade_rates(count: int) -> np.ndarray:

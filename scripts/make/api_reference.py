@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyimagesearch_lr
 
-PAGE = Path(__file__).with_name("api.md")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 HEAD = """# API reference
 
 Made from the docstrings by `python scripts/make/api_reference.py`; tests hold that the two agree and that

@@ -13,7 +13,7 @@ import torch
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
 
 STEPS, EVERY = 10_000, 101
-TARGET = Path(__file__).resolve().parent.parent / "tests" / "torch_schedules.json"
+TARGET = Path(__file__).resolve().parents[2] / "tests" / "torch_schedules.json"
 SCALE_FNS = {
     "1 / cycle": lambda cycle: 1 / cycle,
     "1 / (1 + step / 1000)": lambda step: 1 / (1 + step / 1000),
