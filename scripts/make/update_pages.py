@@ -281,7 +281,7 @@ def _suggestion_tasks(score: dict) -> str:
 
 def _suggestion_lengths(score: dict) -> str:
     """Which rows are of which lengths of the sweep, and the means where all are of the same."""
-    ours, best, best_mean = _mean_regrets(score, "Sweeps of 200 steps")
+    ours, best, best_mean = _mean_regrets(score)
     return (
         "The row of 1,200 steps is of sweeps of 200 steps, that of 600 of 200 and 1,000, the others of all "
         f"four lengths. Over sweeps of 200 steps alone, as `train.py` makes them, the means are "
@@ -292,7 +292,7 @@ def _suggestion_lengths(score: dict) -> str:
 
 
 def _suggestion_summary(score: dict) -> str:
-    ours, best, best_mean = _mean_regrets(score, "Sweeps of all lengths")
+    ours, best, best_mean = _mean_regrets(score)
     return (
         f"{ours['ours, verified in 1200 steps']:.1f} points for an answer verified in 1,200 steps, "
         f"{ours['ours: bounds']:.1f} for the curve's bounds and {best_mean:.1f} for the best other finder "
@@ -300,9 +300,9 @@ def _suggestion_summary(score: dict) -> str:
     )
 
 
-def _mean_regrets(score: dict, table: str) -> tuple[dict[str, float], str, float]:
-    """Of our methods by name, and the best other finder with its own."""
-    means = {name: row["mean"] for name, row in _rows_of(score, table).items()}
+def _mean_regrets(score: dict) -> tuple[dict[str, float], str, float]:
+    """Over sweeps of 200 steps: those of our methods by name, and the best other finder with its own."""
+    means = {name: row["mean"] for name, row in _rows_of(score, "Sweeps of 200 steps").items()}
     ours = {name: value for name, value in means.items() if name.startswith("ours")}
     best = min((name for name in means if not name.startswith(("ours", "grid"))), key=means.get)
     return ours, best, means[best]
