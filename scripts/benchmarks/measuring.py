@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
 import platform
 import resource
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -89,6 +90,17 @@ def peak_kib() -> int:
 
 
 # ---- results
+
+
+def one_of(sections: Collection[str]) -> Callable[[str], str]:
+    """Reads the name of a section on the command line."""
+
+    def checked(name: str) -> str:
+        if name not in sections:
+            raise argparse.ArgumentTypeError(f"no section {name}; there are {', '.join(sections)}")
+        return name
+
+    return checked
 
 
 def rounded(value: float) -> float | str:

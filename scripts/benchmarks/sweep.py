@@ -46,7 +46,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-from measuring import ROOT, TimedProcess, in_turn, keep, peak_kib, ratio, without_autotune
+from measuring import ROOT, TimedProcess, in_turn, keep, one_of, peak_kib, ratio, without_autotune
 
 from pyimagesearch_lr import LearningRateFinder, LRFinder, MiniGoogLeNet
 
@@ -91,7 +91,9 @@ def main(argv: list[str]) -> None:
 
 def parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument(
+        "sections", nargs="*", type=one_of(SECTIONS), metavar="section", help=f"of {', '.join(SECTIONS)}"
+    )
     parser.add_argument(
         "--against", type=checkout, help="a checkout of another version, timed in turn with this"
     )
@@ -103,11 +105,7 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--peak", help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    unknown = set(args.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    return args
+    return parser.parse_args(argv)
 
 
 def checkout(path: str) -> Path:

@@ -36,7 +36,7 @@ from statistics import median
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from measuring import ROOT, TimedProcess, in_turn, keep, peak_kib, ratio, without_autotune
+from measuring import ROOT, TimedProcess, in_turn, keep, one_of, peak_kib, ratio, without_autotune
 
 sys.path.insert(0, str(ROOT))  # for config.py
 
@@ -54,7 +54,9 @@ KINDS_OF_OPERATIONS = {  # and the part of TensorFlow's name by which each is kn
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument(
+        "sections", nargs="*", type=one_of(SECTIONS), metavar="section", help=f"of {', '.join(SECTIONS)}"
+    )
     parser.add_argument("--steps", type=int, help="only time so many steps of the default path")
     parser.add_argument("--torch-python", help="a Python that has PyTorch")
     parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
@@ -63,9 +65,6 @@ def main(argv: list[str] | None = None) -> None:
         return CHILDREN[args.child]()
     if args.steps:
         return print(f"epoch_seconds={epoch_seconds(args.steps):.1f}")
-    unknown = set(args.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     for name in args.sections or SECTIONS:
         print(f"{name} ...", flush=True)
         result = SECTIONS[name](args)
