@@ -58,6 +58,12 @@ def test_numbers_are_those_of_the_committed_results():
     assert subprocess.run(script, cwd=ROOT, check=False).returncode == 0
 
 
+def test_contributing_names_every_room_of_the_library():
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.M)
+    rooms = {path.name for path in (ROOT / "pyimagesearch_lr").glob("*.py")} - {"__init__.py"}
+    assert rooms | {"pipeline/"} == set(re.findall(r"`([^`]+)`", " ".join(table)))
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
