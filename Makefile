@@ -28,7 +28,7 @@ quick: .venv/.installed  ## find and train on the small bundled sample
 	$(PY) train.py --quick --auto
 
 data:  ## fetch Fashion-MNIST, unless it is here already
-	@$(PYTHON) scripts/get_data.py
+	@$(PYTHON) scripts/make/get_data.py
 
 test: .venv/.installed  ## run the fast tests
 	$(PY) -m pytest -n 2 -m "not slow"
@@ -59,7 +59,7 @@ clean:  ## remove what was built; .venv, data and output stay
 DEBIAN := .venv/debian
 define debian_pip
 $(PYTHON) -m venv --clear --without-pip .venv && \
-PYTHONPATH=scripts $(PYTHON) -c "import sys, pathlib, get_data; \
+PYTHONPATH=scripts/make $(PYTHON) -c "import sys, pathlib, get_data; \
 	[get_data.unpack_debian_package(name, pathlib.Path('$(DEBIAN)').resolve()) for name in sys.argv[1:]]" \
 	python3-pip-whl ca-certificates && \
 cat $(DEBIAN)/usr/share/ca-certificates/mozilla/*.crt > $(DEBIAN)/certificates.pem && \

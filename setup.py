@@ -43,7 +43,7 @@ setup(
         # The same cv2 as opencv-python, whose windows need libGL, libxcb and GLib: a bare machine lacks them.
         "opencv-python-headless",
     ],
-    extras_require={"test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "ruff", "mypy"]},
+    extras_require={"test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "jax", "ruff", "mypy"]},
     entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.pipeline:console"]},
     zip_safe=False,
 )

@@ -171,7 +171,7 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
     `max_lr` is 1.25 times the rate 5 steps before the lowest smoothed loss: a loss shows some 5 steps late
     that a rate is too high, and smoothing leans towards the gentler side of the minimum. Both numbers were
-    fitted to the tuning tasks of `scripts/bench_suggestions.py`.
+    fitted to the tuning tasks of `scripts/benchmarks/suggestions.py`.
 
     `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
     to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall

@@ -11,8 +11,8 @@ import pytest
 import pyimagesearch_lr
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "scripts" / "api.md"
-SCRIPT = ROOT / "scripts" / "make_api_reference.py"
+PAGE = ROOT / "docs" / "api.md"
+SCRIPT = ROOT / "scripts" / "make" / "api_reference.py"
 
 DOCSTRING = """Turns things.
 
@@ -79,7 +79,7 @@ And then this."""
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("make_api_reference", SCRIPT)
+    spec = importlib.util.spec_from_file_location("api_reference", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -109,7 +109,7 @@ def test_long_signature_has_an_argument_a_line_and_marks_keywords(script):
 
 
 def test_committed_reference_is_that_of_the_docstrings(script):
-    assert script.main(["--check"]) == 0, "write it again: python scripts/make_api_reference.py"
+    assert script.main(["--check"]) == 0, "write it again: python scripts/make/api_reference.py"
 
 
 def test_check_sees_a_page_that_is_not_up_to_date(script, tmp_path, monkeypatch):

@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "scripts"
-PAGE = (SCRIPTS / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+PAGE = (DOCS / "articles.md").read_text(encoding="utf-8")
 PNG = b"\x89PNG\r\n\x1a\n"
 WINE_COLUMNS = (
     "fixed acidity", "volatile acidity", "citric acid", "residual sugar", "chlorides", "free sulfur dioxide",
@@ -23,7 +24,7 @@ WINE_COLUMNS = (
 
 def run_quickly(name, output, *arguments):
     """What the script prints with `--quick`; it imports the package of this project."""
-    command = [sys.executable, SCRIPTS / f"{name}.py", "--quick", "--output", output, *arguments]
+    command = [sys.executable, SCRIPTS / "articles" / f"{name}.py", "--quick", "--output", output, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
     done = subprocess.run(
         command, cwd=output, env=environment, capture_output=True, text=True, check=False, timeout=600
@@ -136,7 +137,7 @@ def test_article_5_sets_the_default_rate_against_the_found_ones_seed_by_seed(tmp
 
 
 def test_article_5_without_its_table_says_what_is_missing(tmp_path):
-    command = [sys.executable, SCRIPTS / "article_5_wine_quality.py", "--quick"]
+    command = [sys.executable, SCRIPTS / "articles" / "article_5_wine_quality.py", "--quick"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
@@ -147,15 +148,20 @@ def test_article_5_without_its_table_says_what_is_missing(tmp_path):
 
 def test_page_shows_every_figure_of_the_full_runs():
     shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", PAGE)
-    assert all((SCRIPTS / path).read_bytes().startswith(PNG) for path in shown)
+    assert all((DOCS / path).read_bytes().startswith(PNG) for path in shown)
     figures = {path.name for path in (ROOT / "output" / "articles").glob("*.png")}
     assert figures
     assert figures <= {Path(path).name for path in shown}
 
 
-def test_page_names_every_script():
-    for script in SCRIPTS.glob("*.py"):
-        assert f"`{script.name}`" in PAGE, script.name
+def test_index_names_every_script_below_its_folder():
+    top, *folders = re.split(r"^## (\w+)/$", (SCRIPTS / "README.md").read_text(encoding="utf-8"), flags=re.M)
+    named = {"scripts": top, **dict(zip(folders[::2], folders[1::2], strict=True))}
+    for folder, text in named.items():
+        scripts = (SCRIPTS if folder == "scripts" else SCRIPTS / folder).glob("*.py")
+        assert sorted(re.findall(r"^\| `(\w+\.py)` \|", text, flags=re.M)) == sorted(
+            script.name for script in scripts
+        )
 
 
 def test_committed_results_are_those_of_full_runs():
@@ -166,10 +172,10 @@ def test_committed_results_are_those_of_full_runs():
 
 
 def test_page_changes_with_the_results(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import update_readme
+    monkeypatch.syspath_prepend(str(SCRIPTS / "make"))
+    import update_pages
 
-    assert update_readme.articles_filled(PAGE, ROOT) == PAGE
+    assert update_pages.filled(PAGE, update_pages.articles(ROOT)) == PAGE
     for name in ("output/articles", "output"):
         for path in (ROOT / name).glob("*.json"):
             copy = tmp_path / path.relative_to(ROOT)
@@ -179,6 +185,6 @@ def test_page_changes_with_the_results(tmp_path, monkeypatch):
     document = json.loads(wine.read_text(encoding="utf-8"))
     document["rates"]["article"]["mean"] = 0.1234
     wine.write_text(json.dumps(document), encoding="utf-8")
-    changed = update_readme.articles_filled(PAGE, tmp_path)
+    changed = update_pages.filled(PAGE, update_pages.articles(tmp_path))
     assert changed != PAGE
     assert "12.34" in changed

@@ -15,11 +15,11 @@ from pyimagesearch_lr.suggest import suggest
 
 ROOT = Path(__file__).resolve().parents[1]
 QUARTER_DECADE = 0.25
-SWEEPS = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
+SWEEPS = json.loads((ROOT / "scripts/benchmarks/lrfind_steps.json").read_text(encoding="utf-8"))
 DEFAULT_STEPS = runpy.run_path(str(ROOT / "config.py"))["LRFIND_STEPS"]
 
 
-COST = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
+COST = json.loads((ROOT / "scripts/benchmarks/sweep.json").read_text(encoding="utf-8"))
 
 
 def median_ratio(section: str, above: str, below: str) -> float:
@@ -50,7 +50,7 @@ def test_time_grows_with_the_steps_along_a_line():
 def bounds_of(name: str) -> tuple[float, float]:
     sweep = SWEEPS[name]
     lrs = np.geomspace(1e-10, 10, sweep["steps"])[: len(sweep["raw_losses"])]
-    bounds = suggest(lrs, sweep["raw_losses"])
+    bounds = suggest(lrs, [float(loss) for loss in sweep["raw_losses"]])
     return bounds.base_lr, bounds.max_lr
 
 

@@ -18,7 +18,7 @@ NAN = float("nan")
 
 @pytest.fixture(autouse=True)
 def scripts_on_the_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.syspath_prepend(str(ROOT / "scripts" / "benchmarks"))
 
 
 def decade_rates(count: int) -> np.ndarray:
@@ -285,7 +285,7 @@ def rows(metrics_of: dict[float, tuple], broken: tuple = ()) -> list[dict]:
 @pytest.fixture
 def response():
     """Chance 10; learns nothing at 1e-4, best at 1e-2, diverged from 1 on."""
-    from bench_suggestions import Response
+    from suggestions import Response
 
     metrics = {
         1e-4: (10, 10, 10),
@@ -328,7 +328,7 @@ def test_grid_search_with_one_seed_takes_that_seeds_best(response):
 
 @pytest.fixture
 def task(response):
-    from bench_suggestions import RecordedTask
+    from suggestions import RecordedTask
 
     record = {
         "task": "hand-made",
@@ -349,7 +349,7 @@ def task(response):
 
 
 def test_no_answer_is_scored_as_kerass_default(task):
-    from bench_suggestions import Pick, row_of
+    from suggestions import Pick, row_of
 
     picks = [Pick(task, 200, seed, lr, 200) for seed, lr in enumerate((1e-2, None))]
     row = row_of("method", picks, picks)
@@ -358,7 +358,7 @@ def test_no_answer_is_scored_as_kerass_default(task):
 
 
 def test_spread_and_agreement_are_in_decades(task):
-    from bench_suggestions import Pick, row_of
+    from suggestions import Pick, row_of
 
     picks = [
         Pick(task, steps, seed, lr, steps)
@@ -372,7 +372,7 @@ def test_spread_and_agreement_are_in_decades(task):
 
 
 def test_flat_curves_are_no_answer_of_ours_and_the_verified_row_appears(task):
-    from bench_suggestions import all_picks
+    from suggestions import all_picks
 
     picks = all_picks([task])
     assert all(pick.lr is None for pick in picks[BOUNDS])
@@ -380,7 +380,7 @@ def test_flat_curves_are_no_answer_of_ours_and_the_verified_row_appears(task):
 
 
 def test_methods_that_raise_have_no_answer():
-    from bench_suggestions import answer
+    from suggestions import answer
 
     def raises(sweep):
         return np.array([])[0]
@@ -394,7 +394,7 @@ def test_methods_that_raise_have_no_answer():
 
 
 def records() -> list[dict]:
-    paths = sorted((ROOT / "scripts/bench_suggestions").glob("*.json"))
+    paths = sorted((ROOT / "scripts/benchmarks/suggestions").glob("*.json"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -409,7 +409,7 @@ def test_records_hold_every_curve_and_a_whole_grid():
 
 
 def test_tasks_can_tell_rates_apart():
-    from bench_suggestions import recorded_tasks
+    from suggestions import recorded_tasks
 
     for task in recorded_tasks():
         response = task.response
@@ -429,7 +429,7 @@ def test_enough_tasks_of_both_splits():
 
 
 def test_recorded_tasks_are_those_that_are_defined():
-    from bench_tasks import TASKS
+    from suggestion_tasks import TASKS
 
     defined = {task.name: (task.split, task.batch_size, task.budget_steps) for task in TASKS}
     recorded = {
@@ -442,7 +442,7 @@ def test_recorded_tasks_are_those_that_are_defined():
 def test_score_prints_the_committed_summary():
     command = [
         sys.executable,
-        "scripts/bench_suggestions.py",
+        "scripts/benchmarks/suggestions.py",
         "--score",
         "--split",
         "report",
@@ -454,7 +454,7 @@ def test_score_prints_the_committed_summary():
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     rows_printed = [line for line in done.stdout.splitlines() if line.startswith("| ours: bounds")]
-    summary = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
+    summary = json.loads((ROOT / "scripts/benchmarks/suggestions.json").read_text(encoding="utf-8"))
     table = {row["method"]: row for row in summary["tables"]["Sweeps of 200 steps"]}
     cells = [cell.strip() for cell in rows_printed[0].split("|")[1:-1]]
     expected = table["ours: bounds"]
@@ -490,7 +490,7 @@ TARGETS = [
 
 
 def summary_row(method: str) -> dict:
-    summary = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
+    summary = json.loads((ROOT / "scripts/benchmarks/suggestions.json").read_text(encoding="utf-8"))
     return {row["method"]: row for row in summary["tables"]["Sweeps of all lengths"]}[method]
 
 
@@ -503,7 +503,7 @@ def test_target_is_reached_or_known_to_be_missed(target, request):
 
 @pytest.mark.parametrize("ours", [VERIFIED, BOUNDS])
 def test_ours_have_the_lowest_mean_regret_of_all_finders(ours):
-    summary = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
+    summary = json.loads((ROOT / "scripts/benchmarks/suggestions.json").read_text(encoding="utf-8"))
     rows = summary["tables"]["Sweeps of all lengths"]
     from peer_methods import PEERS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from markdown_blocks import blocks, run_python
 
-PAGE = Path(__file__).resolve().parents[1] / "scripts" / "coming_from.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "coming_from.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
 TITLES = [section.partition("\n")[0] for section in SECTIONS]

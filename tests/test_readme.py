@@ -54,12 +54,28 @@ def test_commands_in_the_text_have_options_that_exist():
 
 
 def test_numbers_are_those_of_the_committed_results():
-    script = [sys.executable, "scripts/update_readme.py", "--check"]
+    script = [sys.executable, "scripts/make/update_pages.py", "--check"]
     assert subprocess.run(script, cwd=ROOT, check=False).returncode == 0
 
 
-def test_linked_files_are_there():
-    headings = re.findall(r"^#+ (.+)$", README, flags=re.MULTILINE)
-    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for path in re.findall(r"\]\(([^)]+)\)", README):
-        assert path in anchors or (ROOT / path).exists(), path
+def test_contributing_names_every_room_of_the_library():
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.M)
+    rooms = {path.name for path in (ROOT / "pyimagesearch_lr").glob("*.py")} - {"__init__.py"}
+    assert rooms | {"pipeline/"} == set(re.findall(r"`([^`]+)`", " ".join(table)))
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "scripts/README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert link.startswith("https://") or target.exists(), link
+        assert not anchor or anchor in anchors(target), link

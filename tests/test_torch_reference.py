@@ -1,4 +1,4 @@
-"""Cycles and one-cycles against what PyTorch sets; scripts/make_schedule_reference.py made the values."""
+"""Cycles and one-cycles against what PyTorch sets; scripts/make/schedule_reference.py made the values."""
 
 import json
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,32 @@ def test_training_phase_of_the_tutorial_runs(tmp_path):
     assert all(name in report for name in LABELS)
     assert is_png(tmp_path / "training_plot.png")
     assert is_png(tmp_path / "clr_plot.png")
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "trained"), [(3, [3, 1, 3]), (None, [4, 4, 4])])
+def test_keras_trains_every_second_epoch_of_the_tutorial_for_the_steps_that_are_left(
+    steps_per_epoch, trained
+):
+    (trainX, trainY, _, _) = small_data()
+    steps: list[int] = []
+
+    class Count(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            steps.append(0)
+
+        def on_train_batch_end(self, batch, logs=None):
+            steps[-1] += 1
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Your input ran out of data")
+        small_model().fit(
+            augmentation().flow(trainX, trainY, batch_size=BATCH_SIZE),
+            steps_per_epoch=steps_per_epoch,
+            epochs=3,
+            callbacks=[Count()],
+            verbose=0,
+        )
+    assert steps == trained
 
 
 def test_augmented_generator_trains_the_same_after_the_sweep():

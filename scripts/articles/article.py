@@ -1,4 +1,4 @@
-"""What the five article scripts share: their command line, their images, and where their results go."""
+"""What the five article scripts share: their command line, images and network, and where their results go."""
 
 import argparse
 import contextlib
@@ -14,7 +14,7 @@ import numpy as np
 
 from pyimagesearch_lr.pipeline import fashion_mnist, report
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOWNLOAD_SECONDS = 5
 
 
@@ -57,6 +57,21 @@ def _mnist_or_fashion_mnist() -> tuple:
         return fashion_mnist.load_data(), "Fashion-MNIST"
     finally:
         socket.setdefaulttimeout(timeout)
+
+
+def small_cnn() -> keras.Model:
+    """The network of articles 1 and 3, not compiled."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(32, 3, activation="relu"),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(128, activation="relu"),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
 
 
 def save(output: Path, name: str, settings: dict, results: dict, figures: dict) -> None:

@@ -1,18 +1,17 @@
 """Seconds of `make quick`, as a whole process, with everything installed.
 
-    python scripts/bench_commands.py    # about four minutes on two cores
+    python scripts/benchmarks/commands.py    # about four minutes on two cores
 
-Writes scripts/bench_commands.json beside itself, with every run. Run nothing else meanwhile.
+Writes scripts/benchmarks/commands.json beside itself, with every run. Run nothing else meanwhile.
 """
 
 import subprocess
 import time
 from pathlib import Path
 
-from benchmarks import keep
+from measuring import ROOT, keep
 
 JSON = Path(__file__).with_suffix(".json")
-ROOT = JSON.parents[1]
 RUNS = {"quick": 3}
 
 

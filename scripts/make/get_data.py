@@ -23,7 +23,7 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-TARGET = Path(__file__).resolve().parent.parent / "data" / "fashion-mnist"
+TARGET = Path(__file__).resolve().parents[2] / "data" / "fashion-mnist"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_DIR = "usr/share/datasets/fashion-mnist"
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"

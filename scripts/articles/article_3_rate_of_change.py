@@ -12,14 +12,14 @@ Prints the rate by the article's rule, the largest rate that still trains, and b
 none: before training, and again after every epoch. Draws the loss, its raw and its smoothed rate of change,
 and all the searches over each other. Model (the small CNN of article 1, plain SGD) and data are our choice.
 
-    python scripts/article_3_rate_of_change.py            # about 3 minutes on two cores
-    python scripts/article_3_rate_of_change.py --quick    # on the embedded sample
+    python scripts/articles/article_3_rate_of_change.py            # about 3 minutes on two cores
+    python scripts/articles/article_3_rate_of_change.py --quick    # on the embedded sample
 """
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from articles import command_line, load_images, save
+from article import command_line, load_images, save, small_cnn
 
 from pyimagesearch_lr import Comparison, LearningRateFinder, NoSuggestion, PeriodicLRFinder, plots
 from pyimagesearch_lr.smoothing import rate_of_change
@@ -40,17 +40,7 @@ SEED = 42
 # Data and model --------------------------------------------------------------------------------------------
 (x_train, y_train), _, data_name = load_images(options.quick)
 keras.utils.set_random_seed(SEED)
-model = keras.Sequential(
-    [
-        keras.Input((28, 28, 1)),
-        keras.layers.Conv2D(32, 3, activation="relu"),
-        keras.layers.MaxPooling2D(),
-        keras.layers.Flatten(),
-        keras.layers.Dense(128, activation="relu"),
-        keras.layers.Dropout(0.1),
-        keras.layers.Dense(10, activation="softmax"),
-    ]
-)
+model = small_cnn()
 model.compile(keras.optimizers.SGD(), "sparse_categorical_crossentropy")
 
 

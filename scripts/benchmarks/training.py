@@ -12,11 +12,11 @@ Claims measured, as ratios of times within one run (sides in turn, medians after
 - start: seconds from `python train.py --lr-find 1` to its first step / of importing TensorFlow and building
   the model.
 
-    python scripts/bench_training.py --steps 40                                 # epoch_seconds=... only
-    python scripts/bench_training.py --torch-python ~/torch/bin/python          # everything, 10 minutes
-    python scripts/bench_training.py step stall                                 # some; the rest stays
+    python scripts/benchmarks/training.py --steps 40                                 # epoch_seconds=... only
+    python scripts/benchmarks/training.py --torch-python ~/torch/bin/python          # everything, 10 minutes
+    python scripts/benchmarks/training.py step stall                                 # some; the rest stays
 
-Writes scripts/bench_training.json, section by section. Run nothing else meanwhile. PyTorch is never needed:
+Writes training.json beside itself, section by section. Run nothing else meanwhile. PyTorch is never needed:
 it is measured where another Python that has it is named.
 """
 
@@ -25,20 +25,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from benchmarks import keep  # noqa: E402
+from measuring import ROOT, TimedProcess, in_turn, keep, one_of, peak_kib, ratio, without_autotune
+
+sys.path.insert(0, str(ROOT))  # for config.py
 
 JSON = Path(__file__).with_suffix(".json")
 IMAGES, BATCH = 60_000, 64
@@ -54,7 +54,9 @@ KINDS_OF_OPERATIONS = {  # and the part of TensorFlow's name by which each is kn
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument(
+        "sections", nargs="*", type=one_of(SECTIONS), metavar="section", help=f"of {', '.join(SECTIONS)}"
+    )
     parser.add_argument("--steps", type=int, help="only time so many steps of the default path")
     parser.add_argument("--torch-python", help="a Python that has PyTorch")
     parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
@@ -63,9 +65,6 @@ def main(argv: list[str] | None = None) -> None:
         return CHILDREN[args.child]()
     if args.steps:
         return print(f"epoch_seconds={epoch_seconds(args.steps):.1f}")
-    unknown = set(args.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     for name in args.sections or SECTIONS:
         print(f"{name} ...", flush=True)
         result = SECTIONS[name](args)
@@ -74,20 +73,10 @@ def main(argv: list[str] | None = None) -> None:
     return None
 
 
-def in_turn(sides: dict[str, Callable[[int], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Seconds a step of every side, in turn, after a warm-up of each."""
-    for run in sides.values():
-        run(STEPS_A_ROUND)
-    taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, run in sides.items():
-            taken[name].append(run(STEPS_A_ROUND) / STEPS_A_ROUND)
-    return taken
-
-
-def ratio(over: list[float], under: list[float]) -> dict:
-    pairs = sorted(a / b for a, b in zip(over, under, strict=True))
-    return {"median": round(median(pairs), 3), "min": round(pairs[0], 3), "max": round(pairs[-1], 3)}
+def steps_in_turn(sides: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
+    """Seconds a step of every side."""
+    whole = in_turn({name: partial(run, STEPS_A_ROUND) for name, run in sides.items()}, ROUNDS)
+    return {name: [value / STEPS_A_ROUND for value in values] for name, values in whole.items()}
 
 
 # ---- the sides
@@ -96,7 +85,8 @@ def ratio(over: list[float], under: list[float]) -> dict:
 def our_model():
     import keras
 
-    from pyimagesearch_lr import MiniGoogLeNet, machine
+    from pyimagesearch_lr import MiniGoogLeNet
+    from pyimagesearch_lr.pipeline import machine
 
     keras.config.set_dtype_policy(machine.dtype_policy("auto")[0])
     return compiled(MiniGoogLeNet.build(width=32, height=32, depth=1, classes=10))
@@ -136,11 +126,7 @@ def data():
 
 
 def one_batch():
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return data().take(1).cache().repeat().with_options(options)
+    return without_autotune(data().take(1).cache().repeat())
 
 
 def fit_seconds(model, batches) -> Callable[[int], float]:
@@ -150,22 +136,6 @@ def fit_seconds(model, batches) -> Callable[[int], float]:
         return time.perf_counter() - started
 
     return run
-
-
-class TorchSteps:
-    """PyTorch in a process of its own, which waits while the others are timed."""
-
-    def __init__(self, python: str):
-        command = [python, str(ROOT / "scripts" / "bench_torch_steps.py")]
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # its idle threads leave the others alone
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-
-    def __call__(self, steps: int) -> float:
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
 
 
 def convolution_flops(model) -> float:
@@ -217,8 +187,8 @@ def step(args: argparse.Namespace) -> dict:
         "arithmetic": arithmetic_seconds(flops),
     }
     if args.torch_python:
-        sides["torch_bfloat16"] = TorchSteps(args.torch_python)
-    taken = in_turn(sides)
+        sides["torch_bfloat16"] = TimedProcess([args.torch_python, str(JSON.with_name("torch_steps.py"))])
+    taken = steps_in_turn(sides)
     return {
         "batch_size": BATCH,
         "steps_a_round": STEPS_A_ROUND,
@@ -235,7 +205,7 @@ def step(args: argparse.Namespace) -> dict:
 
 def epoch(args: argparse.Namespace) -> dict:
     model = our_model()
-    taken = in_turn({"pipeline": fit_seconds(model, data()), "step": fit_seconds(model, one_batch())})
+    taken = steps_in_turn({"pipeline": fit_seconds(model, data()), "step": fit_seconds(model, one_batch())})
     seconds = [value * IMAGES / BATCH for value in taken["pipeline"]]
     return {
         "epoch_seconds": round(median(seconds), 1),
@@ -281,22 +251,23 @@ def stall(args: argparse.Namespace) -> dict:
 
 
 def memory(args: argparse.Namespace) -> dict:
-    peaks = {name: json.loads(child(f"memory_{name}"))["peak_mb"] for name in ("ours", "tutorial")}
+    peaks = {name: int(child(f"memory_{name}")) for name in ("ours", "tutorial")}
     return {"peak_mb": peaks, "ratios": {"ours_over_tutorial": round(peaks["ours"] / peaks["tutorial"], 3)}}
 
 
 def start(args: argparse.Namespace) -> dict:
-    taken: dict[str, list[float]] = {"start_first_step": [], "start_build": []}
-    for _ in range(6):
-        for name, values in taken.items():
-            started = time.perf_counter()
-            child(name)
-            values.append(time.perf_counter() - started)
-    kept = {name: values[1:] for name, values in taken.items()}
+    names = ("start_first_step", "start_build")
+    taken = in_turn({name: partial(child_seconds, name) for name in names}, rounds=5)
     return {
-        "seconds": {name: [round(value, 2) for value in values] for name, values in kept.items()},
-        "ratios": {"first_step_over_build": ratio(*kept.values())},
+        "seconds": {name: [round(value, 2) for value in values] for name, values in taken.items()},
+        "ratios": {"first_step_over_build": ratio(*taken.values())},
     }
+
+
+def child_seconds(name: str) -> float:
+    started = time.perf_counter()
+    child(name)
+    return time.perf_counter() - started
 
 
 def profile(args: argparse.Namespace) -> dict:
@@ -359,7 +330,7 @@ def memory_ours() -> None:
         fashion_mnist.resize(x_test), fashion_mnist.binarize(y_test), BATCH
     )
     model.fit(batches, steps_per_epoch=20, validation_data=test, validation_steps=5, verbose=0, shuffle=False)
-    print_peak()
+    print_peak_mb()
 
 
 def memory_tutorial() -> None:
@@ -383,19 +354,21 @@ def memory_tutorial() -> None:
     model = stock_model()
     batches = generator.flow(x, y, batch_size=BATCH)
     model.fit(batches, steps_per_epoch=20, validation_data=(x_test, y_test), validation_steps=5, verbose=0)
-    print_peak()
+    print_peak_mb()
 
 
-def print_peak() -> None:
-    print(json.dumps({"peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}))
+def print_peak_mb() -> None:
+    print(round(peak_kib() / 1024))
 
 
 def start_first_step() -> None:
     """`train.py --lr-find 1` up to the moment its first step begins."""
-    from pyimagesearch_lr import finder, pipeline
+    import keras
 
-    finder.LRFinder.on_train_batch_begin = lambda *_, **__: os._exit(0)
     import config
+    from pyimagesearch_lr import pipeline
+
+    keras.callbacks.CallbackList.on_train_batch_begin = lambda *_, **__: os._exit(0)
 
     pipeline.main(config, ["--lr-find", "1"])
     raise SystemExit("the sweep took no step")

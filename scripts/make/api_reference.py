@@ -1,4 +1,4 @@
-"""Write scripts/api.md from the docstrings of the public names; `--check` only says whether it is right."""
+"""Write docs/api.md from the docstrings of the public names; `--check` only says whether it is right."""
 
 import inspect
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyimagesearch_lr
 
-PAGE = Path(__file__).with_name("api.md")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 HEAD = """# API reference
 
-Made from the docstrings by `python scripts/make_api_reference.py`; tests hold that the two agree and that
+Made from the docstrings by `python scripts/make/api_reference.py`; tests hold that the two agree and that
 every example runs.
 """
 

@@ -10,13 +10,13 @@ reader has to rebuild and recompile the model before training it; here the same 
 Prints the range found here beside the article's, whether the sweep changed any weight, and the test accuracy
 of the same model trained in that range. Optimizer and batch size are our choice.
 
-    python scripts/article_1_callback.py            # a minute or two on two cores
-    python scripts/article_1_callback.py --quick    # on the embedded sample
+    python scripts/articles/article_1_callback.py            # a minute or two on two cores
+    python scripts/articles/article_1_callback.py --quick    # on the embedded sample
 """
 
 import keras
 import numpy as np
-from articles import command_line, load_images, save
+from article import command_line, load_images, save, small_cnn
 
 from pyimagesearch_lr import CyclicLR, LRFinder
 
@@ -33,17 +33,7 @@ ARTICLE_RANGE = (1e-3, 1e-2)
 # Data and model --------------------------------------------------------------------------------------------
 (x_train, y_train), (x_test, y_test), data_name = load_images(options.quick)
 keras.utils.set_random_seed(SEED)
-model = keras.Sequential(
-    [
-        keras.Input((28, 28, 1)),
-        keras.layers.Conv2D(32, 3, activation="relu"),
-        keras.layers.MaxPooling2D(),
-        keras.layers.Flatten(),
-        keras.layers.Dense(128, activation="relu"),
-        keras.layers.Dropout(0.1),
-        keras.layers.Dense(10, activation="softmax"),
-    ]
-)
+model = small_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 
 # The search: nothing but a callback ------------------------------------------------------------------------

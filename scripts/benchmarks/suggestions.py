@@ -1,10 +1,10 @@
 """Whether a learning-rate finder's suggestion is any good: its regret against exhaustive grids.
 
-For each of the small tasks in bench_tasks.py two things are recorded. The curves: sweeps from 1e-8 to 100
-with `LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps. And the response: what the validation
-metric is after a small fixed budget of training with the triangular policy (2 whole cycles, base_lr =
-max_lr / 10), for every max_lr of a grid in half decades over 6 decades and in quarter decades around its
-best, mean of 3 seeds.
+For each of the small tasks in suggestion_tasks.py two things are recorded. The curves: sweeps from 1e-8 to
+100 with `LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps. And the response: what the
+validation metric is after a small fixed budget of training with the triangular policy (2 whole cycles,
+base_lr = max_lr / 10), for every max_lr of a grid in half decades over 6 decades and in quarter decades
+around its best, mean of 3 seeds.
 
 A method gets a curve and picks a rate; its regret is what that rate's metric lacks of the grid's best, in
 points. The metric between two rates of the grid is interpolated over log(lr); beyond the grid it is that of
@@ -12,14 +12,14 @@ the grid's end. A rate of the grid diverged where, in most seeds, the network's 
 the best rate, its metric is within 2 points of chance. A pick whose nearest rate of the grid diverged has the
 metric of chance. Where a method gives no answer, that is counted, and the regret is that of Keras's default.
 
-    python scripts/bench_suggestions.py --collect --csv winequalityN.csv   # 40 minutes on one shared core
-    python scripts/bench_suggestions.py --collect digits_mlp_momentum      # some tasks; what is there stays
-    python scripts/bench_suggestions.py --collect-verified --csv winequalityN.csv  # find(verify=True)
-    python scripts/bench_suggestions.py --score                            # seconds; trains nothing
-    python scripts/bench_suggestions.py --score --split tune --steps 200 --by-task
+    python scripts/benchmarks/suggestions.py --collect --csv winequalityN.csv   # 40 minutes on one core
+    python scripts/benchmarks/suggestions.py --collect digits_mlp_momentum      # some; what is there stays
+    python scripts/benchmarks/suggestions.py --collect-verified --csv winequalityN.csv  # find(verify=True)
+    python scripts/benchmarks/suggestions.py --score                            # seconds; trains nothing
+    python scripts/benchmarks/suggestions.py --score --split tune --steps 200 --by-task
 
-Collecting writes one JSON a task in scripts/bench_suggestions/; a score of the reported tasks with sweeps of
-all lengths writes scripts/bench_suggestions.json.
+Collecting writes one JSON a task in suggestions/ beside this script; a score of the reported tasks with
+sweeps of all lengths writes suggestions.json.
 """
 
 from __future__ import annotations

@@ -1,23 +1,22 @@
-"""What bench_suggestions.py measures by training: the sweeps' curves, and the response to the rate."""
+"""What suggestions.py measures by training: the sweeps' curves, and the response to the rate."""
 
 import json
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from bench_tasks import TASKS, Data, Task
+from measuring import describe_machine, rounded, without_autotune
+from suggestion_tasks import TASKS, Data, Task
 
 from pyimagesearch_lr import LearningRateFinder, LRCurve, _state, schedules
 from pyimagesearch_lr.files import written_whole
 
-FOLDER = Path(__file__).with_name("bench_suggestions")
+FOLDER = Path(__file__).with_name("suggestions")
 START_LR, END_LR = 1e-8, 100.0
 SWEEP_STEPS = (100, 200, 300, 1000)
 SWEEP_SEEDS = range(5)
@@ -26,6 +25,7 @@ CYCLES = 2
 BASE_SHARE = 0.1
 REPORTS = 10
 RATES_PER_DECADE = 2
+THREADS = 1
 OPTIMIZER_SETTINGS = ("momentum", "weight_decay", "rho", "beta_1", "beta_2")
 
 
@@ -40,8 +40,8 @@ def collect(names: list[str], csv: str | None) -> None:
 
 
 def _use_one_core() -> None:
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
 
 
 def _collect_task(task: Task, csv: str | None) -> None:
@@ -63,7 +63,7 @@ def _collect_task(task: Task, csv: str | None) -> None:
         **trainer.description(),
         "initial_losses": initial_losses(curves),
         "seconds": round(time.perf_counter() - started),
-        "machine": describe_machine(),
+        "machine": {**describe_machine(), "threads": THREADS},
         "curves": curves,
         "response": response,
         "verified": [],
@@ -122,11 +122,6 @@ def _rows(value: object) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n  " + ",\n  ".join(json.dumps(row, allow_nan=False) for row in value) + "\n ]"
     return json.dumps(value, allow_nan=False)
-
-
-def rounded(value: float) -> float | str:
-    """5 significant digits; NaN and infinity as strings that `float` reads, for JSON has neither."""
-    return float(f"{value:.5g}") if np.isfinite(value) else str(float(value))
 
 
 def grid(low: float, high: float) -> list[float]:
@@ -273,22 +268,5 @@ class Trainer:
         passes = -(-wanted // len(self.data.x))
         order = np.concatenate([rng.permutation(len(self.data.x)) for _ in range(passes)])[:wanted]
         x, y = tf.constant(self.data.x), tf.constant(self.data.y)
-        options = tf.data.Options()
-        options.autotune.enabled = False
         chosen = tf.data.Dataset.from_tensor_slices(order.reshape(-1, self.task.batch_size))
-        return chosen.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows))).with_options(options)
-
-
-def describe_machine() -> dict:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.processor(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "date": date.today().isoformat(),
-    }
+        return without_autotune(chosen.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows))))

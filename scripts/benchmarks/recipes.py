@@ -3,14 +3,14 @@
 Claims measured: the short recipe reaches the tutorial's accuracy in at most half an hour, the finder
 included; training in bfloat16 and in float32 ends within noise of each other.
 
-    python scripts/bench_recipes.py                     # every run that is missing, one after another
-    python scripts/bench_recipes.py short:1 float32:2   # these, anew
-    python scripts/bench_recipes.py tune:flat:1         # a variant of the short recipe, on held-out images
+    python scripts/benchmarks/recipes.py                     # every run that is missing, one after another
+    python scripts/benchmarks/recipes.py short:1 float32:2   # these, anew
+    python scripts/benchmarks/recipes.py tune:flat:1         # a variant of the short recipe, on held-out data
 
 Runs: `short` is `train.py --recipe short`; `bfloat16` and `float32` are the tutorial's recipe with one cycle
 in one epoch; `tune` tries a variant of the short recipe on 5,000 training images that are held out. Each run
 is a process of its own, timed from its start to its end: run nothing beside it, where the time matters. Each
-is kept in scripts/bench_recipes.json when it ends.
+is kept in scripts/benchmarks/recipes.json when it ends.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from benchmarks import keep, kept
+from measuring import ROOT, keep, kept
 
 from pyimagesearch_lr.pipeline import plan
 from pyimagesearch_lr.pipeline.plan import Stage
 
-ROOT = Path(__file__).resolve().parents[1]
 JSON = Path(__file__).with_suffix(".json")
 SEEDS = (1, 2, 3)
 RUNS = [f"{kind}:{seed}" for kind in ("short", "bfloat16", "float32") for seed in SEEDS]

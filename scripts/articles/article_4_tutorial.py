@@ -8,15 +8,15 @@ plot, and reports 0.9452 on the test images after 48 epochs, three full triangul
 Prints the tutorial's numbers beside those that `python train.py --lr-find 1` and `python train.py` have left
 in output/. With `--quick` it runs both phases first, on the embedded sample.
 
-    python scripts/article_4_tutorial.py            # seconds: reads what the two phases left
-    python scripts/article_4_tutorial.py --quick    # runs both, in a minute or two on two cores
+    python scripts/articles/article_4_tutorial.py            # seconds: reads what the two phases left
+    python scripts/articles/article_4_tutorial.py --quick    # runs both, in a minute or two on two cores
 """
 
 import json
 import sys
 from types import SimpleNamespace
 
-from articles import ROOT, command_line
+from article import ROOT, command_line
 
 from pyimagesearch_lr import LRCurve, NoSuggestion
 from pyimagesearch_lr.pipeline import main

@@ -11,14 +11,14 @@ Prints the bounds and the best loss of each optimizer as a table, and the rate w
 draws both figures. The article's range begins at 1e-4, where Adam learns already; a second pair of sweeps
 begins at 1e-7, to see the whole of its fall.
 
-    python scripts/article_2_compare_optimizers.py            # about 10 minutes on two cores
-    python scripts/article_2_compare_optimizers.py --quick    # on the embedded sample
+    python scripts/articles/article_2_compare_optimizers.py            # about 10 minutes on two cores
+    python scripts/articles/article_2_compare_optimizers.py --quick    # on the embedded sample
 """
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from articles import command_line, load_images, save
+from article import command_line, load_images, save
 
 from pyimagesearch_lr import compare
 from pyimagesearch_lr.smoothing import rate_of_change

@@ -10,8 +10,8 @@ it, test accuracy is about 3 points above that of the default rate (76 % and 79 
 Prints what the same sweep gives here, what our range test suggests, and the test accuracy of the default rate
 against each found rate over several seeds: the difference of each seed, its mean and its spread.
 
-    python scripts/article_5_wine_quality.py --csv winequalityN.csv            # about 10 minutes on two cores
-    python scripts/article_5_wine_quality.py --csv winequalityN.csv --quick
+    python scripts/articles/article_5_wine_quality.py --csv winequalityN.csv    # about 10 minutes
+    python scripts/articles/article_5_wine_quality.py --csv winequalityN.csv --quick
 
 The table is that of the UCI repository, https://archive.ics.uci.edu/dataset/186/wine+quality, red and white
 in one file with the columns type, fixed acidity, ..., alcohol, quality.
@@ -23,7 +23,7 @@ import time
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from articles import command_line, save
+from article import command_line, save
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler

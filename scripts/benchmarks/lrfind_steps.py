@@ -3,10 +3,10 @@
 Claim measured: the bounds of a shorter sweep of MiniGoogLeNet on Fashion-MNIST lie within a quarter of a
 decade of those of the tutorial's 2,814 steps, and so do those in float32. All start from the same weights.
 
-    python scripts/bench_lrfind_steps.py                      # what is missing; 20 minutes on two cores
-    python scripts/bench_lrfind_steps.py mixed_bfloat16:500    # some of it
+    python scripts/benchmarks/lrfind_steps.py                      # what is missing; 20 minutes on two cores
+    python scripts/benchmarks/lrfind_steps.py mixed_bfloat16:500    # some of it
 
-Writes scripts/bench_lrfind_steps.json: the raw losses of each sweep, from which README's bounds are read.
+Writes lrfind_steps.json beside itself: the raw losses of each sweep, from which the page's bounds are read.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from benchmarks import keep, kept
+from measuring import keep, kept, rounded
 
-from pyimagesearch_lr import LearningRateFinder, MiniGoogLeNet, fashion_mnist
+from pyimagesearch_lr import LearningRateFinder, MiniGoogLeNet
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 JSON = Path(__file__).with_suffix(".json")
 START_LR, END_LR, BATCH, SEED = 1e-10, 10.0, 64, 42
@@ -55,7 +56,7 @@ def swept(policy: str, steps: int) -> dict:
         "steps": steps,
         "stop_reason": curve.stop_reason,
         "seconds": round(seconds, 1),
-        "raw_losses": [float(f"{loss:.5g}") for loss in curve.raw_losses],
+        "raw_losses": [rounded(loss) for loss in curve.raw_losses],
     }
 
 

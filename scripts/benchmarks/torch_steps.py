@@ -1,6 +1,6 @@
 """MiniGoogLeNet in PyTorch, channels_last and bfloat16: reads numbers of steps, prints the seconds they took.
 
-bench_training.py runs this with a Python that has PyTorch; nothing else in the project needs it.
+training.py runs this with a Python that has PyTorch; nothing else in the project needs it.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Write pipeline/fashion_mnist_sample.npz: the first images of each class, in a fixed shuffled order.
 
-    python scripts/make_sample.py
+    python scripts/make/sample.py
 
 Runs on the full data, where `fashion_mnist.load_data` finds it; the file has the same bytes every time.
 """

@@ -1,4 +1,4 @@
-"""Write the numbers of README.md and scripts/README.md from the results; `--check` says if they are right."""
+"""Write the numbers of README.md and the pages in docs from the results; `--check` says if they are right."""
 
 import json
 import math
@@ -14,58 +14,94 @@ from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.schedules import ramp_rates
 from pyimagesearch_lr.suggest import suggest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: list[str]) -> int:
-    stale = 0
-    for path, fill in ((ROOT / "README.md", filled), (ROOT / "scripts" / "README.md", articles_filled)):
+    stale = False
+    for page, values in PAGES.items():
+        path = ROOT / page
         text = path.read_text(encoding="utf-8")
-        updated = fill(text)
+        updated = filled(text, values(ROOT))
         stale |= updated != text
         if "--check" not in argv:
             path.write_text(updated, encoding="utf-8")
-    return int(stale) if "--check" in argv else 0
+    return int(stale and "--check" in argv)
 
 
-def filled(text: str) -> str:
-    """README's text with every marked place filled in."""
-    sweep = json.loads((ROOT / "output/lrfind.json").read_text(encoding="utf-8"))
-    training = json.loads((ROOT / "output/training.json").read_text(encoding="utf-8"))
-    epochs = len(training["history"]["loss"])
-    suggestion = LRCurve.load(ROOT / "output/lrfind.json").suggest()
-    text = _fill(text, "bounds", f"{suggestion.base_lr:.1e} and {suggestion.max_lr:.1e}")
-    text = _fill(text, "lrfind_minutes", f"{sweep['metadata']['seconds'] / 60:.0f} minutes")
-    hours = f"{training['seconds'] / epochs:.0f} s an epoch, {training['seconds'] / 3600:.1f} hours"
-    text = _fill(text, "training_hours", hours)
-    cost = json.loads((ROOT / "scripts/bench_sweep.json").read_text(encoding="utf-8"))
-    text = _fill(text, "cost", "\n" + _cost(cost) + "\n")
-    commands = json.loads((ROOT / "scripts/bench_commands.json").read_text(encoding="utf-8"))
-    for name, bench in commands.items():
-        text = _fill(text, f"{name}_seconds", _rounded_time(median(bench["seconds"])))
-    training_cost = json.loads((ROOT / "scripts/bench_training.json").read_text(encoding="utf-8"))
-    text = _fill(text, "training_cost", "\n" + _training_cost(training_cost) + "\n")
-    runs = json.loads((ROOT / "scripts/bench_recipes.json").read_text(encoding="utf-8"))
-    text = _fill(text, "short_recipe", "\n" + _short_recipe(runs) + "\n")
-    text = _fill(text, "precisions", "\n" + _precisions(runs) + "\n")
-    minutes = median(run["seconds"] for run in _runs_of(runs, "short")) / 60
-    text = _fill(text, "short_minutes", f"{minutes:.0f} minutes")
-    steps = json.loads((ROOT / "scripts/bench_lrfind_steps.json").read_text(encoding="utf-8"))
-    text = _fill(text, "lrfind_steps", "\n" + _lrfind_steps(steps) + "\n")
-    score = json.loads((ROOT / "scripts/bench_suggestions.json").read_text(encoding="utf-8"))
-    text = _fill(text, "suggestion_tasks", _suggestion_tasks(score))
-    text = _fill(text, "suggestions", "\n" + _suggestions(score) + "\n")
-    text = _fill(text, "suggestion_lengths", _suggestion_lengths(score))
-    text = _fill(text, "suggestion_targets", "\n" + _suggestion_targets(score) + "\n")
-    return _fill(text, "results", "\n" + _results(training, epochs) + "\n")
-
-
-def _fill(text: str, name: str, value: str) -> str:
-    pattern = rf"(<!-- {name}:begin -->).*?(<!-- {name}:end -->)"
-    text, places = re.subn(pattern, lambda match: match[1] + value + match[2], text, flags=re.DOTALL)
-    if not places:
-        raise ValueError(f"no place is marked <!-- {name}:begin --> and <!-- {name}:end -->")
+def filled(text: str, values: dict[str, str]) -> str:
+    """The text with every marked place filled in; a value of several lines stands on lines of its own."""
+    for name, value in values.items():
+        shown = f"\n{value}\n" if "\n" in value else value
+        pattern = rf"(<!-- {name}:begin -->).*?(<!-- {name}:end -->)"
+        text, places = re.subn(pattern, lambda match: match[1] + shown + match[2], text, flags=re.DOTALL)  # noqa: B023
+        if not places:
+            raise ValueError(f"no place is marked <!-- {name}:begin --> and <!-- {name}:end -->")
     return text
+
+
+def readme(root: Path) -> dict[str, str]:
+    sweep, training = _output(root, "lrfind"), _output(root, "training")
+    epochs, seconds = len(training["history"]["loss"]), training["seconds"]
+    suggestion = LRCurve.load(root / "output/lrfind.json").suggest()
+    runs, score, cost = (_benchmark(root, name) for name in ("recipes", "suggestions", "sweep"))
+    short_minutes = median(run["seconds"] for run in _runs_of(runs, "short")) / 60
+    network, small = (cost[name]["sweep_over_fit"] for name in ("minigooglenet", "small"))
+    return {
+        "bounds": f"{suggestion.base_lr:.1e} and {suggestion.max_lr:.1e}",
+        "lrfind_minutes": f"{sweep['metadata']['seconds'] / 60:.0f} minutes",
+        "training_hours": f"{seconds / epochs:.0f} s an epoch, {seconds / 3600:.1f} hours",
+        "short_minutes": f"{short_minutes:.0f} minutes",
+        **{
+            f"{name}_seconds": _rounded_time(median(bench["seconds"]))
+            for name, bench in _benchmark(root, "commands").items()
+        },
+        "short_recipe": _short_recipe(runs),
+        "results": _results(training, epochs),
+        "suggestion_tasks": _suggestion_tasks(score),
+        "suggestion_summary": _suggestion_summary(score),
+        "cost_summary": f"{network['median']:.2f} times as long as `fit` for MiniGoogLeNet, "
+        f"{small['median']:.2f} times for a small dense network",
+    }
+
+
+def benchmarks(root: Path) -> dict[str, str]:
+    runs, score = _benchmark(root, "recipes"), _benchmark(root, "suggestions")
+    return {
+        "suggestion_tasks": _suggestion_tasks(score),
+        "suggestions": _suggestions(score),
+        "suggestion_lengths": _suggestion_lengths(score),
+        "suggestion_targets": _suggestion_targets(score),
+        "training_cost": _training_cost(_benchmark(root, "training")),
+        "precisions": _precisions(runs),
+        "lrfind_steps": _lrfind_steps(_benchmark(root, "lrfind_steps")),
+        "cost": _cost(_benchmark(root, "sweep")),
+    }
+
+
+def articles(root: Path) -> dict[str, str]:
+    """The table of every article."""
+    tables = {}
+    for number, rows in ((1, _article_1), (2, _article_2), (3, _article_3), (5, _article_5)):
+        (path,) = (root / "output" / "articles").glob(f"article_{number}_*.json")
+        run = json.loads(path.read_text(encoding="utf-8"))
+        lines = ["| | the article | here |", "|---|---|---|"]
+        lines += [f"| {name} | {article} | {here} |" for name, article, here in rows(run)]
+        versions = f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}"
+        tables[f"article_{number}"] = "\n".join([*lines, "", versions + "."])
+    training = _output(root, "training")
+    return {**tables, "article_4": _results(training, len(training["history"]["loss"]))}
+
+
+PAGES = {"README.md": readme, "docs/benchmarks.md": benchmarks, "docs/articles.md": articles}
+
+
+def _output(root: Path, name: str) -> dict:
+    return json.loads((root / "output" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _benchmark(root: Path, name: str) -> dict:
+    return json.loads((root / "scripts" / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _rounded_time(seconds: float) -> str:
@@ -102,6 +138,7 @@ def _cost(bench: dict) -> str:
         ("the same: the leanest callback / sweep", _spread(small["leanest_way_over_sweep"]), ""),
         ("the same: a callback at every batch / the training step alone, on one batch, in one execution",
          _spread(small["usual_way_over_step_alone"]), ""),
+        *_plain_cost(bench),
         ("peak memory, 100 MB model, Adam, snapshot on disk: sweep / `fit`",
          f"{bench['memory']['on_disk_over_fit']:.2f}", "1.1"),
         ("the same, snapshot in memory", f"{bench['memory']['in_memory_over_fit']:.2f}", ""),
@@ -111,13 +148,24 @@ def _cost(bench: dict) -> str:
     lines = ["| ratio of times, within one run | median (range) | target |", "|---|---|---|"]
     lines += [f"| {name} | {value} | {target} |" for name, value, target in rows]
     lines += ["", "| parameters | a sweep of 20 steps | of which the snapshot |", "|---|---|---|"]
-    for row in bench["size"]["sizes"]:
-        seconds = median(row["seconds"])
-        lines.append(f"| {row['parameters']:,} | {seconds:.2f} s | {row['snapshot_share']:.0%} |")
+    size = bench["size"]
+    for parameters, share in size["snapshot_share"].items():
+        lines.append(f"| {int(parameters):,} | {median(size['seconds'][parameters]):.2f} s | {share:.0%} |")
     machine = network["machine"]
     versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
     lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {machine['date']}."]
     return "\n".join(lines)
+
+
+def _plain_cost(bench: dict) -> list[tuple[str, str, str]]:
+    if "plain" not in bench:
+        return []
+    names = {"sweep": "`find`", "callback": "`LRFinder` in a fit"}
+    return [
+        (f"the same, by public calls alone: {label} / a callback written by hand that makes the same calls",
+         _spread(bench["plain"][f"{name}_over_by_hand"]), "1.1")
+        for name, label in names.items()
+    ]  # fmt: skip
 
 
 def _training_cost(bench: dict) -> str:
@@ -223,7 +271,7 @@ def _lrfind_steps(bench: dict) -> str:
 
 def _bounds_of(sweep: dict) -> tuple[float, float]:
     lrs = ramp_rates(1e-10, 10.0, sweep["steps"])[: len(sweep["raw_losses"])]
-    bounds = suggest(lrs, sweep["raw_losses"])
+    bounds = suggest(lrs, [float(loss) for loss in sweep["raw_losses"]])
     return bounds.base_lr, bounds.max_lr
 
 
@@ -233,17 +281,31 @@ def _suggestion_tasks(score: dict) -> str:
 
 def _suggestion_lengths(score: dict) -> str:
     """Which rows are of which lengths of the sweep, and the means where all are of the same."""
-    rows = _rows_of(score, "Sweeps of 200 steps")
-    ours = {name: row["mean"] for name, row in rows.items() if name.startswith("ours")}
-    others = {name: row["mean"] for name, row in rows.items() if not name.startswith(("ours", "grid"))}
-    best = min(others, key=others.get)
+    ours, best, best_mean = _mean_regrets(score)
     return (
         "The row of 1,200 steps is of sweeps of 200 steps, that of 600 of 200 and 1,000, the others of all "
         f"four lengths. Over sweeps of 200 steps alone, as `train.py` makes them, the means are "
         f"{ours['ours, verified in 1200 steps']:.1f}, {ours['ours, verified in 600 steps']:.1f}, "
-        f"{ours['ours: bounds']:.1f} for the curve's bounds and {others[best]:.1f} for the best other "
+        f"{ours['ours: bounds']:.1f} for the curve's bounds and {best_mean:.1f} for the best other "
         f"finder ({best})."
     )
+
+
+def _suggestion_summary(score: dict) -> str:
+    ours, best, best_mean = _mean_regrets(score)
+    return (
+        f"{ours['ours, verified in 1200 steps']:.1f} points for an answer verified in 1,200 steps, "
+        f"{ours['ours: bounds']:.1f} for the curve's bounds and {best_mean:.1f} for the best other finder "
+        f"({best})"
+    )
+
+
+def _mean_regrets(score: dict) -> tuple[dict[str, float], str, float]:
+    """Over sweeps of 200 steps: those of our methods by name, and the best other finder with its own."""
+    means = {name: row["mean"] for name, row in _rows_of(score, "Sweeps of 200 steps").items()}
+    ours = {name: value for name, value in means.items() if name.startswith("ours")}
+    best = min((name for name in means if not name.startswith(("ours", "grid"))), key=means.get)
+    return ours, best, means[best]
 
 
 def _suggestions(score: dict) -> str:
@@ -289,20 +351,6 @@ def _rows_of(score: dict, table: str) -> dict[str, dict]:
 
 def _spread(ratio: dict) -> str:
     return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-
-
-def articles_filled(text: str, root: Path = ROOT) -> str:
-    """The text of scripts/README.md with the table of every article filled in."""
-    folder = root / "output" / "articles"
-    for number, rows in ((1, _article_1), (2, _article_2), (3, _article_3), (5, _article_5)):
-        (path,) = folder.glob(f"article_{number}_*.json")
-        run = json.loads(path.read_text(encoding="utf-8"))
-        lines = ["| | the article | here |", "|---|---|---|"]
-        lines += [f"| {name} | {article} | {here} |" for name, article, here in rows(run)]
-        versions = f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}"
-        text = _fill(text, f"article_{number}", "\n" + "\n".join([*lines, "", versions + "."]) + "\n")
-    training = json.loads((root / "output/training.json").read_text(encoding="utf-8"))
-    return _fill(text, "article_4", "\n" + _results(training, len(training["history"]["loss"])) + "\n")
 
 
 def _article_1(run: dict) -> list[tuple]:

@@ -13,7 +13,7 @@ import torch
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
 
 STEPS, EVERY = 10_000, 101
-TARGET = Path(__file__).resolve().parent.parent / "tests" / "torch_schedules.json"
+TARGET = Path(__file__).resolve().parents[2] / "tests" / "torch_schedules.json"
 SCALE_FNS = {
     "1 / cycle": lambda cycle: 1 / cycle,
     "1 / (1 + step / 1000)": lambda step: 1 / (1 + step / 1000),
@@ -89,7 +89,7 @@ def main():
         for scheduler, table in ((CyclicLR, CYCLIC), (OneCycleLR, ONE_CYCLE))
         for name, arguments in table.items()
     ]
-    made = f"scripts/make_schedule_reference.py with PyTorch {torch.__version__}; momentum from 0.85 to 0.95"
+    made = f"scripts/make/schedule_reference.py with PyTorch {torch.__version__}; momentum from 0.85 to 0.95"
     lines = ",\n".join(json.dumps(case) for case in cases)
     TARGET.write_text(f'{{"made_by": {json.dumps(made)}, "cases": [\n{lines}\n]}}\n', encoding="utf-8")
     print(f"{TARGET}: {len(cases)} cases, {TARGET.stat().st_size} bytes")

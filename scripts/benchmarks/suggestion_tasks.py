@@ -1,4 +1,4 @@
-"""The tasks of bench_suggestions.py: small networks on small data, different in what moves the best rate.
+"""The tasks of suggestions.py: small networks on small data, different in what moves the best rate.
 
 A method may be tuned on the "tune" tasks and is reported on the others; the split was drawn up beforehand.
 Both hold every optimizer, classification and regression, images, tables and sequences. A task whose response
