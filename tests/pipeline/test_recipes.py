@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from test_pipeline import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
+from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
 from pyimagesearch_lr.pipeline import fashion_mnist, plan
