@@ -12,7 +12,7 @@ import pytest
 from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, plan
+from pyimagesearch_lr.pipeline import fashion_mnist, plan, training
 from pyimagesearch_lr.pipeline.plan import Recipe, Settings, Stage
 
 STAGES = (Stage(20, 2), Stage(28, 3))
@@ -246,7 +246,7 @@ def compiled(**changes) -> keras.Model:
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
-    Recipe((Stage(32, 1),), 1, 1, **changes).compile(model, 0.5)
+    training.compile_by(Recipe((Stage(32, 1),), 1, 1, **changes), model, 0.5)
     return model
 
 
@@ -274,8 +274,7 @@ def test_smoothed_labels_give_the_loss_worked_out_by_hand():
 
 def test_the_tutorials_recipe_is_what_the_tutorial_compiles():
     settings = Settings.from_config(type("config", (), {**CONFIG}))
-    recipe = plan.recipe_of(plan.with_recipe("tutorial", settings))
-    assert recipe == Recipe((Stage(32, 4),), epochs_up=1, epochs_down=1, mode="triangular")
+    assert plan.tutorial(settings) == Recipe((Stage(32, 4),), epochs_up=1, epochs_down=1, mode="triangular")
     model = compiled()
     assert (model.optimizer.momentum, model.optimizer.nesterov) == (0.9, False)
     assert model.optimizer.weight_decay is None
