@@ -67,7 +67,7 @@ def render(finding: Finding | None, training: Training | None) -> str:
 
 
 def _earlier(load: Callable[[str | os.PathLike], Phase], folder: str | os.PathLike) -> Phase | None:
-    """An earlier run's results, None where there are none: a page must not end a run whose results are saved."""
+    """An earlier run's results, or None: a page must not end a run whose own results are saved."""
     try:
         return load(folder)
     except (OSError, ValueError, LookupError, TypeError):

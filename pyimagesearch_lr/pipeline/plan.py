@@ -382,9 +382,9 @@ class Plan:
         return {**plain, "quick": self.quick, "recipe": self.recipe_name, **bounds._asdict()}
 
     def advice(self) -> str | None:
-        """What to set if the training would end in mid-cycle, for the user; None where it does not."""
+        """What to set where the training would end in mid-cycle, for the user; None where it would not."""
         better = epochs_that_end_a_cycle(self.recipe.epochs, 1, self.recipe.epochs_of_cycle)
-        if better is None:
+        if better is None or not self.train:
             return None
         choices = " or ".join(str(number) for number in better)
         length = epochs_in_words(self.recipe.epochs_of_cycle)

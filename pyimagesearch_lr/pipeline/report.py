@@ -37,7 +37,7 @@ def save_json(path: str | os.PathLike, document: Any) -> None:
 
 
 def save_figure(path: str | os.PathLike, figure: Any) -> Picture:
-    """Write a matplotlib figure to `path` in the format of its ending, and close it; return what was written."""
+    """Write a matplotlib figure to `path` in the format of its ending, and close it; return the file."""
     import matplotlib.pyplot as plt
 
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What the two phases result in: objects that are handed on, and read again from the files of an earlier run."""
+"""What the two phases result in: objects that are handed on, or read from the files of an earlier run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr import LRCurve, NoSuggestion, Suggestion
 from pyimagesearch_lr.pipeline import report
 from pyimagesearch_lr.pipeline.report import Picture
-from pyimagesearch_lr.suggest import NoSuggestion, Suggestion
 
 CURVE, TRAINING = "lrfind.json", "training.json"
 
@@ -35,8 +34,12 @@ class Run:
     @classmethod
     def read(cls, saved: dict[str, Any]) -> Run:
         """The record that is kept in a file."""
-        finished = saved.get("finished", "not recorded")
-        return cls(saved["settings"], saved["versions"], saved["seconds"], finished)
+        return cls(
+            settings=saved["settings"],
+            versions=saved["versions"],
+            seconds=saved["seconds"],
+            finished=saved.get("finished", "not recorded"),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

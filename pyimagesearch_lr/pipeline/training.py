@@ -17,8 +17,7 @@ from pyimagesearch_lr.pipeline.terminal import info, verbosity
 if TYPE_CHECKING:
     import keras
 
-    from pyimagesearch_lr.curve import LRCurve
-    from pyimagesearch_lr.cycles import CyclicLR
+    from pyimagesearch_lr import CyclicLR, LRCurve
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
     from pyimagesearch_lr.pipeline.plan import Plan, Recipe
     from pyimagesearch_lr.pipeline.results import Finding, Training
@@ -46,8 +45,9 @@ def run(plan: Plan) -> int:
         SettingError: If a setting does not fit the data, or what is to be resumed.
         UnusableData: If the images cannot be had.
     """
-    if plan.train and plan.advice():
-        info(plan.advice())
+    advice = plan.advice()
+    if advice:
+        info(advice)
     machine.load_libraries()
     from pyimagesearch_lr.pipeline import page
 
@@ -76,7 +76,7 @@ def compiled(plan: Plan) -> keras.Model:
     """MiniGoogLeNet as the plan trains it."""
     import keras
 
-    from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
+    from pyimagesearch_lr import MiniGoogLeNet
 
     policy, reason = machine.dtype_policy(plan.settings.dtype_policy)
     keras.utils.set_random_seed(plan.settings.seed)
@@ -196,7 +196,9 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
             if len(recipe.stages) > 1:
                 info(f"epochs {begin + 1} to {end}: images of {image_size} x {image_size} pixels")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", MidCycleWarning)  # `Plan.advice` has said it, by config's names
+                warnings.simplefilter(
+                    "ignore", MidCycleWarning
+                )  # `Plan.advice` has said it, by config's names
                 model.fit(
                     data.training_batches(image_size, drop_remainder=True, start_epoch=begin),
                     validation_data=data.test_batches(image_size),
@@ -268,16 +270,18 @@ def _event_files(plan: Plan) -> list[Any]:
 def evaluate(
     plan: Plan, bounds: Bounds, model: keras.Model, data: Data, history: dict[str, list[float]], rates: list
 ) -> Training:
-    """Everything that a finished training leaves: the report on the console, numbers, figures and the model."""
+    """Everything that a finished training leaves: the report on the console, model, figures, numbers."""
     from pyimagesearch_lr import plots
     from pyimagesearch_lr.pipeline import report, results
 
     info("evaluating network...")
-    settings, recipe = plan.settings, plan.recipe
+    settings, recipe, folder = plan.settings, plan.recipe, Path(plan.settings.output_dir)
     batches = data.test_batches(recipe.stages[-1].image_size)
     predicted = model.predict(batches, verbose=0).argmax(axis=1)
     text = report.classification_report(data.test_labels, predicted, settings.classes)
     print(text)
+    report.save_text(folder / "report.txt", text)
+    report.save_model(folder / "model.keras", model)
 
     title = f"MiniGoogLeNet on Fashion-MNIST, {epochs_in_words(recipe.epochs)}"
     curves = plots.training_history(history, evaluated_on=data.evaluated_on, title=title)
@@ -293,12 +297,8 @@ def evaluate(
         plot=report.save_figure(settings.training_plot_path, curves),
         clr_plot=report.save_figure(settings.clr_plot_path, axes.figure),
     )
-    training.save(settings.output_dir)
-    report.save_text(Path(settings.output_dir, "report.txt"), text)
-    report.save_model(Path(settings.output_dir, "model.keras"), model)
+    training.save(folder)
     took = report.duration(training.run.seconds)
-    info(
-        f"{data.evaluated_on} accuracy {training.accuracy:.4f} after {took}; plots, report and model: "
-        f"{settings.output_dir}"
-    )
+    accuracy = f"{data.evaluated_on} accuracy {training.accuracy:.4f}"
+    info(f"{accuracy} after {took}; plots, report and model: {folder}")
     return training

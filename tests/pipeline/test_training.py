@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -822,6 +823,16 @@ def test_tensorflow_is_imported_without_its_noise(tmp_path):
     assert "tensorflow" in done.stdout
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("[ERROR] ")
+
+
+def test_tensorflow_is_imported_without_its_noise_also_where_a_checkpoint_is_read_first(tmp_path):
+    (tmp_path / "output").mkdir()
+    checkpoint = Path(__file__).with_name("fixtures") / "checkpoint_0_1.npz"
+    shutil.copy(checkpoint, tmp_path / "output" / "checkpoint.npz")
+    done = python("-c", call("--resume", DATA_DIR=str(tmp_path / "nowhere")), cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("[ERROR] `load_data`: the data folder does not exist")
 
 
 def test_figures_are_drawn_whatever_backend_the_environment_names(tmp_path):
