@@ -377,8 +377,10 @@ class Plan:
 
     def record(self, bounds: Bounds) -> dict[str, Any]:
         """The settings as the files of a run keep them: plain values, with the bounds it used."""
-        values = {name: getattr(self.settings, name) for name in vars(self.settings)}
-        plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+        plain = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(self.settings).items()
+        }
         return {**plain, "quick": self.quick, "recipe": self.recipe_name, **bounds._asdict()}
 
     def advice(self) -> str | None:

@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyimagesearch_lr.pipeline import machine
+from pyimagesearch_lr import MidCycleWarning, plots
+from pyimagesearch_lr.pipeline import machine, page, report
 from pyimagesearch_lr.pipeline.data import Data, load
 from pyimagesearch_lr.pipeline.plan import FINDER, Bounds, SettingError, epochs_in_words
+from pyimagesearch_lr.pipeline.results import CURVE, Finding, Run, Training
 from pyimagesearch_lr.pipeline.terminal import info, verbosity
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from pyimagesearch_lr import CyclicLR, LRCurve
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
     from pyimagesearch_lr.pipeline.plan import Plan, Recipe
-    from pyimagesearch_lr.pipeline.results import Finding, Training
 
 EXIT_OK, EXIT_NO_SUGGESTION = 0, 1
 SAME_ON_RESUME = (
@@ -49,11 +50,9 @@ def run(plan: Plan) -> int:
     if advice:
         info(advice)
     machine.load_libraries()
-    from pyimagesearch_lr.pipeline import page
-
     data = load(plan)
     model = compiled(plan)
-    bounds, finding, training = plan.bounds, None, None
+    bounds, finding = plan.bounds, None
 
     if plan.find:
         finding = find(plan, model, data)
@@ -142,19 +141,17 @@ def find(plan: Plan, model: keras.Model, data: Data) -> Finding:
         if finder.curve is not None:
             finding = _kept(plan, finder.curve, seconds=time.perf_counter() - started)
     info(f"learning rate finder complete: {_why_it_stopped(finding.curve)}")
-    info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, 'lrfind.json')}")
+    info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, CURVE)}")
     return finding
 
 
 def _kept(plan: Plan, curve: LRCurve, seconds: float) -> Finding:
-    from pyimagesearch_lr.pipeline import report, results
-
-    run = results.Run.finished_now(plan.record(plan.bounds), seconds)
+    run = Run.finished_now(plan.record(plan.bounds), seconds)
     curve = dataclasses.replace(curve, metadata={**curve.metadata, **dataclasses.asdict(run)})
-    curve.save(Path(plan.settings.output_dir, results.CURVE))
+    curve.save(Path(plan.settings.output_dir, CURVE))
     axes = curve.plot(title="Learning rate finder, MiniGoogLeNet on Fashion-MNIST")
     plot = report.save_figure(plan.settings.lrfind_plot_path, axes.figure)
-    return results.Finding.of(run, curve, plot)
+    return Finding.of(run, curve, plot)
 
 
 def _why_it_stopped(curve: LRCurve) -> str:
@@ -184,8 +181,6 @@ def advise(finding: Finding) -> Bounds | None:
 
 def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Training:
     """Train with a cyclical rate, stage by stage, from where the checkpoint is; then evaluate and report."""
-    from pyimagesearch_lr import MidCycleWarning
-
     recipe = plan.recipe
     clr = cycle(recipe, bounds, data.steps_per_epoch)
     checkpoint = _checkpoint(plan, bounds, model, clr)
@@ -271,9 +266,6 @@ def evaluate(
     plan: Plan, bounds: Bounds, model: keras.Model, data: Data, history: dict[str, list[float]], rates: list
 ) -> Training:
     """Everything that a finished training leaves: the report on the console, model, figures, numbers."""
-    from pyimagesearch_lr import plots
-    from pyimagesearch_lr.pipeline import report, results
-
     info("evaluating network...")
     settings, recipe, folder = plan.settings, plan.recipe, Path(plan.settings.output_dir)
     batches = data.test_batches(recipe.stages[-1].image_size)
@@ -287,8 +279,8 @@ def evaluate(
     curves = plots.training_history(history, evaluated_on=data.evaluated_on, title=title)
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(rates, base_lr=bounds.min_lr, max_lr=bounds.max_lr, title=title)
-    training = results.Training(
-        run=results.Run.finished_now(plan.record(bounds), sum(history["seconds"])),
+    training = Training(
+        run=Run.finished_now(plan.record(bounds), sum(history["seconds"])),
         description=recipe.describe(bounds.min_lr, bounds.max_lr),
         history=history,
         evaluated_on=data.evaluated_on,

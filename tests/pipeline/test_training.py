@@ -29,7 +29,7 @@ from event_files import scalars
 from pyimagesearch_lr import pipeline
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, terminal
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = fashion_mnist.load_sample()
@@ -695,68 +695,6 @@ def test_resume_is_of_a_training_only(capsys):
     with pytest.raises(SystemExit, match="2"):
         pipeline.main(SimpleNamespace(**CONFIG), ["--resume", "--lr-find", "1"])
     assert "--resume goes on with a training" in capsys.readouterr().err
-
-
-# Standard error while TensorFlow is imported ---------------------------------------------------------------
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-def test_standard_error_is_silent_inside_and_itself_again_outside(capfd):
-    before = open_files()
-    os.write(2, b"before ")
-    with terminal.muted_stderr():
-        os.write(2, b"noise ")
-    os.write(2, b"after")
-    assert capfd.readouterr().err == "before after"
-    assert open_files() == before
-
-
-def test_text_waiting_in_pythons_buffer_is_not_lost(capfd):
-    with open(2, "w", closefd=False) as stderr, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stderr", stderr)
-        stderr.write("waiting")
-        with terminal.muted_stderr():
-            stderr.flush()
-    assert capfd.readouterr().err == "waiting"
-
-
-@pytest.mark.parametrize("error", [ImportError("no TensorFlow"), KeyboardInterrupt("real"), SystemExit(3)])
-def test_standard_error_comes_back_after_an_exception(capfd, error):
-    before = open_files()
-    with pytest.raises(type(error), match=str(error)), terminal.muted_stderr():
-        raise error
-    os.write(2, b"audible")
-    assert capfd.readouterr().err == "audible"
-    assert open_files() == before
-
-
-def test_standard_error_comes_back_after_a_real_ctrl_c(capfd):
-    before = open_files()
-    try:
-        with terminal.muted_stderr():
-            os.write(2, b"noise")
-            signal.raise_signal(signal.SIGINT)
-            time.sleep(10)
-    except KeyboardInterrupt:
-        os.write(2, b"audible")
-    assert capfd.readouterr().err == "audible"
-    assert open_files() == before
-
-
-def test_muting_does_not_touch_signal_handlers():
-    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with terminal.muted_stderr():
-        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-
-
-def test_muting_works_where_standard_error_is_closed(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)
-    with terminal.muted_stderr():
-        assert sys.stderr is None
 
 
 # The command, in a process of its own ----------------------------------------------------------------------
