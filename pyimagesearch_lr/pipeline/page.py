@@ -81,21 +81,15 @@ def _tiles(finding: Finding | None, training: Training | None) -> str:
         tiles["epochs"] = str(len(training.history["loss"]))
         tiles["training took"] = report.duration(training.run.seconds)
     if finding:
-        low, high = _bounds(finding) or ("none", "none")
+        low, high = finding.bounds or ("none", "none")
         tiles.update({"suggested MIN_LR": low, "suggested MAX_LR": high})
         tiles["finding took"] = report.duration(finding.run.seconds)
     return "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles.items())
 
 
-def _bounds(finding: Finding) -> tuple[str, str] | None:
-    found = finding.suggestion
-    return (f"{found.base_lr:.1e}", f"{found.max_lr:.1e}") if found else None
-
-
 def _bounds_section(finding: Finding) -> str:
-    bounds = _bounds(finding)
-    if bounds:
-        low, high = bounds
+    if finding.bounds:
+        low, high = finding.bounds
         answer = f"<pre>MIN_LR = {low}\nMAX_LR = {high}</pre>" + _text(f"Why: {finding.reason}")
     else:
         answer = _text(f"This curve supports no bounds: {finding.reason}")

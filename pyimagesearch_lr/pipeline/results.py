@@ -60,6 +60,12 @@ class Finding:
     suggestion: Suggestion | None
     reason: str
 
+    @property
+    def bounds(self) -> tuple[str, str] | None:
+        """The suggested MIN_LR and MAX_LR, to two digits as for config.py; None where there are none."""
+        found = self.suggestion
+        return (f"{found.base_lr:.1e}", f"{found.max_lr:.1e}") if found else None
+
     @classmethod
     def of(cls, run: Run, curve: LRCurve, plot: Picture) -> Finding:
         """What this curve says."""

@@ -167,10 +167,10 @@ def _why_it_stopped(curve: LRCurve) -> str:
 
 def advise(finding: Finding) -> Bounds | None:
     """Print the two lines for config.py and the reason, or why there are none; return what they say."""
-    if finding.suggestion is None:
+    if finding.bounds is None:
         info(f"this curve supports no suggestion: {finding.reason}")
         return None
-    low, high = f"{finding.suggestion.base_lr:.1e}", f"{finding.suggestion.max_lr:.1e}"
+    low, high = finding.bounds
     info(f"suggested bounds, for config.py: {finding.reason}")
     print(f"MIN_LR = {low}\nMAX_LR = {high}")
     return Bounds(float(low), float(high), FINDER)
