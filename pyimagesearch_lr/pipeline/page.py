@@ -100,7 +100,7 @@ def _bounds_section(finding: Finding) -> str:
         "Learning-rate bounds",
         _figure(finding.plot, "Loss against learning rate, with the suggested bounds shaded."),
         answer,
-        _text(f"The sweep: {swept}; why it stopped: {curve.stop_reason}."),
+        _text(f"The sweep: {swept}; {finding.ending}."),
     )
 
 

@@ -14,6 +14,15 @@ from pyimagesearch_lr.pipeline import report
 from pyimagesearch_lr.pipeline.report import Picture
 
 CURVE, TRAINING = "lrfind.json", "training.json"
+ENDINGS = {
+    "end_lr": "it reached the last rate",
+    "diverged": "the loss diverged",
+    "non_finite": "the loss was no longer finite",
+    "exhausted": "the data ran out",
+    "stopped": "a callback stopped it",
+    "limited": "Keras's limit of steps an epoch ended it",
+    "interrupted": "it was interrupted",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +68,11 @@ class Finding:
     plot: Picture
     suggestion: Suggestion | None
     reason: str
+
+    @property
+    def ending(self) -> str:
+        """Why the sweep ended, for the user."""
+        return ENDINGS[self.curve.stop_reason]
 
     @property
     def bounds(self) -> tuple[str, str] | None:

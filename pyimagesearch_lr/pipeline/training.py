@@ -140,7 +140,9 @@ def find(plan: Plan, model: keras.Model, data: Data) -> Finding:
     finally:
         if finder.curve is not None:
             finding = _kept(plan, finder.curve, seconds=time.perf_counter() - started)
-    info(f"learning rate finder complete: {_why_it_stopped(finding.curve)}")
+    curve = finding.curve
+    last = f"after {len(curve)} steps, at a learning rate of {curve.lrs[-1]:.1e}"
+    info(f"learning rate finder complete: {finding.ending} {last}")
     info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, CURVE)}")
     return finding
 
@@ -152,17 +154,6 @@ def _kept(plan: Plan, curve: LRCurve, seconds: float) -> Finding:
     axes = curve.plot(title="Learning rate finder, MiniGoogLeNet on Fashion-MNIST")
     plot = report.save_figure(plan.settings.lrfind_plot_path, axes.figure)
     return Finding.of(run, curve, plot)
-
-
-def _why_it_stopped(curve: LRCurve) -> str:
-    last = f"after {len(curve)} steps, at a learning rate of {curve.lrs[-1]:.1e}"
-    return {
-        "end_lr": f"it reached the last rate {last}",
-        "diverged": f"the loss diverged {last}",
-        "non_finite": f"the loss was no longer finite {last}",
-        "exhausted": f"the data ran out {last}",
-        "interrupted": f"interrupted {last}",
-    }[curve.stop_reason]
 
 
 def advise(finding: Finding) -> Bounds | None:

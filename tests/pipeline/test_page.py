@@ -144,7 +144,7 @@ def test_bounds_are_the_curves_own_with_the_reason(folder):
     text = page_of(folder).text
     assert f"MIN_LR = {suggestion.base_lr:.1e}\nMAX_LR = {suggestion.max_lr:.1e}" in text
     assert suggestion.reason in text
-    assert "200 steps from 1.0e-06 to 1.0e+00; why it stopped: diverged." in text
+    assert "200 steps from 1.0e-06 to 1.0e+00; the loss diverged." in text
 
 
 def test_curve_without_bounds_says_why(folder):

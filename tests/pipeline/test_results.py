@@ -11,6 +11,7 @@ import pytest
 from test_page import HISTORY, LRS, record, save_finding, save_training
 
 from pyimagesearch_lr import LRCurve
+from pyimagesearch_lr.curve import STOP_REASONS
 from pyimagesearch_lr.pipeline import report
 from pyimagesearch_lr.pipeline.results import Finding, Run, Training
 
@@ -66,6 +67,14 @@ def test_curve_without_an_answer_is_a_finding_that_says_why():
     finding = Finding.of(record(), flat, report.Picture("plot.png", None))
     assert finding.suggestion is None
     assert finding.reason.startswith("the loss is flat")
+
+
+@pytest.mark.parametrize("stop_reason", STOP_REASONS)
+def test_every_way_a_sweep_ends_has_words_for_the_user(stop_reason):
+    curve = LRCurve([1e-3, 1e-2], [2.0, 1.0], [2.0, 1.5], stop_reason)
+    ending = Finding.of(record(), curve, report.Picture("plot.png", None)).ending
+    assert "_" not in ending
+    assert " " in ending
 
 
 def test_record_of_a_run_has_the_time_with_its_zone():
