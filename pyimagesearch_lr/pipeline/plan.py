@@ -75,9 +75,7 @@ class Settings:
                     values[field.name] = _without_tilde(name, values[field.name])
             elif field.default is dataclasses.MISSING:
                 raise SettingError(f"{name} is missing from config.py: add a line `{name} = ...`.")
-        settings = cls(**values)
-        settings._check()
-        return settings
+        return cls(**values)
 
     def make_folders(self) -> None:
         """Make the folders of the results and see that they can be written to.
@@ -113,7 +111,7 @@ class Settings:
         rule = f"must be less than the number of training images, {num_images}"
         _require(self, name, getattr(self, name) < num_images, rule)
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr", "step_size"):
             value = getattr(self, name)
             _require(self, name, _is_number(value) and value > 0, "must be a finite number above 0")
@@ -312,7 +310,8 @@ def epochs_in_words(number: float) -> str:
     return f"{number:g} epoch{'' if number == 1 else 's'}"
 
 
-class Bounds(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Bounds:
     """The lowest and the highest learning rate of a training, and who says so."""
 
     min_lr: float
@@ -381,7 +380,7 @@ class Plan:
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(self.settings).items()
         }
-        return {**plain, "quick": self.quick, "recipe": self.recipe_name, **bounds._asdict()}
+        return {**plain, "quick": self.quick, "recipe": self.recipe_name, **vars(bounds)}
 
     def advice(self) -> str | None:
         """What to set where the training would end in mid-cycle, for the user; None where it would not."""

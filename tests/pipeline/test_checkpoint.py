@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from models import data, model, state
 
-from pyimagesearch_lr import CyclicLR
+from pyimagesearch_lr.cycles import CyclicLR
 from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from event_files import scalars
 from models import data, model
 
-from pyimagesearch_lr import CyclicLR
+from pyimagesearch_lr.cycles import CyclicLR
 from pyimagesearch_lr.pipeline.tensorboard_log import TensorBoardLog
 
 X, Y = data(64)
