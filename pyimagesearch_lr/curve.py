@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.files import strict_json, written_whole
 from pyimagesearch_lr.smoothing import rate_of_change
 from pyimagesearch_lr.suggest import NoSuggestion, Probe, Suggestion, best_probe, smoothed, suggest
 
@@ -253,7 +253,7 @@ class LRCurve:
         return {"lr": self.lrs, "raw_loss": self.raw_losses, "loss": self.losses, **sweeps, **metrics}
 
     def _header(self) -> dict[str, Any]:
-        probes = [{**dataclasses.asdict(probe), "loss": _number(probe.loss)} for probe in self.probes]
+        probes = [dataclasses.asdict(probe) for probe in self.probes]
         return {
             "format": FORMAT,
             "stop_reason": self.stop_reason,
@@ -262,14 +262,13 @@ class LRCurve:
         }
 
     def _to_json(self) -> str:
-        columns = {name: _jsonable(values) for name, values in self._columns().items()}
-        document = {**self._header(), "columns": columns}
-        return json.dumps(document, allow_nan=False, indent=1)
+        columns = {name: values.tolist() for name, values in self._columns().items()}
+        return strict_json({**self._header(), "columns": columns}, indent=1)
 
     def _to_csv(self) -> str:
         text = io.StringIO()
         header = {**self._header(), "rates": len(self)}
-        text.write("# " + json.dumps(header, allow_nan=False) + "\n")
+        text.write("# " + strict_json(header) + "\n")
         columns = self._columns()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
@@ -282,15 +281,6 @@ def _format_of(path: Path) -> str:
     if suffix not in (".json", ".csv"):
         raise ValueError(f'A curve is saved as ".json" or ".csv". Received: {str(path)!r}.')
     return suffix
-
-
-def _jsonable(values: np.ndarray) -> list[float | str]:
-    """JSON has no NaN and no infinity: they are written as strings that `float` reads."""
-    return [_number(value) for value in values.tolist()]
-
-
-def _number(value: float) -> float | str:
-    return value if np.isfinite(value) else str(value)
 
 
 def _fields(header: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
@@ -306,8 +296,12 @@ def _fields(header: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
         "metrics": {name.removeprefix(METRICS): values for name, values in columns.items()},
         "metadata": header["metadata"],
         "sweep_losses": sweeps or None,
-        "probes": [Probe(**{**probe, "loss": float(probe["loss"])}) for probe in header.get("probes", [])],
+        "probes": [Probe(**_numbers(probe)) for probe in header.get("probes", [])],
     }
+
+
+def _numbers(probe: dict[str, Any]) -> dict[str, Any]:
+    return {name: float(value) if isinstance(value, str) else value for name, value in probe.items()}
 
 
 def _fields_from_json(text: str) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and JSON that every reader takes."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -31,3 +34,23 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def strict_json(document: Any, indent: int | None = None) -> str:
+    """`document` as strict JSON, which has no NaN and no infinity: they become strings that `float` reads.
+
+    Example:
+
+    >>> strict_json({"loss": [1.5, float("nan")]})
+    '{"loss": [1.5, "nan"]}'
+    """
+    return json.dumps(_with_finite_numbers(document), indent=indent, allow_nan=False)
+
+
+def _with_finite_numbers(document: Any) -> Any:
+    if isinstance(document, dict):
+        return {name: _with_finite_numbers(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_with_finite_numbers(value) for value in document]
+    is_finite = not isinstance(document, float) or math.isfinite(document)
+    return document if is_finite else str(document)

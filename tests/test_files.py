@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.files import strict_json, written_whole
 
 
 def names_in(folder: Path) -> list[str]:
@@ -74,3 +75,15 @@ def test_temporary_is_hidden_beside_the_path_and_has_its_ending(tmp_path, name):
         assert temporary.parent == tmp_path
         assert temporary.name.startswith(".")
         assert temporary.suffix == Path(name).suffix
+
+
+def test_json_is_strict_and_every_number_is_read_again():
+    nan, inf = float("nan"), float("inf")
+    text = strict_json({"loss": [1.5, nan, {"inner": (inf, -inf)}], "steps": 3, "none": None, "on": True})
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "loss": [1.5, "nan", {"inner": ["inf", "-inf"]}],
+        "steps": 3,
+        "none": None,
+        "on": True,
+    }
+    assert float("-inf") == float(json.loads(text)["loss"][2]["inner"][1])

@@ -37,18 +37,21 @@ MAY_IMPORT = {
     "finder": {"sweep", "schedules", "curve", "probing", "suggest", "_state", "_keras", "_fast"},
     "minigooglenet": {"layers"},
     "__main__": {"curve", "files", "suggest"},
-    "pipeline.plan": {"cycles", "probing", "schedules"},
+    "pipeline.terminal": set(),
+    "pipeline.machine": {"pipeline.terminal"},
+    "pipeline.plan": {"probing", "schedules", "pipeline.checkpoint", "pipeline.machine"},
     "pipeline.fashion_mnist": set(),
-    "pipeline.machine": set(),
+    "pipeline.data": {"pipeline.fashion_mnist", "pipeline.terminal"},
     "pipeline.checkpoint": {"_keras", "files"},
-    "pipeline.report": {"files", "plots"},
-    "pipeline.page": {"curve", "plots", "suggest", "pipeline.report"},
-    "pipeline.tensorboard_log": {"_keras"},
+    "pipeline.report": {"files"},
+    "pipeline.results": {"__init__", "pipeline.report"},
+    "pipeline.page": {"plots", "pipeline.report", "pipeline.results"},
+    "pipeline.tensorboard_log": set(),
 }
 LIBRARY = set(MAY_IMPORT) - {room for room in MAY_IMPORT if room.startswith("pipeline.")}
 PIPELINE = set(MAY_IMPORT) - LIBRARY
-MAY_IMPORT["pipeline.training"] = (LIBRARY | PIPELINE) - {"__init__", "__main__", "_moved"}
-MAY_IMPORT["pipeline"] = {"pipeline.plan", "pipeline.training"}
+MAY_IMPORT["pipeline.training"] = PIPELINE | {"__init__", "plots"}
+MAY_IMPORT["pipeline"] = {"pipeline.data", "pipeline.plan", "pipeline.terminal", "pipeline.training"}
 
 NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files")
 TENSORFLOW_ROOMS = {
@@ -67,7 +70,6 @@ KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "finder",
     "minigooglenet",
     "pipeline.checkpoint",
-    "pipeline.plan",
 }
 
 

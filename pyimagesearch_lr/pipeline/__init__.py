@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 import traceback
 from typing import Any
 
-from pyimagesearch_lr.pipeline.plan import RECIPES, TUTORIAL, SettingError, Settings, with_recipe
-from pyimagesearch_lr.pipeline.training import UnusableData, run
+from pyimagesearch_lr.pipeline.data import UnusableData
+from pyimagesearch_lr.pipeline.plan import RECIPES, TUTORIAL, Plan, SettingError
+from pyimagesearch_lr.pipeline.terminal import info
+from pyimagesearch_lr.pipeline.training import run
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 
@@ -26,16 +27,13 @@ def main(config: Any, argv: list[str] | None = None) -> int:
         The exit code: 0 done; 1 the curve supports no suggestion and `--auto` was asked for; 2 a setting or
         the data cannot be used; 130 interrupted.
     """
-    args = _parse(argv)
+    asked = parse(argv)
     try:
-        settings = Settings.from_config(config)
-        if args.verify is not None:
-            steps = settings.lrfind_verify_steps or Settings.lrfind_verify_steps
-            settings = dataclasses.replace(settings, lrfind_verify_steps=steps if args.verify else 0)
-        settings = settings.for_quick_look() if args.quick else settings
-        settings = with_recipe(args.recipe, settings)
-        settings.make_folders()
-        return run(settings, find=args.find, train=args.train, resume=args.resume)
+        plan = Plan.made(config, asked)
+        plan.settings.make_folders()
+        if asked.resume and not plan.resume:
+            info("nothing to resume, starting anew")
+        return run(plan)
     except (SettingError, UnusableData) as error:
         print(f"[ERROR] {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -53,7 +51,7 @@ def console(folder: str | os.PathLike[str] | None = None) -> int:
     Returns:
         The exit code of `main`, 2 where config.py cannot be imported.
     """
-    _parse(None)  # --help and a mistyped option need no config.py
+    parse(None)  # --help and a mistyped option need no config.py
     folder = os.path.abspath(os.getcwd() if folder is None else folder)
     sys.path.insert(0, folder)
     try:
@@ -76,7 +74,8 @@ def _what_is_wrong_with_config(error: Exception, folder: str) -> str:
     return f"{file}, line {line}: {type(error).__name__}: {what}."
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line; end the process with its usage where it cannot be read, or with `--help`."""
     parser = argparse.ArgumentParser(
         description="Find learning-rate bounds for MiniGoogLeNet on Fashion-MNIST, then train with a "
         "cyclical learning rate between the bounds in config.py."
@@ -113,6 +112,4 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.resume and args.lr_find > 0:
         parser.error("--resume goes on with a training: it cannot be combined with --lr-find")
-    args.train = args.auto or args.lr_find <= 0
-    args.find = args.auto or args.lr_find > 0 or args.quick or args.recipe == "short"
     return args

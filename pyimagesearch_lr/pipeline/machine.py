@@ -1,4 +1,4 @@
-"""What this machine computes fastest in, decided once."""
+"""What this machine computes with, and what it computes fastest in, decided once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,24 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pyimagesearch_lr.pipeline.terminal import muted_stderr
+
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
+
+
+def load_libraries() -> None:
+    """Import TensorFlow without the notices its C++ libraries write to standard error on the way.
+
+    Figures go to files only, whatever window or notebook `MPLBACKEND` asks for.
+    """
+    import matplotlib
+
+    matplotlib.use("agg")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with muted_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
 
 
 def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -> tuple[str, str]:

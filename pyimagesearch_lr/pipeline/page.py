@@ -3,218 +3,146 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, TypeVar
 
 from pyimagesearch_lr import plots
-from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.pipeline import report
-from pyimagesearch_lr.suggest import NoSuggestion
+from pyimagesearch_lr.pipeline.report import Picture
+from pyimagesearch_lr.pipeline.results import Finding, Training
+
+Phase = TypeVar("Phase")
 
 NAME = "report.html"
 TITLE = "MiniGoogLeNet on Fashion-MNIST"
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
-SCORES = ("precision", "recall", "f1-score", "support")
-CELL = 10  # characters of a number in scikit-learn's report
+CONFUSION = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
 
 
-def write(folder: str | os.PathLike) -> Path:
-    """Write the page of `folder` from what is in it: lrfind.json, training.json, report.txt and the plots.
+def write(
+    folder: str | os.PathLike, finding: Finding | None = None, training: Training | None = None
+) -> Path:
+    """Write the page of `folder`, the OUTPUT_DIR of a run.
 
-    A phase that was not run, or whose files are not those of a run, is left out. The runs call this; to draw
-    the page again, call it from the folder they were started in, which relative paths of plots begin at:
+    A phase that this run did not go through is read from what an earlier one left in the folder, and left out
+    if there is nothing, or it is not that of a run. To draw the page again, call this from the folder the
+    runs were started in, which relative paths of plots begin at:
     `python -c "from pyimagesearch_lr.pipeline import page; page.write('output')"`.
 
     Args:
-        folder: Path, OUTPUT_DIR of the run.
+        folder: Path of the folder.
+        finding: `Finding` of this run; None where it did not find.
+        training: `Training` of this run; None where it did not train.
 
     Returns:
         The path of the page.
     """
     path = Path(folder, NAME)
-    report.save_text(path, render(gather(folder)))
+    finding = finding or _earlier(Finding.load, folder)
+    training = training or _earlier(Training.load, folder)
+    report.save_text(path, render(finding, training))
     return path
 
 
-def gather(folder: str | os.PathLike) -> dict[str, Any]:
-    """What `render` shows, as plain data: strings, numbers, lists and dicts.
-
-    Returns:
-        Dict with "finding" and "training", each a dict, or None where that phase was not run.
-    """
-    return {
-        "finding": _read(_finding, Path(folder, "lrfind.json")),
-        "training": _read(_training, Path(folder, "training.json")),
+def render(finding: Finding | None, training: Training | None) -> str:
+    """The page that shows these results, as HTML."""
+    runs = {name: phase.run for name, phase in (("finding", finding), ("training", training)) if phase}
+    settings = {name: run.settings for name, run in runs.items()}
+    versions = {name: run.versions for name, run in runs.items()}
+    times = {
+        name: {"finished": run.finished, "took": report.duration(run.seconds)} for name, run in runs.items()
     }
-
-
-def read_report(text: str) -> list[list[str]]:
-    """The rows of a printed classification report: name, precision, recall, F1 score and support.
-
-    Example:
-
-    >>> read_report('''              precision    recall  f1-score   support
-    ...
-    ...   ankle boot     0.9806    0.9620    0.9712      1000
-    ...
-    ...     accuracy                         0.9366     10000''')
-    [['ankle boot', '0.9806', '0.9620', '0.9712', '1000'], ['accuracy', '', '', '0.9366', '10000']]
-    """
-    rows = []
-    for line in filter(None, text.splitlines()[1:]):
-        name_ends = len(line) - CELL * len(SCORES)
-        cells = [line[start : start + CELL] for start in range(name_ends, len(line), CELL)]
-        rows.append([cell.strip() for cell in (line[:name_ends], *cells)])
-    return rows
-
-
-def render(facts: dict[str, Any]) -> str:
-    """The page that shows what `gather` returns, as HTML."""
-    finding, training = facts["finding"], facts["training"]
-    phases = {name: phase for name, phase in facts.items() if phase is not None}
     sections = [
-        *(_finding_sections(finding) if finding else []),
+        *([_bounds_section(finding)] if finding else []),
         *(_training_sections(training) if training else []),
-        _section("settings", "Settings", _side_by_side(phases, "settings", str.upper)),
-        _section("versions", "Versions", _side_by_side(phases, "versions")),
-        _section("times", "Times", _side_by_side(phases, "times")),
+        _section("settings", "Settings", _side_by_side(settings, str.upper)),
+        _section("versions", "Versions", _side_by_side(versions)),
+        _section("times", "Times", _side_by_side(times)),
     ]
     return PAGE.substitute(title=TITLE, tiles=_tiles(finding, training), sections="\n".join(sections))
 
 
-def _read(phase: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
-    """The facts of a phase, None where there are none: a page must not end a run whose results are saved."""
+def _earlier(load: Callable[[str | os.PathLike], Phase], folder: str | os.PathLike) -> Phase | None:
+    """An earlier run's results, or None: a page must not end a run whose own results are saved."""
     try:
-        return phase(path)
+        return load(folder)
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
-def _finding(path: Path) -> dict[str, Any]:
-    curve = LRCurve.load(path)
-    facts = {
-        **_facts_of_run(curve.metadata),
-        "plot": _image(curve.metadata["settings"]["lrfind_plot_path"]),
-        "bounds": None,
-        "swept": f"{len(curve):,} steps from {curve.lrs[0]:.1e} to {curve.lrs[-1]:.1e}",
-        "stop_reason": curve.stop_reason,
-    }
-    try:
-        suggestion = curve.suggest()
-    except NoSuggestion as reason:
-        return {**facts, "reason": str(reason)}
-    bounds = [f"{suggestion.base_lr:.1e}", f"{suggestion.max_lr:.1e}"]
-    return {**facts, "bounds": bounds, "reason": suggestion.reason}
-
-
-def _training(path: Path) -> dict[str, Any]:
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    settings, confusion = saved["settings"], saved.get("confusion_matrix")
-    text = path.with_name("report.txt").read_text(encoding="utf-8")
-    return {
-        **_facts_of_run(saved),
-        "evaluated_on": "held-out" if "held_out_accuracy" in saved else "test",
-        "accuracy": saved["held_out_accuracy"] if "held_out_accuracy" in saved else saved["test_accuracy"],
-        "history": saved["history"],
-        "description": saved.get("training") or _cycles(settings, saved["history"]),
-        "plot": _image(settings["training_plot_path"]),
-        "clr_plot": _image(settings["clr_plot_path"]),
-        "report": read_report(text),
-        "confusion_plot": _confusion_plot(confusion, settings["classes"]) if confusion else None,
-    }
-
-
-def _cycles(settings: dict[str, Any], history: dict[str, list]) -> str:
-    """What was trained, for results saved before they said it themselves."""
-    return (
-        f"{len(history['loss'])} epochs, {settings['clr_method']} learning rate between "
-        f"{settings['min_lr']:g} and {settings['max_lr']:g}, half a cycle of {settings['step_size']} epochs"
-    )
-
-
-def _facts_of_run(saved: dict[str, Any]) -> dict[str, Any]:
-    times = {"finished": saved.get("finished", "not recorded"), "took": report.duration(saved["seconds"])}
-    return {"settings": saved["settings"], "versions": saved["versions"], "times": times}
-
-
-def _confusion_plot(counts: list[list[int]], class_names: list[str]) -> dict[str, str]:
-    axes = plots.confusion_matrix(counts, class_names)
-    return {"name": "confusion matrix", "data": _data_uri("image/png", plots.png_of(axes.figure))}
-
-
-def _image(path: str) -> dict[str, str]:
-    """The name of an image file, and its content unless there is none that a browser shows."""
-    kind = IMAGE_TYPES.get(Path(path).suffix.lower())
-    if kind is None or not Path(path).exists():
-        return {"name": path}
-    return {"name": path, "data": _data_uri(kind, Path(path).read_bytes())}
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _tiles(finding: dict[str, Any] | None, training: dict[str, Any] | None) -> str:
+def _tiles(finding: Finding | None, training: Training | None) -> str:
     tiles = {}
     if training:
-        tiles[f"{training['evaluated_on']} accuracy"] = f"{training['accuracy']:.2%}"
-        tiles["epochs"] = str(len(training["history"]["loss"]))
-        tiles["training took"] = training["times"]["took"]
+        tiles[f"{training.evaluated_on} accuracy"] = f"{training.accuracy:.2%}"
+        tiles["epochs"] = str(len(training.history["loss"]))
+        tiles["training took"] = report.duration(training.run.seconds)
     if finding:
-        low, high = finding["bounds"] or ["none", "none"]
+        low, high = finding.bounds or ("none", "none")
         tiles.update({"suggested MIN_LR": low, "suggested MAX_LR": high})
-        tiles["finding took"] = finding["times"]["took"]
+        tiles["finding took"] = report.duration(finding.run.seconds)
     return "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles.items())
 
 
-def _finding_sections(finding: dict[str, Any]) -> list[str]:
-    if finding["bounds"]:
-        low, high = finding["bounds"]
-        bounds = f"<pre>MIN_LR = {escape(low)}\nMAX_LR = {escape(high)}</pre>" + _text(
-            f"Why: {finding['reason']}"
-        )
+def _bounds_section(finding: Finding) -> str:
+    if finding.bounds:
+        low, high = finding.bounds
+        answer = f"<pre>MIN_LR = {low}\nMAX_LR = {high}</pre>" + _text(f"Why: {finding.reason}")
     else:
-        bounds = _text(f"This curve supports no bounds: {finding['reason']}")
-    swept = _text(f"The sweep: {finding['swept']}; why it stopped: {finding['stop_reason']}.")
-    figure = _figure(finding["plot"], "Loss against learning rate, with the suggested bounds shaded.")
-    return [_section("bounds", "Learning-rate bounds", figure, bounds, swept)]
+        answer = _text(f"This curve supports no bounds: {finding.reason}")
+    curve = finding.curve
+    swept = f"{len(curve):,} steps from {curve.lrs[0]:.1e} to {curve.lrs[-1]:.1e}"
+    return _section(
+        "bounds",
+        "Learning-rate bounds",
+        _figure(finding.plot, "Loss against learning rate, with the suggested bounds shaded."),
+        answer,
+        _text(f"The sweep: {swept}; {finding.ending}."),
+    )
 
 
-def _training_sections(training: dict[str, Any]) -> list[str]:
-    history = training["history"]
-    last = {name: f"{float(values[-1]):.4f}" for name, values in history.items()}
+def _training_sections(training: Training) -> list[str]:
+    last = {name: f"{values[-1]:.4f}" for name, values in training.history.items()}
     ends = [[name, last[name], last[f"val_{name}"]] for name in ("loss", "accuracy")]
-    confusion = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
     return [
         _section(
             "training",
             "Training",
-            _text(training["description"] + "."),
-            _table(["after the last epoch", "training", training["evaluated_on"]], ends),
-            _figure(training["plot"], "Loss and accuracy of every epoch."),
-            _figure(training["clr_plot"], "Learning rate of every step."),
+            _text(training.description + "."),
+            _table(["after the last epoch", "training", training.evaluated_on], ends),
+            _figure(training.plot, "Loss and accuracy of every epoch."),
+            _figure(training.clr_plot, "Learning rate of every step."),
         ),
-        _section("report", "Classification report", _table(["class", *SCORES], training["report"])),
-        _section("confusion", "Confusion matrix", _figure(training["confusion_plot"], confusion)),
+        _section("report", "Classification report", _scores(training.scores)),
+        _section("confusion", "Confusion matrix", _figure(_confusion(training), CONFUSION)),
     ]
 
 
-def _side_by_side(phases: dict[str, dict[str, Any]], part: str, label: Callable[[str], str] = str) -> str:
-    """A table of one part of both phases' facts, a column a phase."""
-    names = dict.fromkeys(name for phase in phases.values() for name in phase[part])
-    rows = [
-        [label(name), *(_shown(phase[part].get(name, "")) for phase in phases.values())] for name in names
-    ]
+def _scores(rows: list[dict[str, Any]]) -> str:
+    cells = []
+    for row in rows:
+        name, *numbers, support = (row[column] for column in report.COLUMNS)
+        cells.append([name, *("" if number is None else f"{number:.4f}" for number in numbers), str(support)])
+    return _table(["class", *report.COLUMNS[1:]], cells)
+
+
+def _confusion(training: Training) -> Picture:
+    axes = plots.confusion_matrix(training.confusion_matrix, training.run.settings["classes"])
+    return Picture("confusion_matrix.png", plots.png_of(axes.figure))
+
+
+def _side_by_side(phases: dict[str, dict[str, Any]], label: Callable[[str], str] = str) -> str:
+    """A table of facts by name, a column a phase."""
+    names = dict.fromkeys(name for facts in phases.values() for name in facts)
+    rows = [[label(name), *(_shown(facts.get(name, "")) for facts in phases.values())] for name in names]
     return _table(["", *phases], rows)
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _section(name: str, heading: str, *parts: str) -> str:
@@ -225,13 +153,14 @@ def _text(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _figure(image: dict[str, str] | None, caption: str) -> str:
-    if image is None:
-        return _text("This training was saved before its confusion matrix was.")
-    if "data" not in image:
-        return _text(f"{caption} The plot is the file {image['name']}.")
+def _figure(picture: Picture, caption: str) -> str:
+    kind = IMAGE_TYPES.get(Path(picture.path).suffix.lower())
+    if kind is None or picture.content is None:
+        return _text(f"{caption} The plot is the file {picture.path}.")
+    data = base64.b64encode(picture.content).decode("ascii")
     caption = escape(caption)
-    return f'<figure><img src="{image["data"]}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    image = f'<img src="data:{kind};base64,{data}" alt="{caption}">'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,28 +1,27 @@
-"""What a run is: its settings, checked before anything expensive, and its recipe. Imports no TensorFlow."""
+"""What a run is to do: one `Plan`, made and checked before anything expensive. Imports no TensorFlow."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import difflib
 import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyimagesearch_lr.pipeline import machine
 from pyimagesearch_lr.probing import MIN_VERIFY_STEPS
-from pyimagesearch_lr.schedules import CYCLIC_MODES
-
-if TYPE_CHECKING:
-    from pyimagesearch_lr.cycles import CyclicLR
+from pyimagesearch_lr.schedules import CYCLIC_MODES, epochs_that_end_a_cycle
 
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NUM_CLASSES = 10
 MAX_SEED = 2**32 - 1
-NOT_IN_CONFIG = ("quick", "recipe", "bounds_from")  # said by the command line, or by the run itself
 PLOT_PATHS = ("lrfind_plot_path", "training_plot_path", "clr_plot_path")
 
 
@@ -32,7 +31,7 @@ class SettingError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What config.py says, with lower-case names; see the comments there for meaning and units."""
+    """The settings of config.py, with lower-case names; see the comments there for meaning and units."""
 
     classes: list[str]
     min_lr: float
@@ -55,9 +54,6 @@ class Settings:
     tensorboard_dir: str | None = None
     hold_out: int = 0
     clr_gamma: float = 0.99994
-    quick: bool = False
-    recipe: str = "tutorial"
-    bounds_from: str = "config.py"
 
     @classmethod
     def from_config(cls, config: Any) -> Settings:
@@ -73,43 +69,13 @@ class Settings:
         values = {}
         for field in dataclasses.fields(cls):
             name = field.name.upper()
-            if field.name in NOT_IN_CONFIG:
-                continue
             if hasattr(config, name):
                 values[field.name] = _plain(getattr(config, name))
                 if field.name.endswith(("_path", "_dir")):
                     values[field.name] = _without_tilde(name, values[field.name])
             elif field.default is dataclasses.MISSING:
                 raise SettingError(f"{name} is missing from config.py: add a line `{name} = ...`.")
-        settings = cls(**values)
-        settings._check()
-        return settings
-
-    def in_folder(self, name: str) -> Settings:
-        """The same, with all results in a folder of that name in OUTPUT_DIR."""
-        folder = Path(self.output_dir) / name
-        plots: dict[str, Any] = {plot: str(folder / Path(getattr(self, plot)).name) for plot in PLOT_PATHS}
-        return dataclasses.replace(
-            self,
-            output_dir=str(folder),
-            tensorboard_dir=self.tensorboard_dir and str(Path(self.tensorboard_dir, name)),
-            **plots,
-        )
-
-    def for_quick_look(self) -> Settings:
-        """The same for the embedded sample: a handful of epochs, results in a folder of their own."""
-        return dataclasses.replace(
-            self.in_folder("quick"),
-            quick=True,
-            lrfind_start_lr=1e-6,
-            lrfind_end_lr=10.0,
-            lrfind_steps=200,
-            lrfind_verify_steps=min(self.lrfind_verify_steps, 240),
-            batch_size=min(self.batch_size, 16),
-            step_size=2,
-            num_epochs=4,
-            hold_out=min(self.hold_out, 200),
-        )
+        return cls(**values)
 
     def make_folders(self) -> None:
         """Make the folders of the results and see that they can be written to.
@@ -131,6 +97,11 @@ class Settings:
             is_free = not os.path.isdir(getattr(self, name))
             _require(self, name, is_free, "must name a file, and there is a folder of that name")
 
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where a training keeps what `--resume` goes on with."""
+        return Path(self.output_dir, "checkpoint.npz")
+
     def check_leaves_images(self, name: str, num_images: int) -> None:
         """See that `batch_size`, or `hold_out`, is less than the number of training images.
 
@@ -140,7 +111,7 @@ class Settings:
         rule = f"must be less than the number of training images, {num_images}"
         _require(self, name, getattr(self, name) < num_images, rule)
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr", "step_size"):
             value = getattr(self, name)
             _require(self, name, _is_number(value) and value > 0, "must be a finite number above 0")
@@ -183,7 +154,7 @@ class Settings:
 
 
 def _refuse_unknown_names(config: Any) -> None:
-    known = [field.name.upper() for field in dataclasses.fields(Settings) if field.name not in NOT_IN_CONFIG]
+    known = [field.name.upper() for field in dataclasses.fields(Settings)]
     for name in dir(config):
         is_constant = name.isupper() and not name.startswith("_")
         if is_constant and name not in known and not isinstance(getattr(config, name), ModuleType):
@@ -278,6 +249,26 @@ class Recipe:
         """The epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
+    @property
+    def epochs_of_cycle(self) -> float:
+        """The epochs of one cycle."""
+        return self.epochs_up + self.epochs_down
+
+    def stages_after(self, epochs_done: int) -> Iterator[tuple[int, int, int]]:
+        """What is left of the stages: image size, epoch to begin with (from 0), epoch to end before.
+
+        Example:
+
+        >>> recipe = Recipe((Stage(20, 7), Stage(28, 7)), epochs_up=4, epochs_down=10)
+        >>> list(recipe.stages_after(3))
+        [(20, 3, 7), (28, 7, 14)]
+        """
+        end = 0
+        for image_size, epochs in self.stages:
+            begin, end = end, end + epochs
+            if end > epochs_done:
+                yield image_size, max(begin, epochs_done), end
+
     def describe(self, min_lr: float, max_lr: float) -> str:
         """The training in a line, for the user."""
         sizes = ", then ".join(f"{epochs} of {size} x {size} pixels" for size, epochs in self.stages)
@@ -286,27 +277,19 @@ class Recipe:
         ways = f"up in {epochs_in_words(self.epochs_up)} and down in {self.epochs_down:g}"
         return f"{epochs_in_words(self.epochs)}{stages}, {bounds}, {ways}"
 
-    def rates(self, min_lr: float, max_lr: float, steps_per_epoch: int) -> CyclicLR:
-        """The callback that cycles the learning rate through all stages."""
-        from pyimagesearch_lr.cycles import CyclicLR
 
-        up, down = (epochs * steps_per_epoch for epochs in (self.epochs_up, self.epochs_down))
-        return CyclicLR(min_lr, max_lr, up, self.mode, self.gamma, step_size_down=down)
-
-    def compile(self, model: Any, learning_rate: float) -> None:
-        """Compile a classifier with the optimizer and the loss of this recipe."""
-        import keras
-
-        optimizer = keras.optimizers.SGD(
-            learning_rate, momentum=0.9, nesterov=self.nesterov, weight_decay=self.weight_decay or None
-        )
-        if self.weight_decay:
-            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=self.label_smoothing)
-        model.compile(optimizer, loss, metrics=["accuracy"])
+def tutorial(settings: Settings) -> Recipe:
+    """The tutorial's recipe, which the settings complete."""
+    return Recipe(
+        stages=(Stage(32, settings.num_epochs),),
+        epochs_up=settings.step_size,
+        epochs_down=settings.step_size,
+        mode=settings.clr_method,
+        gamma=settings.clr_gamma if settings.clr_method == "exp_range" else 1.0,
+    )
 
 
-TUTORIAL = "tutorial"  # the recipe that config.py completes
+TUTORIAL = "tutorial"
 COMPLETE = {
     "short": Recipe(
         stages=(Stage(20, 7), Stage(28, 7)),
@@ -327,28 +310,132 @@ def epochs_in_words(number: float) -> str:
     return f"{number:g} epoch{'' if number == 1 else 's'}"
 
 
-def with_recipe(name: str, settings: Settings) -> Settings:
-    """The settings of a run by the named recipe; the short one's results have a folder of their own."""
-    if name == TUTORIAL:
-        return settings
-    recipe = COMPLETE[name]
-    return dataclasses.replace(
-        settings.in_folder(name),
-        recipe=name,
-        num_epochs=recipe.epochs,
-        step_size=recipe.epochs_up,
-        clr_method=recipe.mode,
-    )
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The lowest and the highest learning rate of a training, and who says so."""
+
+    min_lr: float
+    max_lr: float
+    bounds_from: str
 
 
-def recipe_of(settings: Settings) -> Recipe:
-    """The recipe of a run: a complete one, or the tutorial's, which the settings complete."""
-    if settings.recipe != TUTORIAL:
-        return COMPLETE[settings.recipe]
-    return Recipe(
-        stages=(Stage(32, settings.num_epochs),),
-        epochs_up=settings.step_size,
-        epochs_down=settings.step_size,
-        mode=settings.clr_method,
-        gamma=settings.clr_gamma if settings.clr_method == "exp_range" else 1.0,
-    )
+CONFIG, FINDER = "config.py", "the finder"
+QUICK = {"lrfind_start_lr": 1e-6, "lrfind_end_lr": 10.0, "lrfind_steps": 200, "step_size": 2, "num_epochs": 4}
+QUICK_AT_MOST = {"lrfind_verify_steps": 240, "batch_size": 16, "hold_out": 200}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run is to do.
+
+    Args:
+        settings: `Settings`, those of config.py, as command line and recipe leave them.
+        recipe: `Recipe` to train by.
+        recipe_name: String, the name it is asked for by.
+        bounds: `Bounds` to train between, unless this run finds its own.
+        quick: Bool, whether it is a quick look at the embedded sample.
+        find: Bool, whether to find the bounds.
+        train: Bool, whether to train.
+        resume: Bool, whether the training goes on where one was stopped.
+    """
+
+    settings: Settings
+    recipe: Recipe
+    recipe_name: str
+    bounds: Bounds
+    quick: bool
+    find: bool
+    train: bool
+    resume: bool
+
+    @classmethod
+    def made(cls, config: Any, asked: argparse.Namespace) -> Plan:
+        """Make the plan of a run.
+
+        Args:
+            config: Object with the UPPER_CASE settings of config.py.
+            asked: What the command line asks for, as `pipeline.parse` returns it.
+
+        Raises:
+            SettingError: If a setting is missing, unknown or cannot be used.
+        """
+        told = Settings.from_config(config)
+        settings = dataclasses.replace(told, **_changes(told, asked))
+        resume = asked.resume and settings.checkpoint_path.exists()
+        finds = asked.auto or asked.lr_find > 0 or asked.quick or asked.recipe in COMPLETE
+        return cls(
+            settings=settings,
+            recipe=COMPLETE.get(asked.recipe) or tutorial(settings),
+            recipe_name=asked.recipe,
+            bounds=_bounds(settings, resume),
+            quick=asked.quick,
+            find=finds and not resume,
+            train=asked.auto or asked.lr_find <= 0,
+            resume=resume,
+        )
+
+    def record(self, bounds: Bounds) -> dict[str, Any]:
+        """The settings as the files of a run keep them: plain values, with the bounds it used."""
+        plain = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(self.settings).items()
+        }
+        return {**plain, "quick": self.quick, "recipe": self.recipe_name, **vars(bounds)}
+
+    def advice(self) -> str | None:
+        """What to set where the training would end in mid-cycle, for the user; None where it would not."""
+        better = epochs_that_end_a_cycle(self.recipe.epochs, 1, self.recipe.epochs_of_cycle)
+        if better is None or not self.train:
+            return None
+        choices = " or ".join(str(number) for number in better)
+        length = epochs_in_words(self.recipe.epochs_of_cycle)
+        return (
+            f"NUM_EPOCHS = {self.settings.num_epochs} is not a whole number of cycles of {length}, so "
+            f"training ends above MIN_LR, which costs accuracy. NUM_EPOCHS = {choices} would end at MIN_LR."
+        )
+
+
+def _changes(told: Settings, asked: argparse.Namespace) -> dict[str, Any]:
+    """The settings that command line and recipe say in place of config.py."""
+    changes: dict[str, Any] = {}
+    folders = []
+    if asked.verify is not None:
+        steps = told.lrfind_verify_steps or Settings.lrfind_verify_steps
+        changes["lrfind_verify_steps"] = steps if asked.verify else 0
+    if asked.quick:
+        folders.append("quick")
+        wanted = {**vars(told), **changes}
+        changes |= QUICK | {name: min(wanted[name], most) for name, most in QUICK_AT_MOST.items()}
+    if asked.recipe in COMPLETE:
+        folders.append(asked.recipe)
+        recipe = COMPLETE[asked.recipe]
+        changes |= {
+            "num_epochs": recipe.epochs,
+            "step_size": recipe.epochs_up,
+            "clr_method": recipe.mode,
+        }
+    return changes | _paths_in(folders, told)
+
+
+def _paths_in(folders: list[str], told: Settings) -> dict[str, Any]:
+    """The paths of results that have folders of their own in OUTPUT_DIR and TENSORBOARD_DIR."""
+    if not folders:
+        return {}
+    output = Path(told.output_dir, *folders)
+    return {
+        "output_dir": str(output),
+        "tensorboard_dir": told.tensorboard_dir and str(Path(told.tensorboard_dir, *folders)),
+        **{plot: str(output / Path(getattr(told, plot)).name) for plot in PLOT_PATHS},
+    }
+
+
+def _bounds(settings: Settings, resume: bool) -> Bounds:
+    """Those of config.py, or those that the stopped training had found."""
+    if resume:
+        machine.load_libraries()
+        from pyimagesearch_lr.pipeline.checkpoint import saved_settings
+
+        saved = saved_settings(settings.checkpoint_path)
+        if saved.get("BOUNDS_FROM") == FINDER:
+            return Bounds(saved["MIN_LR"], saved["MAX_LR"], FINDER)
+    return Bounds(settings.min_lr, settings.max_lr, CONFIG)

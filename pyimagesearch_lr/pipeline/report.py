@@ -1,21 +1,28 @@
-"""The files of a run: figures, history, classification report, settings; each appears whole or not at all."""
+"""The files of a run: figures, history, numbers, model; each appears whole or not at all."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 import os
 import platform
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.files import strict_json, written_whole
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+COLUMNS = ("name", "precision", "recall", "f1-score", "support")
+
+
+class Picture(NamedTuple):
+    """An image file: its path, and its content, None where there is no such file any more."""
+
+    path: str
+    content: bytes | None
 
 
 def save_text(path: str | os.PathLike, text: str) -> None:
@@ -26,18 +33,26 @@ def save_text(path: str | os.PathLike, text: str) -> None:
 
 def save_json(path: str | os.PathLike, document: Any) -> None:
     """Write `document` to `path` as strict JSON; NaN and infinity become strings that `float` reads."""
-    save_text(path, json.dumps(_jsonable(document), indent=1, allow_nan=False) + "\n")
+    save_text(path, strict_json(document, indent=1) + "\n")
 
 
-def save_figure(path: str | os.PathLike, figure: Any) -> None:
-    """Write a matplotlib figure to `path` in the format of its ending, and close it."""
+def save_figure(path: str | os.PathLike, figure: Any) -> Picture:
+    """Write a matplotlib figure to `path` in the format of its ending, and close it; return the file."""
     import matplotlib.pyplot as plt
 
+    content = io.BytesIO()
     try:
-        with written_whole(path) as temporary:
-            figure.savefig(temporary, dpi=120)
+        figure.savefig(content, dpi=120, format=Path(path).suffix[1:].lower())
     finally:
         plt.close(figure)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content.getvalue())
+    return Picture(str(path), content.getvalue())
+
+
+def read_picture(path: str | os.PathLike) -> Picture:
+    """The picture that an earlier run wrote."""
+    return Picture(str(path), Path(path).read_bytes() if Path(path).exists() else None)
 
 
 def save_model(path: str | os.PathLike, model: Any) -> None:
@@ -87,6 +102,41 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_classes: int
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).tolist()
 
 
+def scores(confusion: list[list[int]], class_names: list[str]) -> list[dict[str, Any]]:
+    """The rows of the classification report as data: the classes', the accuracy, and the two averages.
+
+    Args:
+        confusion: List of lists of ints, what `confusion_matrix` returns.
+        class_names: List of strings, one a class.
+
+    Returns:
+        List of dicts with "name", "precision", "recall", "f1-score" and "support".
+
+    Example:
+
+    >>> scores([[1, 1], [0, 1]], ["top", "bag"])[0]
+    {'name': 'top', 'precision': 1.0, 'recall': 0.5, 'f1-score': 0.6666666666666666, 'support': 2}
+    """
+    counts = np.asarray(confusion)
+    right, support, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    by_class = np.stack(
+        [
+            right / np.maximum(predicted, 1),
+            right / np.maximum(support, 1),
+            2 * right / np.maximum(predicted + support, 1),
+        ],
+        axis=1,
+    )
+    total = int(support.sum())
+    rows = [
+        *zip(class_names, by_class.tolist(), support.tolist(), strict=True),
+        ("accuracy", [None, None, right.sum() / total], total),
+        ("macro avg", by_class.mean(axis=0).tolist(), total),
+        ("weighted avg", (support @ by_class / total).tolist(), total),
+    ]
+    return [dict(zip(COLUMNS, (name, *row, number), strict=True)) for name, row, number in rows]
+
+
 def duration(seconds: float) -> str:
     """A time for people.
 
@@ -104,12 +154,3 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on, and the kind of machine."""
     found = {name: import_module(name).__version__ for name in PACKAGES}
     return {"python": platform.python_version(), **found, "machine": platform.machine()}
-
-
-def _jsonable(document: Any) -> Any:
-    if isinstance(document, dict):
-        return {name: _jsonable(value) for name, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [_jsonable(value) for value in document]
-    is_number = not isinstance(document, float) or math.isfinite(document)
-    return document if is_number else str(document)

@@ -9,8 +9,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pyimagesearch_lr import _keras
-
 # What `tf.summary.scalar` writes; that function itself needs the package tensorboard.
 SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"
@@ -22,7 +20,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     By epoch, `epoch_loss` and whatever else `fit` logs, under "train" and "validation", with the names that
     Keras's own callback gives them. By step, `learning_rate`: the rate that the step was trained with,
-    against the optimizer's count of batches, so that a resumed training goes on where it stopped. With
+    against the number of batches trained before it, so that a resumed training goes on where it stopped. With
     `steps_per_execution` above 1 there is a rate an execution.
 
     Args:
@@ -45,12 +43,17 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.folder = Path(folder)
         self._writers: dict[str, Any] = {}
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        self._step = int(optimizer.iterations) * (optimizer.gradient_accumulation_steps or 1)
+
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._step = _keras.steps_done(self.model.optimizer)
+        self._batch = batch
         self._lr = float(self.model.optimizer.learning_rate)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._write("train", {"learning_rate": self._lr}, self._step)
+        self._step += batch - self._batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from pyimagesearch_lr import plots
-from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr import LRCurve, plots
 from pyimagesearch_lr.pipeline import page, report
+from pyimagesearch_lr.pipeline.results import Finding, Run, Training
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -85,29 +86,35 @@ def settings(**changes: Any) -> dict[str, Any]:
     return {"classes": CLASSES, **rates, **paths, **changes}
 
 
-def facts_of_run(**changes: Any) -> dict[str, Any]:
-    return {
-        "settings": settings(**changes),
-        "versions": {"python": "3.99.1", "keras": "3.77.0"},
-        "seconds": 3725.4,
-        "finished": "2026-11-22T04:31:00+00:00",
-    }
+def record(**changes: Any) -> Run:
+    return Run(
+        settings(**changes), {"python": "3.99.1", "keras": "3.77.0"}, 3725.4, "2026-11-22T04:31:00+00:00"
+    )
 
 
-def save_finding(folder: Path, losses: np.ndarray = LOSSES, **changes: Any) -> None:
-    curve = LRCurve(LRS, losses, losses, "diverged", metadata=facts_of_run(**changes))
+def save_finding(folder: Path, losses: np.ndarray = LOSSES, **changes: Any) -> Finding:
+    """Leave in `folder` what a run leaves that finds, and return it."""
+    run = record(**changes)
+    curve = LRCurve(LRS, losses, losses, "diverged", metadata=asdict(run))
     curve.save(folder / "lrfind.json")
-    report.save_figure(folder / "lrfind_plot.png", curve.plot().figure)
+    return Finding.of(run, curve, report.save_figure(folder / "lrfind_plot.png", curve.plot().figure))
 
 
-def save_training(folder: Path, **changes: Any) -> None:
-    confusion = report.confusion_matrix(LABELS, PREDICTED, len(CLASSES))
-    results = {"test_accuracy": 0.8765, "confusion_matrix": confusion, "history": HISTORY}
-    report.save_json(folder / "training.json", {**facts_of_run(**changes), **results})
-    report.save_text(folder / "report.txt", report.classification_report(LABELS, PREDICTED, CLASSES))
-    report.save_figure(folder / "training_plot.png", plots.training_history(HISTORY))
+def save_training(folder: Path, **changes: Any) -> Training:
+    """Leave in `folder` what a run leaves that trains, and return it."""
     axes = plots.lr_against_step([1e-5, 0.01], base_lr=1e-5, max_lr=0.01)
-    report.save_figure(folder / "clr_plot.png", axes.figure)
+    training = Training(
+        run=record(**changes),
+        description="2 epochs, triangular learning rate between 1e-05 and 0.01",
+        history=HISTORY,
+        evaluated_on="test",
+        accuracy=0.8765,
+        confusion_matrix=report.confusion_matrix(LABELS, PREDICTED, len(CLASSES)),
+        plot=report.save_figure(folder / "training_plot.png", plots.training_history(HISTORY)),
+        clr_plot=report.save_figure(folder / "clr_plot.png", axes.figure),
+    )
+    training.save(folder)
+    return training
 
 
 def page_of(folder: Path) -> Page:
@@ -137,7 +144,7 @@ def test_bounds_are_the_curves_own_with_the_reason(folder):
     text = page_of(folder).text
     assert f"MIN_LR = {suggestion.base_lr:.1e}\nMAX_LR = {suggestion.max_lr:.1e}" in text
     assert suggestion.reason in text
-    assert "200 steps from 1.0e-06 to 1.0e+00; why it stopped: diverged." in text
+    assert "200 steps from 1.0e-06 to 1.0e+00; the loss diverged." in text
 
 
 def test_curve_without_bounds_says_why(folder):
@@ -186,22 +193,39 @@ def test_report_is_a_table_with_the_numbers_worked_out_by_hand(folder):
     ]
 
 
-@pytest.mark.parametrize("name", ["a", "x" * 30, "size 42 0.5", "macro avg", "  lead"])
-def test_report_of_any_class_name_is_read(name):
-    text = report.classification_report(np.array([0, 1]), np.array([0, 1]), [name, "bag"])
-    first, second, *_ = page.read_report(text)
-    assert first == [name.strip(), "1.0000", "1.0000", "1.0000", "1"]
-    assert second == ["bag", "1.0000", "1.0000", "1.0000", "1"]
+def test_results_handed_on_make_the_same_page_as_those_read_from_the_folder(folder):
+    finding, training = save_finding(folder), save_training(folder)
+    read = page.write(folder).read_text(encoding="utf-8")
+    assert page.write(folder, finding, training).read_text(encoding="utf-8") == read
+
+
+@pytest.mark.parametrize("phase", ["finding", "training"])
+def test_results_handed_on_come_before_files_and_the_other_phase_is_read(folder, phase):
+    results = {"finding": save_finding(folder), "training": save_training(folder)}
+    run = record()
+    handed = replace(results[phase], run=replace(run, versions={**run.versions, "keras": "9.9"}))
+    rows = Page(page.write(folder, **{phase: handed}).read_text(encoding="utf-8")).rows
+    assert ["keras", *(("9.9", "3.77.0") if phase == "finding" else ("3.77.0", "9.9"))] in rows
+
+
+def test_results_handed_on_need_no_files(tmp_path):
+    finding, training = save_finding(tmp_path / "a"), save_training(tmp_path / "a")
+    shutil.rmtree(tmp_path / "a")
+    page_alone = Page(page.write(tmp_path / "b", finding, training).read_text(encoding="utf-8"))
+    assert page_alone.ids == PARTS
+    assert len(page_alone.images) == 4
 
 
 def test_whatever_the_settings_hold_is_text(folder):
     evil = "</td><script>alert('$title')</script>&amp;"
     save_finding(folder, data_dir=evil)
-    save_training(folder, clr_method=evil)
+    training = save_training(folder, clr_method=evil)
+    replace(training, description=evil).save(folder)
     page = page_of(folder)
     assert "script" not in page.tags
     assert ["DATA_DIR", evil, ""] in page.rows
-    assert f"2 epochs, {evil} learning rate" in page.text
+    assert ["CLR_METHOD", "triangular", evil] in page.rows
+    assert f"{evil}." in page.text
 
 
 def test_page_needs_nothing_from_elsewhere(folder):
@@ -231,15 +255,31 @@ def test_plots_of_other_formats_are_embedded_as_what_they_are(folder):
     assert image["src"].startswith("data:image/svg+xml;base64,")
 
 
-def test_training_saved_without_a_confusion_matrix_says_so(folder):
+@pytest.mark.parametrize("name", ["confusion_matrix", "settings", "versions"])
+def test_training_that_lacks_a_part_is_left_out(folder, name):
+    save_finding(folder)
     save_training(folder)
     document = json.loads((folder / "training.json").read_text())
-    del document["confusion_matrix"], document["finished"]
+    del document[name]
     report.save_json(folder / "training.json", document)
-    page = page_of(folder)
-    assert "saved before its confusion matrix was" in page.text
-    assert ["finished", "not recorded"] in page.rows
-    assert len(page.images) == 2
+    assert page_of(folder).ids == ["bounds", "settings", "versions", "times"]
+
+
+def test_run_that_does_not_say_when_it_finished_is_shown(folder):
+    save_training(folder)
+    document = json.loads((folder / "training.json").read_text())
+    del document["finished"]
+    report.save_json(folder / "training.json", document)
+    assert ["finished", "not recorded"] in page_of(folder).rows
+
+
+def test_training_of_version_0_1_has_its_report_all_the_same(folder):
+    save_training(folder)
+    expected = page_of(folder).rows
+    document = json.loads((folder / "training.json").read_text())
+    assert document.pop("classification_report")
+    report.save_json(folder / "training.json", document)
+    assert page_of(folder).rows == expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"settings": {}, "history": {}}', "3"])
@@ -348,7 +388,7 @@ def without_drawings(html: str) -> str:
 def test_committed_page_is_that_of_the_committed_results(monkeypatch):
     monkeypatch.chdir(ROOT)
     committed = (ROOT / "output" / page.NAME).read_text(encoding="utf-8")
-    expected = page.render(page.gather("output"))
+    expected = page.render(Finding.load("output"), Training.load("output"))
     again = "python -c \"from pyimagesearch_lr.pipeline import page; page.write('output')\""
     assert without_drawings(committed) == without_drawings(expected), f"draw it again: {again}"
     assert committed.count("data:image/png;base64,iVBOR") == 4

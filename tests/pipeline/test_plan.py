@@ -1,4 +1,4 @@
-"""Settings: what config.py may say, and the one line that answers what it may not."""
+"""The plan of a run: what config.py may say, what answers what it may not, and what else is asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyimagesearch_lr.pipeline.plan import SettingError, Settings
+from pyimagesearch_lr.pipeline import parse
+from pyimagesearch_lr.pipeline.plan import Bounds, Plan, Recipe, SettingError, Settings, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
@@ -65,6 +66,10 @@ WHOLE = "it must be a whole number of at least 1."
 
 def config(**changes: Any) -> SimpleNamespace:
     return SimpleNamespace(**{**GOOD, **changes})
+
+
+def planned(*argv: str, **changes: Any) -> Plan:
+    return Plan.made(config(**changes), parse(list(argv)))
 
 
 @dataclass(frozen=True)
@@ -238,9 +243,8 @@ def test_config_cannot_ask_for_the_embedded_sample():
 
 
 def test_event_files_of_a_quick_look_are_kept_apart():
-    assert Settings.from_config(config()).for_quick_look().tensorboard_dir is None
-    quick = Settings.from_config(config(TENSORBOARD_DIR="events")).for_quick_look()
-    assert quick.tensorboard_dir == "events/quick"
+    assert planned("--quick").settings.tensorboard_dir is None
+    assert planned("--quick", TENSORBOARD_DIR="events").settings.tensorboard_dir == "events/quick"
 
 
 def test_unwritable_folder_for_event_files_is_named(tmp_path):
@@ -255,8 +259,7 @@ def test_config_of_the_project_names_every_setting_and_can_be_used():
     spec.loader.exec_module(module)
     settings = Settings.from_config(module)
     assert {name for name in vars(module) if name.isupper()} == set(GOOD)
-    not_in_config = {"quick", "recipe", "bounds_from"}
-    assert asdict(settings).keys() == {name.lower() for name in GOOD} | not_in_config
+    assert asdict(settings).keys() == {name.lower() for name in GOOD}
 
 
 @pytest.mark.parametrize(
@@ -350,25 +353,6 @@ def test_batch_of_fewer_than_all_images_fits():
     Settings.from_config(config()).check_leaves_images("batch_size", 65)
 
 
-def test_quick_look_keeps_its_results_apart():
-    settings = Settings.from_config(config(OUTPUT_DIR="results", CLR_PLOT_PATH="elsewhere/clr.svg"))
-    quick = settings.for_quick_look()
-    assert quick.quick is True
-    assert quick.output_dir == "results/quick"
-    assert quick.lrfind_plot_path == "results/quick/lrfind_plot.png"
-    assert quick.training_plot_path == "results/quick/training_plot.png"
-    assert quick.clr_plot_path == "results/quick/clr.svg"
-    assert settings.quick is False
-    assert settings.output_dir == "results"
-
-
-@pytest.mark.parametrize(("batch_size", "expected"), [(64, 16), (8, 8)])
-def test_quick_look_trains_whole_cycles_in_small_batches(batch_size, expected):
-    quick = Settings.from_config(config(BATCH_SIZE=batch_size)).for_quick_look()
-    assert quick.batch_size == expected
-    assert quick.num_epochs % (2 * quick.step_size) == 0
-
-
 @pytest.mark.parametrize("steps", [1, 0, -5, 2.5, True, "500", None])
 def test_sweep_of_fewer_than_2_steps_is_refused(steps):
     message = f"LRFIND_STEPS = {steps!r} in config.py: it must be a whole number of at least 2"
@@ -388,3 +372,83 @@ def test_verification_in_too_few_steps_is_refused(steps):
 def test_verification_can_be_left_out_or_given_its_steps(steps):
     settings = Settings.from_config(SimpleNamespace(**{**GOOD, "LRFIND_VERIFY_STEPS": steps}))
     assert settings.lrfind_verify_steps == steps
+
+
+# The plan --------------------------------------------------------------------------------------------------
+
+
+def test_quick_look_keeps_its_results_apart():
+    paths = {"OUTPUT_DIR": "results", "CLR_PLOT_PATH": "elsewhere/clr.svg"}
+    plan = planned("--quick", **paths)
+    assert plan.quick is True
+    assert plan.settings.output_dir == "results/quick"
+    assert plan.settings.lrfind_plot_path == "results/quick/lrfind_plot.png"
+    assert plan.settings.training_plot_path == "results/quick/training_plot.png"
+    assert plan.settings.clr_plot_path == "results/quick/clr.svg"
+    assert (planned(**paths).quick, planned(**paths).settings.output_dir) == (False, "results")
+
+
+def test_short_recipe_keeps_its_results_apart_also_in_a_quick_look():
+    assert planned("--recipe", "short").settings.output_dir == "output/short"
+    both = planned("--quick", "--recipe", "short").settings
+    assert (both.output_dir, both.clr_plot_path) == ("output/quick/short", "output/quick/short/clr_plot.png")
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(64, 16), (8, 8)])
+def test_quick_look_trains_whole_cycles_in_small_batches(batch_size, expected):
+    quick = planned("--quick", BATCH_SIZE=batch_size)
+    assert quick.settings.batch_size == expected
+    assert quick.settings.num_epochs % (2 * quick.settings.step_size) == 0
+    assert quick.recipe.epochs == quick.settings.num_epochs
+
+
+@pytest.mark.parametrize(
+    ("argv", "find", "train"),
+    [
+        ([], False, True),
+        (["--lr-find", "1"], True, False),
+        (["--auto"], True, True),
+        (["--quick"], True, True),
+        (["--quick", "--lr-find", "1"], True, False),
+        (["--recipe", "short"], True, True),
+        (["--recipe", "short", "--lr-find", "1"], True, False),
+    ],
+)
+def test_phases_are_those_asked_for(argv, find, train):
+    plan = planned(*argv)
+    assert (plan.find, plan.train, plan.resume) == (find, train, False)
+
+
+def test_plan_asked_for_nothing_is_config_pys_own():
+    plan = planned()
+    assert plan.settings == Settings.from_config(config())
+    assert plan.recipe == Recipe((Stage(32, 48),), epochs_up=8, epochs_down=8, mode="triangular")
+    assert plan.bounds == Bounds(1e-5, 1e-2, "config.py")
+
+
+def test_nothing_can_be_written_into_a_plan():
+    plan = planned()
+    for part, name in (
+        (plan, "find"),
+        (plan.settings, "min_lr"),
+        (plan.recipe, "stages"),
+        (plan.bounds, "min_lr"),
+    ):
+        with pytest.raises(AttributeError, match=r"can.t set|cannot assign"):
+            setattr(part, name, None)
+
+
+def test_record_names_every_setting_in_plain_values_with_the_bounds_that_were_used():
+    record = planned(OUTPUT_DIR=Path("output")).record(Bounds(1e-4, 1e-1, "the finder"))
+    assert record.keys() == {name.lower() for name in GOOD} | {"quick", "recipe", "bounds_from"}
+    assert (record["min_lr"], record["max_lr"], record["bounds_from"]) == (1e-4, 1e-1, "the finder")
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_what_is_left_of_the_stages_begins_where_the_checkpoint_ended():
+    recipe = Recipe((Stage(20, 2), Stage(24, 3), Stage(28, 1)), epochs_up=1, epochs_down=5)
+    assert list(recipe.stages_after(0)) == [(20, 0, 2), (24, 2, 5), (28, 5, 6)]
+    assert list(recipe.stages_after(1)) == [(20, 1, 2), (24, 2, 5), (28, 5, 6)]
+    assert list(recipe.stages_after(2)) == [(24, 2, 5), (28, 5, 6)]
+    assert list(recipe.stages_after(4)) == [(24, 4, 5), (28, 5, 6)]
+    assert list(recipe.stages_after(6)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from pathlib import Path
 
 import keras
@@ -12,9 +13,10 @@ import pytest
 from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, plan
+from pyimagesearch_lr.pipeline import fashion_mnist, plan, training
 from pyimagesearch_lr.pipeline.plan import Recipe, Settings, Stage
 
+FIXTURES = Path(__file__).with_name("fixtures")
 STAGES = (Stage(20, 2), Stage(28, 3))
 REAL_TRAINING_BATCHES = fashion_mnist.training_batches
 
@@ -148,6 +150,30 @@ def test_auto_that_was_stopped_goes_on_with_the_bounds_it_had_found(tmp_path, ar
     assert_same_training(expected.json(), resumed.json())
 
 
+def test_auto_that_was_stopped_by_version_0_1_goes_on_with_the_bounds_it_had_found(tmp_path, monkeypatch):
+    """The fixture: version 0.1's checkpoint of `--auto` with CONFIG, stopped in the third epoch of four."""
+
+    def averages(width, height, depth, classes, dropout):
+        layers = [keras.layers.AveragePooling2D(8), keras.layers.Flatten()]
+        outputs = keras.layers.Dense(classes, activation="softmax", dtype="float32")
+        return keras.Sequential([keras.Input((height, width, depth)), *layers, outputs])
+
+    monkeypatch.setattr(MiniGoogLeNet, "build", staticmethod(averages))
+    old, new = tmp_path / "old", tmp_path / "new"
+    (old / "output").mkdir(parents=True)
+    new.mkdir()
+    shutil.copy(FIXTURES / "checkpoint_0_1.npz", old / "output" / "checkpoint.npz")
+    resumed = run(old, "--auto", "--resume")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert "going on after epoch 2" in resumed.info
+    settings = resumed.json()["settings"]
+    assert (settings["min_lr"], settings["max_lr"]) == (0.00023, 0.55)
+    assert settings["bounds_from"] == "the finder"
+    whole = run(new, MIN_LR=0.00023, MAX_LR=0.55).json()["history"]
+    for name in whole.keys() - {"seconds"}:
+        np.testing.assert_allclose(resumed.json()["history"][name], whole[name], rtol=1e-5, err_msg=name)
+
+
 def assert_same_training(expected: dict, received: dict) -> None:
     for name in ("min_lr", "max_lr", "bounds_from"):
         assert received["settings"][name] == expected["settings"][name]
@@ -246,7 +272,7 @@ def compiled(**changes) -> keras.Model:
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
-    Recipe((Stage(32, 1),), 1, 1, **changes).compile(model, 0.5)
+    training.compile_by(Recipe((Stage(32, 1),), 1, 1, **changes), model, 0.5)
     return model
 
 
@@ -274,8 +300,7 @@ def test_smoothed_labels_give_the_loss_worked_out_by_hand():
 
 def test_the_tutorials_recipe_is_what_the_tutorial_compiles():
     settings = Settings.from_config(type("config", (), {**CONFIG}))
-    recipe = plan.recipe_of(plan.with_recipe("tutorial", settings))
-    assert recipe == Recipe((Stage(32, 4),), epochs_up=1, epochs_down=1, mode="triangular")
+    assert plan.tutorial(settings) == Recipe((Stage(32, 4),), epochs_up=1, epochs_down=1, mode="triangular")
     model = compiled()
     assert (model.optimizer.momentum, model.optimizer.nesterov) == (0.9, False)
     assert model.optimizer.weight_decay is None

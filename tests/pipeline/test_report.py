@@ -10,24 +10,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from sklearn import metrics
 
 from pyimagesearch_lr.pipeline import report
 
 
 class Broken:
-    """A figure and a model that write a part of their file and then fail."""
+    """A model that writes a part of its file and then fails."""
 
-    def savefig(self, path, **kwargs):
+    def save(self, path):
         Path(path).write_bytes(b"half")
         raise OSError("disk full")
 
-    def save(self, path):
-        self.savefig(path)
-
 
 def broken_figure():
+    def savefig(file, **kwargs):
+        file.write(b"half")
+        raise OSError("disk full")
+
     figure = plt.figure()
-    figure.savefig = Broken().savefig
+    figure.savefig = savefig
     return figure
 
 
@@ -99,13 +101,28 @@ def test_json_ends_with_a_newline_and_keeps_every_digit(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "signature"),
-    [("a.png", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.svg", b"<?xml"), ("a.jpg", b"\xff\xd8")],
+    [
+        ("a.png", b"\x89PNG"),
+        ("A.PNG", b"\x89PNG"),
+        ("a.pdf", b"%PDF"),
+        ("a.svg", b"<?xml"),
+        ("a.jpg", b"\xff\xd8"),
+    ],
 )
 def test_figure_has_the_format_of_its_ending_and_is_closed(tmp_path, name, signature):
     figure, _ = plt.subplots()
     report.save_figure(tmp_path / name, figure)
     assert (tmp_path / name).read_bytes().startswith(signature)
     assert not plt.fignum_exists(figure.number)
+
+
+def test_figure_is_handed_on_as_it_is_read_again(tmp_path):
+    path = tmp_path / "new" / "a.png"
+    picture = report.save_figure(path, plt.figure())
+    assert picture == (str(path), path.read_bytes())
+    assert report.read_picture(path) == picture
+    path.unlink()
+    assert report.read_picture(path) == (str(path), None)
 
 
 def test_history_has_a_row_an_epoch_counted_from_1(tmp_path):
@@ -155,6 +172,34 @@ def test_confusion_matrix_counts_true_classes_in_rows():
     expected = [[2, 1, 0, 0], [0, 3, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert report.confusion_matrix(LABELS, PREDICTED, 4) == expected
     assert report.confusion_matrix(LABELS.astype("uint8"), PREDICTED, 4) == expected
+
+
+def test_scores_are_scikit_learns():
+    names = ["top", "shoe", "hat", "bag"]
+    expected = metrics.classification_report(
+        LABELS, PREDICTED, labels=range(4), target_names=names, output_dict=True, zero_division=0
+    )
+    rows = {row["name"]: row for row in report.scores(report.confusion_matrix(LABELS, PREDICTED, 4), names)}
+    assert list(rows) == list(expected) == list(EXPECTED_ROWS)
+    accuracy = expected.pop("accuracy")
+    assert rows.pop("accuracy") == dict(
+        zip(report.COLUMNS, ("accuracy", None, None, accuracy, 8), strict=True)
+    )
+    for name, row in expected.items():
+        assert rows[name] == {"name": name, **{score: pytest.approx(value) for score, value in row.items()}}
+
+
+def test_scores_of_a_class_named_like_an_average_are_kept():
+    first, second, *rest = report.scores([[1, 0], [0, 1]], ["accuracy", "macro avg"])
+    assert [row["name"] for row in (first, second)] == ["accuracy", "macro avg"]
+    assert first == {"name": "accuracy", "precision": 1.0, "recall": 1.0, "f1-score": 1.0, "support": 1}
+    assert [row["name"] for row in rest] == ["accuracy", "macro avg", "weighted avg"]
+
+
+def test_scores_are_json(tmp_path):
+    rows = report.scores(report.confusion_matrix(LABELS, PREDICTED, 4), ["top", "shoe", "hat", "bag"])
+    report.save_json(tmp_path / "scores.json", rows)
+    assert json.loads((tmp_path / "scores.json").read_text()) == rows
 
 
 @pytest.mark.parametrize(

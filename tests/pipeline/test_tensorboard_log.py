@@ -56,6 +56,36 @@ def test_second_fit_goes_on_at_the_next_step(tmp_path):
     assert [epoch for epoch, _ in scalars(tmp_path / "second" / "train")["epoch_loss"]] == [1]
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "steps_per_execution", "expected"),
+    [
+        (keras.optimizers.SGD(0.5, gradient_accumulation_steps=2), 1, [4, 5, 6, 7]),
+        (keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5)), 1, [4, 5, 6, 7]),
+        (
+            keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)),
+            1,
+            [4, 5, 6, 7],
+        ),
+        (keras.optimizers.SGD(0.5), 3, [4, 7]),
+    ],
+    ids=["accumulated", "scaled", "both", "three an execution"],
+)
+def test_every_batch_is_counted_whatever_the_optimizer_does_with_it(
+    tmp_path, optimizer, steps_per_execution, expected
+):
+    network = model(optimizer, steps_per_execution=steps_per_execution)
+    fit(tmp_path / "first", network, epochs=1)
+    fit(tmp_path / "second", network, epochs=2, initial_epoch=1)
+    steps = [step for step, _ in scalars(tmp_path / "second" / "train")["learning_rate"]]
+    assert steps == expected
+
+
+def test_batch_whose_gradients_overflow_is_counted(tmp_path):
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5), initial_scale=1e38)
+    fit(tmp_path, model(scaled), epochs=1)
+    assert [step for step, _ in scalars(tmp_path / "train")["learning_rate"]] == [0, 1, 2, 3]
+
+
 def test_loss_that_is_no_longer_finite_is_written(tmp_path):
     network = model(keras.optimizers.SGD(1e38))
     fit(tmp_path, network, epochs=1)

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from event_files import scalars
 from pyimagesearch_lr import pipeline
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, training
+from pyimagesearch_lr.pipeline import fashion_mnist
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = fashion_mnist.load_sample()
@@ -448,7 +449,7 @@ def test_exp_range_shrinks_the_cycle_by_gamma_at_every_step(tmp_path):
 def test_steps_of_verifying(tmp_path, monkeypatch, argv, asked, expected):
     monkeypatch.chdir(tmp_path)
     taken = []
-    monkeypatch.setattr(pipeline, "run", lambda settings, **_: taken.append(settings.lrfind_verify_steps))
+    monkeypatch.setattr(pipeline, "run", lambda plan: taken.append(plan.settings.lrfind_verify_steps))
     pipeline.main(SimpleNamespace(**{**CONFIG, "LRFIND_VERIFY_STEPS": asked}), argv)
     assert taken == [expected]
 
@@ -696,68 +697,6 @@ def test_resume_is_of_a_training_only(capsys):
     assert "--resume goes on with a training" in capsys.readouterr().err
 
 
-# Standard error while TensorFlow is imported ---------------------------------------------------------------
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-def test_standard_error_is_silent_inside_and_itself_again_outside(capfd):
-    before = open_files()
-    os.write(2, b"before ")
-    with training._muted_stderr():
-        os.write(2, b"noise ")
-    os.write(2, b"after")
-    assert capfd.readouterr().err == "before after"
-    assert open_files() == before
-
-
-def test_text_waiting_in_pythons_buffer_is_not_lost(capfd):
-    with open(2, "w", closefd=False) as stderr, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stderr", stderr)
-        stderr.write("waiting")
-        with training._muted_stderr():
-            stderr.flush()
-    assert capfd.readouterr().err == "waiting"
-
-
-@pytest.mark.parametrize("error", [ImportError("no TensorFlow"), KeyboardInterrupt("real"), SystemExit(3)])
-def test_standard_error_comes_back_after_an_exception(capfd, error):
-    before = open_files()
-    with pytest.raises(type(error), match=str(error)), training._muted_stderr():
-        raise error
-    os.write(2, b"audible")
-    assert capfd.readouterr().err == "audible"
-    assert open_files() == before
-
-
-def test_standard_error_comes_back_after_a_real_ctrl_c(capfd):
-    before = open_files()
-    try:
-        with training._muted_stderr():
-            os.write(2, b"noise")
-            signal.raise_signal(signal.SIGINT)
-            time.sleep(10)
-    except KeyboardInterrupt:
-        os.write(2, b"audible")
-    assert capfd.readouterr().err == "audible"
-    assert open_files() == before
-
-
-def test_muting_does_not_touch_signal_handlers():
-    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with training._muted_stderr():
-        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-
-
-def test_muting_works_where_standard_error_is_closed(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)
-    with training._muted_stderr():
-        assert sys.stderr is None
-
-
 # The command, in a process of its own ----------------------------------------------------------------------
 
 
@@ -822,6 +761,16 @@ def test_tensorflow_is_imported_without_its_noise(tmp_path):
     assert "tensorflow" in done.stdout
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("[ERROR] ")
+
+
+def test_tensorflow_is_imported_without_its_noise_also_where_a_checkpoint_is_read_first(tmp_path):
+    (tmp_path / "output").mkdir()
+    checkpoint = Path(__file__).with_name("fixtures") / "checkpoint_0_1.npz"
+    shutil.copy(checkpoint, tmp_path / "output" / "checkpoint.npz")
+    done = python("-c", call("--resume", DATA_DIR=str(tmp_path / "nowhere")), cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("[ERROR] `load_data`: the data folder does not exist")
 
 
 def test_figures_are_drawn_whatever_backend_the_environment_names(tmp_path):

@@ -1,0 +1,168 @@
+"""What the two phases result in: objects that are handed on, or read from the files of an earlier run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyimagesearch_lr import LRCurve, NoSuggestion, Suggestion
+from pyimagesearch_lr.pipeline import report
+from pyimagesearch_lr.pipeline.report import Picture
+
+CURVE, TRAINING = "lrfind.json", "training.json"
+ENDINGS = {
+    "end_lr": "it reached the last rate",
+    "diverged": "the loss diverged",
+    "non_finite": "the loss was no longer finite",
+    "exhausted": "the data ran out",
+    "stopped": "a callback stopped it",
+    "limited": "Keras's limit of steps an epoch ended it",
+    "interrupted": "it was interrupted",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the results of either phase are kept with: its settings, versions, how long it took and when."""
+
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    seconds: float
+    finished: str
+
+    @classmethod
+    def finished_now(cls, settings: dict[str, Any], seconds: float) -> Run:
+        """The record of a run that has just ended."""
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        return cls(settings, report.versions(), round(seconds, 1), now)
+
+    @classmethod
+    def read(cls, saved: dict[str, Any]) -> Run:
+        """The record that is kept in a file."""
+        return cls(
+            settings=saved["settings"],
+            versions=saved["versions"],
+            seconds=saved["seconds"],
+            finished=saved.get("finished", "not recorded"),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What phase 1 results in.
+
+    Args:
+        run: `Run`.
+        curve: `LRCurve`.
+        plot: `Picture` of it.
+        suggestion: `Suggestion`, the curve's own; None where it supports none.
+        reason: String, why these bounds, or why none.
+    """
+
+    run: Run
+    curve: LRCurve
+    plot: Picture
+    suggestion: Suggestion | None
+    reason: str
+
+    @property
+    def ending(self) -> str:
+        """Why the sweep ended, for the user."""
+        return ENDINGS[self.curve.stop_reason]
+
+    @property
+    def bounds(self) -> tuple[str, str] | None:
+        """The suggested MIN_LR and MAX_LR, to two digits as for config.py; None where there are none."""
+        found = self.suggestion
+        return (f"{found.base_lr:.1e}", f"{found.max_lr:.1e}") if found else None
+
+    @classmethod
+    def of(cls, run: Run, curve: LRCurve, plot: Picture) -> Finding:
+        """What this curve says."""
+        try:
+            suggestion = curve.suggest()
+        except NoSuggestion as reason:
+            return cls(run, curve, plot, None, str(reason))
+        return cls(run, curve, plot, suggestion, suggestion.reason)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Finding:
+        """Read what an earlier run left in `folder`.
+
+        Raises:
+            OSError, ValueError, LookupError, TypeError: If that is not the result of a run.
+        """
+        curve = LRCurve.load(Path(folder, CURVE))
+        run = Run.read(curve.metadata)
+        return cls.of(run, curve, report.read_picture(run.settings["lrfind_plot_path"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What phase 2 results in.
+
+    Args:
+        run: `Run`.
+        description: String, the training in a line.
+        history: Dict of lists, a number an epoch.
+        evaluated_on: String, which images: "test" or "held-out".
+        accuracy: Float, the part of them that is classified right.
+        confusion_matrix: List of lists of ints, a row a true class.
+        plot: `Picture` of the history.
+        clr_plot: `Picture` of the learning rate of every step.
+    """
+
+    run: Run
+    description: str
+    history: dict[str, list[float]]
+    evaluated_on: str
+    accuracy: float
+    confusion_matrix: list[list[int]]
+    plot: Picture
+    clr_plot: Picture
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """The rows of the classification report."""
+        return report.scores(self.confusion_matrix, self.run.settings["classes"])
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write the numbers to training.json and history.csv."""
+        numbers = {
+            "training": self.description,
+            _accuracy_of(self.evaluated_on): self.accuracy,
+            "confusion_matrix": self.confusion_matrix,
+            "classification_report": self.scores,
+            "history": self.history,
+        }
+        report.save_history(Path(folder, "history.csv"), self.history)
+        report.save_json(Path(folder, TRAINING), {**dataclasses.asdict(self.run), **numbers})
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Training:
+        """Read what an earlier run left in `folder`.
+
+        Raises:
+            OSError, ValueError, LookupError, TypeError: If that is not the result of a run.
+        """
+        saved = json.loads(Path(folder, TRAINING).read_text(encoding="utf-8"))
+        run = Run.read(saved)
+        evaluated_on = "held-out" if _accuracy_of("held-out") in saved else "test"
+        return cls(
+            run,
+            saved["training"],
+            {name: [float(value) for value in values] for name, values in saved["history"].items()},
+            evaluated_on,
+            saved[_accuracy_of(evaluated_on)],
+            saved["confusion_matrix"],
+            report.read_picture(run.settings["training_plot_path"]),
+            report.read_picture(run.settings["clr_plot_path"]),
+        )
+
+
+def _accuracy_of(evaluated_on: str) -> str:
+    return f"{evaluated_on.replace('-', '_')}_accuracy"
