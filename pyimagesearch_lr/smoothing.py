@@ -1,10 +1,16 @@
-"""Smoothing and differencing of loss curves; NumPy only, TensorFlow is never imported here."""
+"""Smoothing and differencing of loss curves; Keras and TensorFlow are never imported here."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+
+from pyimagesearch_lr._arguments import number, whole
+
+BETA = number("at least 0 and less than 1", lambda beta: 0 <= beta < 1)
+WINDOW = whole("a whole number of at least 1", lambda window: window >= 1)
 
 
 class ExponentialMovingAverage:
@@ -18,6 +24,7 @@ class ExponentialMovingAverage:
 
     Raises:
         ValueError: If `beta` is not in [0, 1).
+        TypeError: If it is no number.
 
     Example:
 
@@ -27,18 +34,28 @@ class ExponentialMovingAverage:
     """
 
     def __init__(self, beta: float = 0.98):
-        if not 0 <= beta < 1:
-            raise ValueError(f"`beta` must be at least 0 and less than 1. Received: beta={beta}.")
-        self.beta = beta
+        self.beta = BETA("", "beta", beta)
         self._mean = 0.0
         self._weight = 0.0
+        self._squared_weights = 0.0
 
     def update(self, value: float) -> float:
         """Take in the next value; return the average so far, NaN before the first finite value."""
         if np.isfinite(value):
             self._mean = self.beta * self._mean + (1 - self.beta) * float(value)
             self._weight = self.beta * self._weight + (1 - self.beta)
-        return self._mean / self._weight if self._weight else float("nan")
+            self._squared_weights = self.beta**2 * self._squared_weights + (1 - self.beta) ** 2
+        return self._mean / self._weight if self._weight else math.nan
+
+    @property
+    def memory(self) -> int:
+        """How many values the average is made of, in effect, once it has seen more: `1 / (1 - beta)`."""
+        return round(1 / (1 - self.beta))
+
+    @property
+    def error(self) -> float:
+        """The standard error of the average, for values whose standard deviation is 1."""
+        return math.sqrt(self._squared_weights) / self._weight if self._weight else math.nan
 
 
 def simple_moving_average(values: Any, window: int) -> np.ndarray:
@@ -50,7 +67,7 @@ def simple_moving_average(values: Any, window: int) -> np.ndarray:
     [1.0, 2.0, 4.0, 6.0]
     """
     values = np.asarray(values, dtype=np.float64)
-    window = _checked_window(window)
+    window = WINDOW("", "window", window)
     return np.array([values[max(0, end - window) : end].mean() for end in range(1, len(values) + 1)])
 
 
@@ -72,13 +89,7 @@ def rate_of_change(values: Any, window: int = 1) -> np.ndarray:
     [nan, nan, -2.0]
     """
     values = np.asarray(values, dtype=np.float64)
-    window = _checked_window(window)
+    window = WINDOW("", "window", window)
     change = np.full(values.shape, np.nan)
     change[window:] = (values[window:] - values[:-window]) / window
     return change
-
-
-def _checked_window(window: float) -> int:
-    if window % 1 != 0 or window < 1:
-        raise ValueError(f"`window` must be a whole number of at least 1. Received: window={window}.")
-    return int(window)
