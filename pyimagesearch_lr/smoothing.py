@@ -41,7 +41,7 @@ class ExponentialMovingAverage:
 
     def update(self, value: float) -> float:
         """Take in the next value; return the average so far, NaN before the first finite value."""
-        if np.isfinite(value):
+        if math.isfinite(value):
             self._mean = self.beta * self._mean + (1 - self.beta) * float(value)
             self._weight = self.beta * self._weight + (1 - self.beta)
             self._squared_weights = self.beta**2 * self._squared_weights + (1 - self.beta) ** 2

@@ -43,7 +43,8 @@ class StopRule:
     - In the first half of the sweep, most of the recent losses have to be above the limit too: a few losses
       can raise an average, and how often such losses come is not known yet.
 
-    Recent are the last 10 losses, or a twentieth of all where that is more.
+    Recent are the last 10 losses, or a twentieth of all of the sweep where that is more; for the noise, half
+    of those seen where that is less.
 
     Args:
         num_losses: Int, how many losses the sweep records if nothing ends it early.
@@ -78,7 +79,7 @@ class StopRule:
         self._average = ExponentialMovingAverage(beta)
         self._recent = max(RECENT_LOSSES, round(RECENT_SHARE * num_losses))
         self._best = math.inf
-        self._squared_changes = 0.0
+        self._squared_changes = [0.0]  # their sum, after each number of losses
 
     @property
     def beta(self) -> float:
@@ -87,10 +88,14 @@ class StopRule:
 
     def update(self, loss: float) -> None:
         """Take in the next loss; one that is not finite is left out of the smoothing."""
+        change = loss - self.raw_losses[-1] if self.raw_losses else 0.0
+        self._squared_changes.append(self._squared_changes[-1] + change * change)
         self.raw_losses.append(loss)
         self.losses.append(self._average.update(loss))
-        self._update_best()
-        self._update_noise()
+        seen, memory = len(self.losses), self._average.memory
+        if seen < memory:
+            self._best = min(self.losses[(seen - 1) // 2 :])
+        self._best = min(self._best, self.losses[-1])
 
     @property
     def diverged(self) -> bool:
@@ -104,28 +109,14 @@ class StopRule:
         above = sum(loss > limit for loss in self.raw_losses[-self._recent :])
         return above > self._recent / 2 or len(self.losses) > self.num_losses / 2
 
-    def _update_best(self) -> None:
-        seen, memory = len(self.losses), self._average.memory
-        if seen < memory:
-            self._best = min(self.losses[(seen - 1) // 2 :])
-        self._best = min(self._best, self.losses[-1])
-
-    def _update_noise(self) -> None:
-        last = self._changes
-        if last > 0:
-            change = self.raw_losses[last] - self.raw_losses[last - 1]
-            self._squared_changes += change * change
-
-    @property
-    def _changes(self) -> int:
-        """How many changes from one loss to the next there were before the recent losses."""
-        return len(self.raw_losses) - self._recent - 1
-
     @property
     def _error(self) -> float:
-        if self._changes < 1:
+        """The standard error that the noise before the recent losses gives the smoothed loss."""
+        seen = len(self.raw_losses)
+        before = seen - min(self._recent, seen // 2)
+        if before < 2:
             return 0.0
-        return self._average.error * math.sqrt(self._squared_changes / (2 * self._changes))
+        return self._average.error * math.sqrt(self._squared_changes[before] / (2 * (before - 1)))
 
 
 class Sweep:
