@@ -458,7 +458,7 @@ def test_rate_of_change_is_drawn_on_the_given_axes(no_window):
     assert straight_curve().plot_rate_of_change(window=10, ax=ax, title="change") is ax
     lrs, change = ax.lines[0].get_data()
     np.testing.assert_array_equal(lrs, straight_curve().lrs[5:196])
-    np.testing.assert_allclose(change[25:-25], np.full(141, -0.01), rtol=1e-3)
+    np.testing.assert_allclose(change[50:-50], np.full(91, -0.01), rtol=1e-3)
     assert (ax.get_title(), ax.get_xscale()) == ("change", "log")
 
 
