@@ -1,4 +1,4 @@
-"""`LRCurve`: what a sweep measured. NumPy only; TensorFlow is never imported here."""
+"""`LRCurve`: what a sweep measured; Keras and TensorFlow are never imported here."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from pyimagesearch_lr._arguments import one_of, whole
 from pyimagesearch_lr.files import strict_json, written_whole
-from pyimagesearch_lr.smoothing import rate_of_change
-from pyimagesearch_lr.suggest import NoSuggestion, Probe, Suggestion, best_probe, smoothed, suggest
+from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, smoothed
+from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe, Suggestion, best_probe, suggest
 
 STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "stopped", "limited", "interrupted")
 FORMAT = "pyimagesearch_lr.LRCurve/1"
+VERIFIED = "verified"
+SKIPPED = whole("a whole number of at least 0", lambda rates: rates >= 0)
 METRICS = "metrics."
 SWEEP = "sweep."
 
@@ -37,7 +40,9 @@ class LRCurve:
     Args:
         lrs: float64 array of shape `(rates,)`, the learning rates, each of one step or of several.
         raw_losses: float64 array of shape `(rates,)`, the loss of each step by itself.
-        losses: float64 array of shape `(rates,)`, `raw_losses` smoothed.
+        losses: float64 array of shape `(rates,)`, the running average of `raw_losses` that the tutorial
+            keeps and that decides when a sweep has diverged. It lags behind; what is drawn and read off is
+            `smoothed`.
         stop_reason: String, why the sweep ended: one of "end_lr", "diverged", "non_finite", "exhausted",
             "interrupted".
         metrics: Dict of arrays of shape `(rates,)`, the model's other metrics of each step by itself.
@@ -86,6 +91,11 @@ class LRCurve:
     def __len__(self) -> int:
         return len(self.lrs)
 
+    @property
+    def smoothed(self) -> Smoothed:
+        """The line through the raw losses that plots draw and suggestions are read off."""
+        return smoothed(self.lrs, self.raw_losses)
+
     @classmethod
     def mean(cls, curves: Sequence[LRCurve]) -> LRCurve:
         """The mean of repeated sweeps over the same rates, as far as the shortest of them goes.
@@ -124,10 +134,11 @@ class LRCurve:
         Raises:
             NoSuggestion: If the curve supports none; its message says why and what to do.
             ValueError: If the method is unknown.
+            TypeError: If it is neither a string nor None.
         """
         if method is None:
-            method = "verified" if self.probes else "bounds"
-        if method == "verified":
+            method = VERIFIED if self.probes else "bounds"
+        if one_of((*METHODS, VERIFIED))("", "method", method) == VERIFIED:
             return best_probe(self.probes)
         suggestion = suggest(self.lrs, self.raw_losses, method=method)
         if len(self.sweep_losses) == 1:
@@ -186,15 +197,16 @@ class LRCurve:
         """
         from pyimagesearch_lr import plots
 
-        shown = slice(skip_begin, max(0, len(self) - skip_end))
-        lrs = self.lrs[shown]
-        smooth = [smoothed(lrs, losses) for losses in self.sweep_losses[:, shown]]
-        shortest = min(len(losses) for _, losses in smooth)
+        shown = _shown(self, skip_begin, skip_end)
+        line = self.smoothed
+        sweeps = [smoothed(self.lrs[: line.finite], losses[: line.finite]) for losses in self.sweep_losses]
+        on_show = _within(line, self.lrs[shown])
         return plots.loss_against_lr(
-            lrs,
+            self.lrs[shown],
             self.raw_losses[shown],
-            *smoothed(lrs, self.raw_losses[shown]),
-            band=np.array([losses[:shortest] for _, losses in smooth]) if len(smooth) > 1 else None,
+            line.lrs[on_show],
+            line.losses[on_show],
+            band=np.array([sweep.losses[on_show] for sweep in sweeps]) if len(sweeps) > 1 else None,
             suggestion=self._answer(None),
             steepest=self._answer("steep"),
             ax=ax,
@@ -205,7 +217,7 @@ class LRCurve:
         """Draw the change of the smoothed loss a step, over `window` steps, against the learning rate.
 
         Args:
-            window: Int, over how many steps the change is taken.
+            window: Int, over how many steps the change is taken; it is drawn at the middle of them.
             ax: matplotlib Axes to draw on; None makes a figure.
             title: String, the title of the axes.
 
@@ -214,7 +226,7 @@ class LRCurve:
         """
         from pyimagesearch_lr import plots
 
-        return plots.rate_of_change(self.lrs, rate_of_change(self.losses, window), ax=ax, title=title)
+        return plots.rate_of_change(*_change(self, window), ax=ax, title=title)
 
     def __repr__(self) -> str:
         span = f" from {self.lrs[0]:.1e} to {self.lrs[-1]:.1e}" if len(self) else ""
@@ -347,10 +359,11 @@ class Comparison(dict[str, LRCurve]):
         """
         from pyimagesearch_lr import plots
 
-        def shown(curve: LRCurve) -> slice:
-            return slice(skip_begin, max(0, len(curve) - skip_end))
-
-        lines = {str(name): (c.lrs[shown(c)], c.losses[shown(c)]) for name, c in self.items()}
+        lines = {}
+        for name, curve in self.items():
+            line = curve.smoothed
+            on_show = _within(line, curve.lrs[_shown(curve, skip_begin, skip_end)])
+            lines[str(name)] = (line.lrs[on_show], line.losses[on_show])
         return plots.losses_against_lr(lines, ax=ax, title=title)
 
     def plot_rate_of_change(self, window: int = 20, ax: Any = None, title: str = "") -> Any:
@@ -366,7 +379,7 @@ class Comparison(dict[str, LRCurve]):
         """
         from pyimagesearch_lr import plots
 
-        lines = {str(name): (c.lrs, rate_of_change(c.losses, window)) for name, c in self.items()}
+        lines = {str(name): _change(curve, window) for name, curve in self.items()}
         return plots.rates_of_change(lines, ax=ax, title=title)
 
     def table(self) -> str:
@@ -385,9 +398,27 @@ class Comparison(dict[str, LRCurve]):
         return self.table()
 
 
+def _shown(curve: LRCurve, skip_begin: int, skip_end: int) -> slice:
+    """The rates that are left when so many of the first and last are not shown."""
+    begin = SKIPPED("", "skip_begin", skip_begin)
+    return slice(begin, max(0, len(curve) - SKIPPED("", "skip_end", skip_end)))
+
+
+def _within(line: Smoothed, lrs: np.ndarray) -> np.ndarray:
+    """Which points of the line lie between the first and the last of these rates."""
+    low, high = (lrs[0], lrs[-1]) if len(lrs) else (np.inf, -np.inf)
+    return (line.lrs >= low * (1 - 1e-9)) & (line.lrs <= high * (1 + 1e-9))
+
+
+def _change(curve: LRCurve, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rates and the change of the smoothed loss a step around each, over `window` steps."""
+    change = rate_of_change(curve.smoothed.at(curve.lrs), window)[int(window) :]
+    return curve.lrs[int(window // 2) :][: len(change)], change
+
+
 def _summary(curve: LRCurve) -> tuple[str, str, str, str]:
-    finite = curve.losses[np.isfinite(curve.losses)]
-    best = f"{finite.min():.4g}" if len(finite) else "-"
+    losses = curve.smoothed.losses
+    best = f"{losses.min():.4g}" if len(losses) else "-"
     try:
         suggestion = curve.suggest()
     except NoSuggestion as reason:

@@ -1,4 +1,7 @@
-"""Drawing on matplotlib axes. Nothing is shown on screen; matplotlib is imported on the first drawing."""
+"""Drawing on matplotlib axes. Nothing is shown on screen; matplotlib is imported on the first drawing.
+
+Keras and TensorFlow are never imported here.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ SMOOTHED = {"color": "#1f4e8c", "linewidth": 2.0}
 BAND = {"color": "#1f4e8c", "alpha": 0.2, "linewidth": 0}
 STEEPEST = {"color": "#d1632a", "marker": "o", "markersize": 7, "linestyle": "none"}
 BOUNDS = "#2e9e5b"
+BELOW_THE_LEVEL: dict[str, Any] = {"loc": "lower left", "framealpha": 0.9}  # where a sweep has no losses
 
 
 def new_axes(width: float = 8.0, height: float = 4.5) -> Any:
@@ -66,7 +70,7 @@ def loss_against_lr(
         ax.plot([steepest.max_lr], [height], label=f"steepest at {steepest.max_lr:.1e}", **STEEPEST)
     ax.set_ylim(*_readable_limits(raw_losses, smooth_losses))
     _label(ax, "learning rate (log scale)", "loss", title)
-    ax.legend(loc="upper left", framealpha=0.9)
+    ax.legend(**BELOW_THE_LEVEL)
     return ax
 
 
@@ -259,7 +263,7 @@ def epoch_sweep(history: dict[str, list[float]], *, lr: float | None = None, tit
     losses_against_lr({"loss of each epoch": swept}, ax=right)
     if lr is not None:
         right.axvline(lr, color=BOUNDS, linestyle="--", linewidth=1.5, label=f"taken: {lr:.1e}")
-    right.legend(loc="upper left")
+    right.legend(**BELOW_THE_LEVEL)
     return figure
 
 
@@ -269,5 +273,5 @@ def _overlaid(lines: dict[str, tuple[np.ndarray, np.ndarray]], ax: Any, title: s
     for label, (lrs, values) in lines.items():
         ax.plot(lrs, values, label=label, linewidth=2.0)
     _label(ax, "learning rate (log scale)", "", title)
-    ax.legend(loc="upper left", framealpha=0.9)
+    ax.legend(**BELOW_THE_LEVEL)
     return ax

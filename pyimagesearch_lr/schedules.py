@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from pyimagesearch_lr._arguments import one_of, rate
+
 CYCLIC_MODES = ("triangular", "triangular2", "exp_range")
 SCALE_MODES = ("cycle", "iterations")
 ANNEALS = ("linear", "cos")
@@ -76,15 +78,17 @@ def ramp_rates(start_lr: float, end_lr: float, num_steps: int, ramp: str = "expo
     Raises:
         ValueError: For rates that are not finite, not positive or not increasing, for fewer than two
             steps, and for an unknown ramp.
+        TypeError: For an argument of the wrong type.
 
     Example:
 
     >>> ramp_rates(1e-4, 1e-2, 3).tolist()
     [0.0001, 0.001, 0.01]
     """
-    for name, value in (("start_lr", start_lr), ("end_lr", end_lr)):
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"`{name}` must be a finite number above 0. Received: {name}={value}.")
+    one_of(tuple(RAMPS))("", "ramp", ramp)
+    start_lr, end_lr = (
+        rate(zero=False)("", name, value) for name, value in (("start_lr", start_lr), ("end_lr", end_lr))
+    )
     if not start_lr < end_lr:
         raise ValueError(
             f"`end_lr` must be greater than `start_lr`. Received: start_lr={start_lr}, end_lr={end_lr}. "
@@ -95,8 +99,6 @@ def ramp_rates(start_lr: float, end_lr: float, num_steps: int, ramp: str = "expo
             f"A sweep needs at least 2 steps. Received: {num_steps}. Raise `epochs`, `steps_per_epoch` or "
             "`sample_size`, or give more data."
         )
-    if ramp not in RAMPS:
-        raise ValueError(f"`ramp` must be one of {tuple(RAMPS)}. Received: ramp={ramp!r}.")
     rates = RAMPS[ramp](
         np.arange(int(num_steps), dtype=np.float64), float(start_lr), float(end_lr), int(num_steps)
     )

@@ -1,14 +1,91 @@
-"""Smoothing and differencing of loss curves; NumPy only, TensorFlow is never imported here."""
+"""Smoothing and differencing of loss curves; Keras and TensorFlow are never imported here."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pyimagesearch_lr._arguments import number, whole
+
+DECADES = 0.25
+GRID_PER_DECADE = 50
+MIN_GRID = 10
+
+BETA = number("at least 0 and less than 1", lambda beta: 0 <= beta < 1)
+WINDOW = whole("a whole number of at least 1", lambda window: window >= 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothed:
+    """A smoothed curve on an even grid of log10(lr).
+
+    Args:
+        log_lrs: float64 array of shape `(points,)`, the logarithms to base 10 of the rates.
+        losses: float64 array of shape `(points,)`, the smoothed losses there.
+        error: Float, the standard error that noise gives them.
+        finite: Int, how many losses it was made from: those before the first that is not finite.
+    """
+
+    log_lrs: np.ndarray
+    losses: np.ndarray
+    error: float
+    finite: int
+
+    @property
+    def lrs(self) -> np.ndarray:
+        """The rates of the grid."""
+        return 10**self.log_lrs
+
+    def at(self, lrs: Any) -> np.ndarray:
+        """The line's height at these rates, NaN beyond its ends."""
+        if not len(self.losses):
+            return np.full(np.shape(lrs), np.nan)
+        return np.interp(np.log10(lrs), self.log_lrs, self.losses, left=np.nan, right=np.nan)
+
+
+def smoothed(lrs: Any, losses: Any) -> Smoothed:
+    """The line through noisy losses: the one that plots draw and suggestions are read off.
+
+    A mean of the losses around each rate, weighted by a bell curve over log10(lr). Its width is fixed in
+    decades, a quarter of one, so that sweeps of any length get the same shape; in a sweep of less than 2.5
+    decades it is a tenth of them. A trailing average would lag behind the loss by a number of steps.
+
+    Args:
+        lrs: Array of shape `(rates,)`, increasing and above 0.
+        losses: Array of shape `(rates,)`, the raw losses. They are read up to the first that is not finite.
+
+    Returns:
+        A `Smoothed`, without points where there are fewer than two losses.
+
+    Example:
+
+    >>> line = smoothed(np.geomspace(1e-4, 1, 41), np.full(41, 2.0))
+    >>> bool(np.allclose(line.losses, 2.0))
+    True
+    """
+    losses = np.asarray(losses, dtype=np.float64)
+    is_finite = np.isfinite(losses)
+    end = len(losses) if is_finite.all() else int(np.argmin(is_finite))
+    if end < 2:
+        return Smoothed(np.empty(0), np.empty(0), math.nan, end)
+    losses, log_lrs = losses[:end], np.log10(np.asarray(lrs, dtype=np.float64)[:end])
+    span = log_lrs[-1] - log_lrs[0]
+    spacing = span / (end - 1)
+    width = max(min(DECADES, span / 10), 1.5 * spacing)
+    grid = np.linspace(log_lrs[0], log_lrs[-1], max(MIN_GRID, int(span * GRID_PER_DECADE)))
+    weights = np.exp(-0.5 * ((grid[:, None] - log_lrs[None, :]) / width) ** 2)
+    line = weights @ losses / weights.sum(axis=1)
+    residuals = losses - np.interp(log_lrs, grid, line)
+    deviation = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
+    points_in_kernel = max(1.0, np.sqrt(4 * np.pi) * width / spacing)
+    return Smoothed(grid, line, deviation / np.sqrt(points_in_kernel), end)
+
 
 class ExponentialMovingAverage:
-    """Bias-corrected exponential moving average, one value at a time.
+    """Bias-corrected exponential moving average, one value at a time: what a sweep that goes on can know.
 
     `mean_t = beta * mean_{t-1} + (1 - beta) * value_t`, reported as `mean_t / (1 - beta ** t)`, so that
     the first reported value is the first value. NaN and infinity are left out: the average stays as it was.
@@ -18,6 +95,7 @@ class ExponentialMovingAverage:
 
     Raises:
         ValueError: If `beta` is not in [0, 1).
+        TypeError: If it is no number.
 
     Example:
 
@@ -27,18 +105,28 @@ class ExponentialMovingAverage:
     """
 
     def __init__(self, beta: float = 0.98):
-        if not 0 <= beta < 1:
-            raise ValueError(f"`beta` must be at least 0 and less than 1. Received: beta={beta}.")
-        self.beta = beta
+        self.beta = BETA("", "beta", beta)
         self._mean = 0.0
         self._weight = 0.0
+        self._squared_weights = 0.0
 
     def update(self, value: float) -> float:
         """Take in the next value; return the average so far, NaN before the first finite value."""
-        if np.isfinite(value):
+        if math.isfinite(value):
             self._mean = self.beta * self._mean + (1 - self.beta) * float(value)
             self._weight = self.beta * self._weight + (1 - self.beta)
-        return self._mean / self._weight if self._weight else float("nan")
+            self._squared_weights = self.beta**2 * self._squared_weights + (1 - self.beta) ** 2
+        return self._mean / self._weight if self._weight else math.nan
+
+    @property
+    def memory(self) -> int:
+        """How many values the average is made of, in effect, once it has seen more: `1 / (1 - beta)`."""
+        return round(1 / (1 - self.beta))
+
+    @property
+    def error(self) -> float:
+        """The standard error of the average, for values whose standard deviation is 1."""
+        return math.sqrt(self._squared_weights) / self._weight if self._weight else math.nan
 
 
 def simple_moving_average(values: Any, window: int) -> np.ndarray:
@@ -50,7 +138,7 @@ def simple_moving_average(values: Any, window: int) -> np.ndarray:
     [1.0, 2.0, 4.0, 6.0]
     """
     values = np.asarray(values, dtype=np.float64)
-    window = _checked_window(window)
+    window = WINDOW("", "window", window)
     return np.array([values[max(0, end - window) : end].mean() for end in range(1, len(values) + 1)])
 
 
@@ -72,13 +160,7 @@ def rate_of_change(values: Any, window: int = 1) -> np.ndarray:
     [nan, nan, -2.0]
     """
     values = np.asarray(values, dtype=np.float64)
-    window = _checked_window(window)
+    window = WINDOW("", "window", window)
     change = np.full(values.shape, np.nan)
     change[window:] = (values[window:] - values[:-window]) / window
     return change
-
-
-def _checked_window(window: float) -> int:
-    if window % 1 != 0 or window < 1:
-        raise ValueError(f"`window` must be a whole number of at least 1. Received: window={window}.")
-    return int(window)

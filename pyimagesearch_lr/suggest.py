@@ -1,8 +1,7 @@
-"""Learning rates read off a curve, one function a method; TensorFlow is never imported here.
+"""Learning rates read off a curve, one function a method; Keras and TensorFlow are never imported here.
 
 Every method takes the swept rates and the raw losses, shapes `(rates,)`, and returns a `Suggestion` or raises
-`NoSuggestion`. Losses are smoothed here, centred and over a fixed width in decades: the trailing average that
-is drawn lags behind the loss by a number of steps, so its shape moves with the length of the sweep.
+`NoSuggestion`. All are read off the line that plots draw, `smoothing.smoothed`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr.smoothing import rate_of_change, simple_moving_average
+from pyimagesearch_lr._arguments import one_of
+from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, simple_moving_average, smoothed
 
 MIN_POINTS = 10
-SMOOTHING_DECADES = 0.25
-GRID_PER_DECADE = 50
 FALL_BEGINS = 0.05
 TURNS = 0.1
 AS_GOOD = 0.01
@@ -26,6 +24,10 @@ STEPS_LATE = 5
 LEANING = 1.25
 STANDS_OUT = 5.0
 SLIDE_THRESHOLD = 0.1
+IF_NOISE = (
+    "If losses are noisy (small batches, a rare class), larger batches or `repeats` help, and "
+    "`stop_factor=None` where noise ended the sweep."
+)
 
 
 class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not an error of the user's
@@ -105,6 +107,7 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
     Raises:
         NoSuggestion: If the curve supports none.
         ValueError: If the method is unknown or the arrays do not fit.
+        TypeError: If the method is no string.
 
     Example:
 
@@ -116,14 +119,12 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
     """
     lrs = np.asarray(lrs, dtype=np.float64)
     losses = np.asarray(losses, dtype=np.float64)
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {tuple(METHODS)}. Received: method={method!r}.")
     if lrs.ndim != 1 or lrs.shape != losses.shape:
         raise ValueError(
             "`lrs` and `losses` must be arrays of one dimension and the same length. "
             f"Received shapes: {lrs.shape} and {losses.shape}."
         )
-    return METHODS[method](lrs, losses)
+    return METHODS[one_of(tuple(METHODS))("", "method", method)](lrs, losses)
 
 
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
@@ -283,61 +284,36 @@ def moving_average(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     return Suggestion(lr, lr, "moving_average", f"the loss falls fastest around {lr:.1e}.")
 
 
-def smoothed(lrs: Any, losses: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The smoothed curve that all methods read, as far as its losses are finite.
-
-    Args:
-        lrs: Array of shape `(rates,)`, increasing and above 0.
-        losses: Array of shape `(rates,)`, the raw losses.
-
-    Returns:
-        Rates on an even grid of log10(lr) and their smoothed losses; both empty for fewer than two losses.
-
-    Example:
-
-    >>> rates, losses = smoothed(np.geomspace(1e-4, 1, 41), np.full(41, 2.0))
-    >>> bool(np.allclose(losses, 2.0))
-    True
-    """
-    losses = np.asarray(losses, dtype=np.float64)
-    losses = losses[: _finite_until(losses)]
-    if len(losses) < 2:
-        return np.empty(0), np.empty(0)
-    grid, values, _ = _smooth(np.log10(np.asarray(lrs, dtype=np.float64)[: len(losses)]), losses)
-    return 10**grid, values
-
-
-def _finite_until(losses: np.ndarray) -> int:
-    finite = np.isfinite(losses)
-    return len(losses) if finite.all() else int(np.argmin(finite))
-
-
 @dataclass(frozen=True)
 class _Shape:
-    """A curve's smoothed shape on an even grid of log10(lr), known to fall, reach a minimum and turn."""
+    """A smoothed curve, known to fall, reach a minimum and turn."""
 
-    log_lrs: np.ndarray
-    smoothed: np.ndarray
+    line: Smoothed
     level: float
     lowest: int
     range: tuple[float, float]
 
     @classmethod
     def of(cls, lrs: np.ndarray, losses: np.ndarray) -> _Shape:
-        end = _finite_until(losses)
-        broke_off = end < len(losses)
+        line = smoothed(lrs, losses)
+        end = line.finite
         if end < MIN_POINTS:
             raise NoSuggestion(
-                f"the curve has {end} finite losses and at least {MIN_POINTS} are needed: "
-                "take more steps, or lower `start_lr`."
+                f"the curve has {end} finite losses and at least {MIN_POINTS} are needed: take more steps, "
+                f"or lower `start_lr`. {IF_NOISE}"
             )
-        log_lrs, losses = np.log10(lrs[:end]), losses[:end]
-        grid, smoothed, noise = _smooth(log_lrs, losses)
         level = float(np.median(losses[: max(MIN_POINTS // 2, end // 10)]))
-        lowest = int(np.argmin(smoothed))
-        shape = cls(grid, smoothed, level, lowest, (float(lrs[0]), float(lrs[end - 1])))
-        shape._check(noise, broke_off)
+        shape = cls(line, level, int(np.argmin(line.losses)), (float(lrs[0]), float(lrs[end - 1])))
+        shape._check(broke_off=end < len(losses))
         return shape
+
+    @property
+    def log_lrs(self) -> np.ndarray:
+        return self.line.log_lrs
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        return self.line.losses
 
     def lr_of(self, place: int) -> float:
         return float(np.clip(10 ** self.log_lrs[place], *self.range))
@@ -360,22 +336,24 @@ class _Shape:
     def fall_begins_lr(self) -> float:
         return self.lr_of(self.fall_begins)
 
-    def _check(self, noise: float, broke_off: bool) -> None:
+    def _check(self, *, broke_off: bool) -> None:
+        noise = self.line.error
         rise = float(self.smoothed[-1] - self.smoothed[self.lowest])
         if self.lowest == 0 or self.fall <= STANDS_OUT * noise or self.fall <= 1e-6 * abs(self.level):
             if broke_off or rise > max(STANDS_OUT * noise, 1e-6 * abs(self.level)):
                 raise NoSuggestion(
                     "the loss rises without having fallen first: lower `start_lr`, so that the sweep begins "
-                    "with rates the model learns from.",
+                    f"with rates the model learns from. {IF_NOISE}",
                     self.lowest_lr,
                 )
             raise NoSuggestion(
                 f"the loss is flat: its fall of {max(self.fall, 0):.2g} does not stand out from its noise of "
-                f"{noise:.2g}. Raise `end_lr`, or take more steps or larger batches."
+                f"{noise:.2g}. Raise `end_lr`, or take more steps. {IF_NOISE}"
             )
         if not broke_off and rise < TURNS * self.fall:
             raise NoSuggestion(
-                "the loss never turned upwards, so the largest usable rate was not reached: raise `end_lr`.",
+                "the loss never turned upwards, so the largest usable rate was not reached: raise `end_lr`, "
+                "or, where the sweep ended before it, pass `stop_factor=None` and data for all its steps.",
                 self.lowest_lr,
             )
 
@@ -391,21 +369,3 @@ def _longest_decrease(values: np.ndarray) -> tuple[int, int]:
             lengths[place], firsts[place] = lengths[before] + 1, firsts[before]
     last = int(np.argmax(lengths))
     return int(firsts[last]), last
-
-
-def _smooth(log_lrs: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Gaussian kernel regression on an even grid, and the standard error of its values.
-
-    The kernel's width is fixed in decades, so that sweeps of any length get the same shape; in a sweep of
-    less than 2.5 decades it is a tenth of them.
-    """
-    span = log_lrs[-1] - log_lrs[0]
-    spacing = span / (len(log_lrs) - 1)
-    width = max(min(SMOOTHING_DECADES, span / 10), 1.5 * spacing)
-    grid = np.linspace(log_lrs[0], log_lrs[-1], max(MIN_POINTS, int(span * GRID_PER_DECADE)))
-    weights = np.exp(-0.5 * ((grid[:, None] - log_lrs[None, :]) / width) ** 2)
-    smoothed = weights @ losses / weights.sum(axis=1)
-    residuals = losses - np.interp(log_lrs, grid, smoothed)
-    deviation = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
-    points_in_kernel = max(1.0, np.sqrt(4 * np.pi) * width / spacing)
-    return grid, smoothed, deviation / np.sqrt(points_in_kernel)

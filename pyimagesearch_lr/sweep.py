@@ -1,4 +1,4 @@
-"""The sweep as a state machine: the next rate, the losses, the stop; TensorFlow is never imported here."""
+"""The sweep as a state machine: next rate, losses, stop; Keras and TensorFlow are never imported here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,114 @@ from typing import Any
 import numpy as np
 
 from pyimagesearch_lr import schedules
+from pyimagesearch_lr._arguments import number, optional, whole
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.smoothing import ExponentialMovingAverage
+
+MOST_STEPS = 10**7
+RECENT_LOSSES = 10
+RECENT_SHARE = 1 / 20
+STANDS_OUT = 5.0
+
+STOP_FACTOR = optional(number("greater than 1, or None to never stop", lambda value: value > 1))
+STEPS_PER_LR = whole("a whole number of at least 1", lambda value: value >= 1)
+NUM_STEPS = whole(f"a whole number of at most {MOST_STEPS}", lambda value: value <= MOST_STEPS)
+
+
+class StopRule:
+    """Whether the losses of a sweep have diverged, told one after the other.
+
+    They have when the smoothed loss has risen too far above its best:
+
+    `smoothed > limit`
+    `limit = best + max((stop_factor - 1) * max(abs(best), (first - best) / 10), 5 * error)`
+
+    Where losses are quiet and the best is above an eleventh of the first, this is the usual
+    `smoothed > stop_factor * best`. The term with `first` keeps the rule meaningful for losses that come near
+    zero or below, and three things keep noise from being taken for a divergence, as it would be where a class
+    is rare or batches are small:
+
+    - `best` is the lowest smoothed loss among those that average at least half as many losses as the last
+      one does: the mean of the first few may be low by luck.
+    - `error` is the standard error that noise gives the smoothed loss. The noise is read off the changes from
+      one loss to the next, the recent ones left out, as they may be the divergence itself.
+    - In the first half of the sweep, most of the recent losses have to be above the limit too: a few losses
+      can raise an average, and how often such losses come is not known yet.
+
+    Recent are the last 10 losses, or a twentieth of all of the sweep where that is more; for the noise, half
+    of those seen where that is less.
+
+    Args:
+        num_losses: Int, how many losses the sweep records if nothing ends it early.
+        stop_factor: Float above 1, or None for losses that never diverge.
+        beta: Float in [0, 1), the weight of the past in the smoothed loss.
+
+    Attributes:
+        raw_losses: List of floats, the losses.
+        losses: List of floats, the same smoothed; see `ExponentialMovingAverage`.
+
+    Raises:
+        ValueError: For an argument out of its range.
+        TypeError: For an argument of the wrong type.
+
+    Example:
+
+    >>> rule = StopRule(num_losses=4)
+    >>> for loss in (2.0, 1.0, 9.0, 200.0):
+    ...     rule.update(loss)
+    ...     print(rule.diverged)
+    False
+    False
+    False
+    True
+    """
+
+    def __init__(self, num_losses: int, stop_factor: float | None = 4.0, beta: float = 0.98):
+        self.num_losses = num_losses
+        self.stop_factor = STOP_FACTOR("", "stop_factor", stop_factor)
+        self.raw_losses: list[float] = []
+        self.losses: list[float] = []
+        self._average = ExponentialMovingAverage(beta)
+        self._recent = max(RECENT_LOSSES, round(RECENT_SHARE * num_losses))
+        self._best = math.inf
+        self._squared_changes = [0.0]  # their sum, after each number of losses
+
+    @property
+    def beta(self) -> float:
+        """The weight of the past in the smoothed loss."""
+        return self._average.beta
+
+    def update(self, loss: float) -> None:
+        """Take in the next loss; one that is not finite is left out of the smoothing."""
+        change = loss - self.raw_losses[-1] if self.raw_losses else 0.0
+        self._squared_changes.append(self._squared_changes[-1] + change * change)
+        self.raw_losses.append(loss)
+        self.losses.append(self._average.update(loss))
+        seen, memory = len(self.losses), self._average.memory
+        if seen < memory:
+            self._best = min(self.losses[(seen - 1) // 2 :])
+        self._best = min(self._best, self.losses[-1])
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the losses so far have diverged by the last of them."""
+        if self.stop_factor is None:
+            return False
+        scale = max(abs(self._best), (self.losses[0] - self._best) / 10)
+        limit = self._best + max((self.stop_factor - 1) * scale, STANDS_OUT * self._error)
+        if self.losses[-1] <= limit:
+            return False
+        above = sum(loss > limit for loss in self.raw_losses[-self._recent :])
+        return above > self._recent / 2 or len(self.losses) > self.num_losses / 2
+
+    @property
+    def _error(self) -> float:
+        """The standard error that the noise before the recent losses gives the smoothed loss."""
+        seen = len(self.raw_losses)
+        before = seen - min(self._recent, seen // 2)
+        if before < 2:
+            return 0.0
+        return self._average.error * math.sqrt(self._squared_changes[before] / (2 * (before - 1)))
 
 
 class Sweep:
@@ -20,10 +126,7 @@ class Sweep:
     sweep ends on the first of:
 
     - "end_lr": every rate has been used;
-    - "diverged": the smoothed loss has risen too far above its best,
-      `smoothed > best + (stop_factor - 1) * max(abs(best), (first - best) / 10)`. While the best loss is
-      above an eleventh of the first, this is the usual `smoothed > stop_factor * best`; the second term keeps
-      the rule meaningful for losses that come near zero or below;
+    - "diverged": the loss has risen too far, by the `StopRule`;
     - "non_finite": a loss is NaN or infinite. It is recorded and left out of the smoothing;
     - "exhausted" or "interrupted": the driver said so through `stop`.
 
@@ -37,6 +140,7 @@ class Sweep:
 
     Raises:
         ValueError: For an argument out of its range.
+        TypeError: For an argument of the wrong type.
 
     Example:
 
@@ -52,21 +156,14 @@ class Sweep:
     """
 
     def __init__(self, lrs: Any, stop_factor: float | None = 4.0, beta: float = 0.98, steps_per_lr: int = 1):
-        if stop_factor is not None and not stop_factor > 1:
-            raise ValueError(
-                f"`stop_factor` must be greater than 1, or None to never stop. Received: {stop_factor}."
-            )
         self.lrs = np.asarray(lrs, dtype=np.float64)
-        self.stop_factor = stop_factor
-        self.beta = beta
-        self.steps_per_lr = _checked_steps_per_lr(steps_per_lr)
-        self.raw_losses: list[float] = []
-        self.losses: list[float] = []
+        self.steps_per_lr = STEPS_PER_LR("", "steps_per_lr", steps_per_lr)
+        self._rule = StopRule(len(self.lrs), stop_factor, beta)
+        self.raw_losses = self._rule.raw_losses
+        self.losses = self._rule.losses
         self.metrics: dict[str, list[float]] = {}
         self.stop_reason: str | None = None
         self.step = 0
-        self._average = ExponentialMovingAverage(beta)
-        self._best = float("inf")
         self._pending: list[tuple[float, dict[str, float]]] = []
 
     @classmethod
@@ -78,14 +175,13 @@ class Sweep:
         Args:
             start_lr: Float, the first rate.
             end_lr: Float, the last rate.
-            num_steps: Int, how many steps to take; made up to a whole number of rates.
+            num_steps: Int, how many steps to take, at most 10,000,000; made up to a whole number of rates.
             ramp: String, "exponential" or "linear".
             **settings: As for `Sweep`.
         """
-        steps_per_lr = _checked_steps_per_lr(settings.get("steps_per_lr", 1))
-        return cls(
-            schedules.ramp_rates(start_lr, end_lr, math.ceil(num_steps / steps_per_lr), ramp), **settings
-        )
+        steps_per_lr = STEPS_PER_LR("", "steps_per_lr", settings.get("steps_per_lr", 1))
+        num_rates = math.ceil(NUM_STEPS("", "num_steps", num_steps) / steps_per_lr)
+        return cls(schedules.ramp_rates(start_lr, end_lr, num_rates, ramp), **settings)
 
     @property
     def num_steps(self) -> int:
@@ -135,7 +231,7 @@ class Sweep:
         self.step += 1
         if not finite:
             self.stop("non_finite")
-        elif self._has_diverged():
+        elif not self._pending and self._rule.diverged:
             self.stop("diverged")
         elif self.step == self.num_steps:
             self.stop("end_lr")
@@ -152,7 +248,7 @@ class Sweep:
             losses=np.array(self.losses),
             stop_reason=self.stop_reason or "interrupted",
             metrics={name: np.array(values) for name, values in self.metrics.items()},
-            metadata={"stop_factor": self.stop_factor, "beta": self.beta, **metadata},
+            metadata={"stop_factor": self._rule.stop_factor, "beta": self._rule.beta, **metadata},
         )
 
     def _close_rate(self, rate_loss: float | None) -> None:
@@ -162,26 +258,11 @@ class Sweep:
         loss = _mean(losses)
         if rate_loss is not None:
             means["train_loss"], loss = loss, float(rate_loss)
-        self.raw_losses.append(loss)
-        self.losses.append(self._average.update(loss))
+        self._rule.update(loss)
         for name, value in means.items():
             self.metrics.setdefault(name, []).append(value)
-
-    def _has_diverged(self) -> bool:
-        if self._pending or self.stop_factor is None:
-            return False
-        smoothed = self.losses[-1]
-        self._best = min(self._best, smoothed)
-        scale = max(abs(self._best), (self.losses[0] - self._best) / 10)
-        return smoothed > self._best + (self.stop_factor - 1) * scale
 
 
 def _mean(values: Sequence[float]) -> float:
     """The mean in plain Python, which for the one step of a rate takes a tenth of NumPy's time."""
     return sum(values) / len(values)
-
-
-def _checked_steps_per_lr(steps_per_lr: int) -> int:
-    if steps_per_lr != int(steps_per_lr) or steps_per_lr < 1:
-        raise ValueError(f"`steps_per_lr` must be a whole number of at least 1. Received: {steps_per_lr}.")
-    return int(steps_per_lr)

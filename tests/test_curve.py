@@ -131,6 +131,17 @@ def test_suggestion_is_read_off_the_raw_losses(method):
     assert other.suggest(method) == curve.suggest(method)
 
 
+@pytest.mark.parametrize("method", [1, True, ["steep"]])
+def test_method_of_a_wrong_type_is_refused_by_its_name(method):
+    with pytest.raises(TypeError, match=r"`method` must be one of .*'verified'.*Received: method="):
+        good_curve().suggest(method)
+
+
+def test_unknown_method_lists_verified_too():
+    with pytest.raises(ValueError, match=r"`method` must be one of .*'steep'.*'verified'.*method='hill'"):
+        good_curve().suggest("hill")
+
+
 @pytest.mark.parametrize("suffix", [".json", ".csv"])
 @pytest.mark.parametrize("method", METHODS)
 def test_loaded_curve_gives_the_same_suggestion(tmp_path, suffix, method):
@@ -339,7 +350,26 @@ def test_plot_leaves_out_the_first_and_last_rates_and_no_others(no_window, case)
     if len(shown) > 1:
         np.testing.assert_allclose(smoothed.get_xdata()[[0, -1]], shown[[0, -1]], rtol=0.05)
     else:
-        assert not len(smoothed.get_xdata())
+        assert len(smoothed.get_xdata()) <= 1
+
+
+def test_smoothed_line_is_the_same_whatever_is_skipped(no_window):
+    curve = good_curve()
+    whole, part = (curve.plot(skip_begin=skip, skip_end=skip).lines[1].get_xydata() for skip in (0, 100))
+    assert len(part) > 50
+    assert {tuple(point) for point in part} < {tuple(point) for point in whole}
+
+
+BAD_SKIPS = [(-1, ValueError), (2.5, ValueError), (NAN, ValueError), ("2", TypeError), (None, TypeError)]
+
+
+@pytest.mark.parametrize("name", ["skip_begin", "skip_end"])
+@pytest.mark.parametrize(("value", "error"), BAD_SKIPS)
+def test_number_of_rates_to_skip_that_is_no_number_of_rates_is_refused(name, value, error):
+    rule = "a number" if error is TypeError else "a whole number of at least 0"
+    for plotted in (good_curve(), Comparison({"good": good_curve()})):
+        with pytest.raises(error, match=f"`{name}` must be {rule}.*{name}={value!r}"):
+            plotted.plot(**{name: value})
 
 
 def test_plot_marks_the_suggested_bounds_whatever_is_skipped(no_window):
@@ -418,13 +448,44 @@ def test_notebook_draws_no_second_plot_by_itself(no_window):
     assert plt.get_fignums() == [kept.number]
 
 
+def straight_curve() -> LRCurve:
+    """A loss that falls by 0.01 a step, with a running average that is far off."""
+    return LRCurve(np.geomspace(1e-4, 1, 201), np.linspace(5, 3, 201), np.full(201, 9.0), "end_lr")
+
+
 def test_rate_of_change_is_drawn_on_the_given_axes(no_window):
     _, ax = plt.subplots()
-    curve = LRCurve(np.geomspace(1e-3, 1, 4), [9, 9, 9, 9], [8.0, 6.0, 2.0, 3.0], "end_lr")
-    assert curve.plot_rate_of_change(window=2, ax=ax, title="change") is ax
-    np.testing.assert_array_equal(ax.lines[0].get_xdata(), curve.lrs)
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [NAN, NAN, -3.0, -1.5])
+    assert straight_curve().plot_rate_of_change(window=10, ax=ax, title="change") is ax
+    lrs, change = ax.lines[0].get_data()
+    np.testing.assert_array_equal(lrs, straight_curve().lrs[5:196])
+    np.testing.assert_allclose(change[50:-50], np.full(91, -0.01), rtol=1e-3)
     assert (ax.get_title(), ax.get_xscale()) == ("change", "log")
+
+
+def test_loss_falls_fastest_where_the_steepest_suggestion_is(no_window):
+    lrs = np.geomspace(1e-6, 10, 400)
+    losses = 2.3 - 2 / (1 + np.exp(-3 * np.log10(lrs / 1e-3))) + np.interp(np.log10(lrs), [0, 1], [0, 20])
+    curve = LRCurve(lrs, losses, losses, "end_lr")
+    shown, change = curve.plot_rate_of_change().lines[0].get_data()
+    steepest = curve.suggest("steep").max_lr
+    assert abs(np.log10(shown[np.argmin(change)] / steepest)) < 0.05
+    assert abs(np.log10(steepest / 1e-3)) < 0.05
+
+
+OLD_FILES = sorted((Path(__file__).parent / "files_of_0_1").glob("curve*"))
+
+
+@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: path.name)
+def test_file_of_version_0_1_still_reads(path):
+    curve = LRCurve.load(path)
+    assert len(curve) == 60
+    assert curve.stop_reason == "diverged"
+    assert curve.metadata["beta"] == 0.98
+    assert curve.raw_losses[:3].tolist() == [2.4999237060546875, 2.786943197250366, 2.6507580280303955]
+    assert curve.sweep_losses.shape == (2, 60)
+    assert [probe.loss for probe in curve.probes] == [0.9126144230365754, math.inf]
+    assert list(curve.metrics) == ["accuracy"]
+    assert curve.suggest().max_lr == 0.05623413251903491
 
 
 class TestComparison:
@@ -432,12 +493,12 @@ class TestComparison:
         comparison = Comparison({"good": good_curve(), "short": short_curve()})
         header, good, short = comparison.table().splitlines()
         bounds = good_curve().suggest()
-        best = np.nanmin(good_curve().losses)
+        best = good_curve().plot().lines[1].get_ydata().min()
         assert header.split() == ["label", "base_lr", "max_lr", "best", "loss", "why"]
         assert good.split()[:3] == ["good", f"{bounds.base_lr:.1e}", f"{bounds.max_lr:.1e}"]
         assert float(good.split()[3]) == pytest.approx(best, rel=1e-3)
         assert good.endswith(bounds.reason)
-        assert short.split()[:4] == ["short", "-", "-", "1.5"]
+        assert short.split()[:3] == ["short", "-", "-"]
         assert "no suggestion: the curve has 3 finite losses" in short
         assert header.index("why") == short.index("no suggestion")
         assert str(comparison) == comparison.table()
@@ -446,14 +507,18 @@ class TestComparison:
         lost = LRCurve([0.1, 0.2], [NAN, INF], [NAN, NAN], "non_finite")
         assert Comparison({"lost": lost}).table().splitlines()[1].split()[:4] == ["lost", "-", "-", "-"]
 
-    def test_plot_leaves_out_what_is_skipped(self, no_window):
-        ax = Comparison({"good": good_curve(), 4: short_curve()}).plot(skip_begin=1, skip_end=1, title="both")
-        good, short = ax.lines
-        assert good.get_xdata().tolist() == good_curve().lrs[1:-1].tolist()
-        assert short.get_ydata().tolist() == [1.5]
+    def test_plot_draws_the_line_of_each_curve(self, no_window):
+        ax = Comparison({"good": good_curve(), 4: short_curve()}).plot(title="both")
+        for drawn, curve in zip(ax.lines, (good_curve(), short_curve()), strict=True):
+            np.testing.assert_array_equal(drawn.get_xydata(), curve.plot().lines[1].get_xydata())
         assert [text.get_text() for text in ax.get_legend().get_texts()] == ["good", "4"]
         assert ax.get_title() == "both"
 
+    def test_plot_leaves_out_what_is_skipped(self, no_window):
+        ax = Comparison({"good": good_curve()}).plot(skip_begin=100, skip_end=50)
+        np.testing.assert_allclose(ax.lines[0].get_xdata()[[0, -1]], good_curve().lrs[[100, -51]], rtol=0.05)
+
     def test_rate_of_change_is_that_of_each_curve(self, no_window):
-        ax = Comparison({"short": short_curve()}).plot_rate_of_change(window=1)
-        np.testing.assert_array_equal(ax.lines[0].get_ydata(), [NAN, -0.5, 0.5])
+        ax = Comparison({"straight": straight_curve()}).plot_rate_of_change(window=10)
+        alone = straight_curve().plot_rate_of_change(window=10)
+        np.testing.assert_array_equal(ax.lines[0].get_xydata(), alone.lines[0].get_xydata())

@@ -20,19 +20,20 @@ FOLDER = Path(pyimagesearch_lr.__file__).parent
 MAY_IMPORT = {
     "__init__": {"_moved"},
     "_moved": set(),
+    "_arguments": set(),
     "files": set(),
-    "schedules": set(),
-    "smoothing": set(),
+    "schedules": {"_arguments"},
+    "smoothing": {"_arguments"},
     "plots": set(),
     "layers": set(),
     "_keras": set(),
     "_momentum": {"_keras"},
     "_fast": {"_keras", "_momentum"},
     "_state": {"_keras"},
-    "suggest": {"smoothing"},
+    "suggest": {"_arguments", "smoothing"},
     "probing": {"suggest"},
-    "curve": {"files", "plots", "smoothing", "suggest"},
-    "sweep": {"schedules", "smoothing", "curve"},
+    "curve": {"_arguments", "files", "plots", "smoothing", "suggest"},
+    "sweep": {"_arguments", "schedules", "smoothing", "curve"},
     "cycles": {"schedules", "plots", "_keras", "_momentum"},
     "finder": {"sweep", "schedules", "curve", "probing", "suggest", "_state", "_keras", "_fast"},
     "minigooglenet": {"layers"},
@@ -53,7 +54,7 @@ PIPELINE = set(MAY_IMPORT) - LIBRARY
 MAY_IMPORT["pipeline.training"] = PIPELINE | {"__init__", "plots"}
 MAY_IMPORT["pipeline"] = {"pipeline.data", "pipeline.plan", "pipeline.terminal", "pipeline.training"}
 
-NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files")
+NUMPY_ROOMS = ("_arguments", "schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files")
 TENSORFLOW_ROOMS = {
     "_keras",
     "_momentum",

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyimagesearch_lr.smoothing import ExponentialMovingAverage, rate_of_change, simple_moving_average
+from pyimagesearch_lr.smoothing import (
+    ExponentialMovingAverage,
+    rate_of_change,
+    simple_moving_average,
+    smoothed,
+)
 
 NAN, INF = float("nan"), float("inf")
 
@@ -109,3 +114,67 @@ def test_given_array_is_not_changed(function):
     values = np.array([3.0, NAN, 1.0])
     function(values)
     np.testing.assert_array_equal(values, [3.0, NAN, 1.0])
+
+
+def test_error_of_the_average_is_that_of_a_mean_as_long_as_beta_hardly_forgets():
+    average = ExponentialMovingAverage(beta=0.9999)
+    for count in range(1, 50):
+        average.update(1.0)
+        assert average.error == pytest.approx(count**-0.5, rel=1e-3)
+
+
+def test_error_of_the_average_is_the_spread_of_averages_of_noise():
+    noise = np.random.default_rng(0).normal(size=(2000, 200))
+    averages = [ExponentialMovingAverage(0.9) for _ in noise]
+    last = [
+        [average.update(value) for value in row][-1] for average, row in zip(averages, noise, strict=True)
+    ]
+    assert averages[0].error == pytest.approx(np.std(last), rel=0.05)
+
+
+@pytest.mark.parametrize(("beta", "memory"), [(0, 1), (0.5, 2), (0.9, 10), (0.98, 50)])
+def test_memory_is_the_number_of_values_that_count(beta, memory):
+    assert ExponentialMovingAverage(beta).memory == memory
+
+
+@pytest.mark.parametrize("wrong", ["0.9", None, True, [0.9]])
+def test_beta_that_is_no_number_is_refused(wrong):
+    with pytest.raises(TypeError, match=r"`beta` must be a number\. Received: beta="):
+        ExponentialMovingAverage(wrong)
+
+
+def test_line_through_a_straight_loss_is_that_loss_away_from_the_ends():
+    lrs = np.geomspace(1e-6, 1, 300)
+    line = smoothed(lrs, np.log10(lrs))
+    inside = (line.log_lrs > -5) & (line.log_lrs < -1)
+    np.testing.assert_allclose(line.losses[inside], line.log_lrs[inside], atol=0.01)
+    np.testing.assert_allclose(line.at([1e-4, 1e-2]), [-4, -2], atol=0.01)
+
+
+def test_line_does_not_lag_behind_and_does_not_depend_on_the_number_of_steps():
+    for num_rates in (100, 400, 3000):
+        lrs = np.geomspace(1e-6, 1, num_rates)
+        line = smoothed(lrs, (np.log10(lrs) + 3) ** 2)
+        assert line.log_lrs[np.argmin(line.losses)] == pytest.approx(-3, abs=0.02)
+
+
+def test_line_ends_before_the_first_loss_that_is_not_finite():
+    lrs = np.geomspace(1e-4, 1, 5)
+    line = smoothed(lrs, [2.0, 1.0, 3.0, NAN, 1.0])
+    assert line.finite == 3
+    assert line.lrs[[0, -1]] == pytest.approx(lrs[[0, 2]])
+    assert np.isnan(line.at(lrs)).tolist() == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("losses", [[], [2.0], [2.0, NAN], [INF, 1.0, 1.0]])
+def test_fewer_than_two_losses_make_no_line(losses):
+    line = smoothed(np.arange(1.0, len(losses) + 1), losses)
+    assert len(line.lrs) == len(line.losses) == 0
+    assert np.isnan(line.at([0.1, 0.2])).all()
+
+
+def test_error_of_the_line_is_its_spread_over_the_seeds_of_the_noise():
+    lrs = np.geomspace(1e-6, 1, 400)
+    lines = [smoothed(lrs, np.random.default_rng(seed).normal(size=400)) for seed in range(200)]
+    spread = np.std([line.at([1e-3])[0] for line in lines])
+    assert np.mean([line.error for line in lines]) == pytest.approx(spread, rel=0.15)

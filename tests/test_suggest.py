@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from dataclasses import dataclass
 
@@ -320,6 +321,36 @@ def test_bounds_that_would_begin_below_the_sweep_ask_for_a_lower_start():
 def test_no_suggestion_is_a_value_error():
     with pytest.raises(ValueError, match="finite losses"):
         suggest([], [])
+
+
+@pytest.mark.parametrize("method", [None, 1, ["bounds"]])
+def test_method_that_is_no_string_is_refused_by_its_name(method):
+    with pytest.raises(TypeError, match=r"`method` must be one of \('bounds'.*Received: method="):
+        suggest(sweep_of(), curve_of(sweep_of()), method)
+
+
+ADVICE_FOR_NOISE = "larger batches or `repeats` help, and `stop_factor=None` where noise ended the sweep"
+
+
+@pytest.mark.parametrize("num_rates", [5, 400])
+def test_curve_of_noise_is_given_advice_that_helps_against_noise(num_rates):
+    losses = 2.3 + 0.1 * np.random.default_rng(0).normal(size=num_rates)
+    with pytest.raises(NoSuggestion, match=ADVICE_FOR_NOISE):
+        suggest(sweep_of(num_rates), losses)
+
+
+def test_every_argument_that_a_refusal_names_is_one_of_the_finders():
+    from pyimagesearch_lr import LearningRateFinder
+
+    known = set()
+    for function in (LearningRateFinder.__init__, LearningRateFinder.find):
+        known |= set(inspect.signature(function).parameters)
+    for case in NO_ANSWERS:
+        with pytest.raises(NoSuggestion, match=case.message) as reason:
+            suggest(sweep_of(len(case.losses)), case.losses)
+        named = re.findall(r"`(\w+)", str(reason.value))
+        assert named
+        assert set(named) <= known
 
 
 def test_unknown_method_lists_the_known_ones():

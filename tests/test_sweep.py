@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated_sweeps import raw_losses
 
-from pyimagesearch_lr.sweep import Sweep
+from pyimagesearch_lr.sweep import StopRule, Sweep
 
 NAN, INF = float("nan"), float("inf")
+LRS = np.geomspace(1e-7, 10, 200)
 SETTINGS = settings(max_examples=300, deadline=None, derandomize=True)
 
 
@@ -66,12 +69,17 @@ def test_smoothed_losses_weigh_the_past_by_beta():
 
 @dataclass(frozen=True)
 class Divergence:
-    """Losses of which the last stops the sweep and no earlier one does."""
+    """Losses of which the last stops a sweep that has stood at the first of them, and no earlier one does."""
 
     name: str
     losses: list[float]
     stop_factor: float = 4.0
     beta: float = 0.0
+
+    def sweep_of(self, losses: list[float]) -> Sweep:
+        """A sweep in whose second half these losses come, after the first of them twenty times."""
+        num_rates = 20 + len(self.losses) + 1
+        return swept(20 * losses[:1] + losses, num_rates, stop_factor=self.stop_factor, beta=self.beta)
 
 
 DIVERGENCES = [
@@ -80,7 +88,7 @@ DIVERGENCES = [
     Divergence("above twice the best", [2.0, 1.0, 2.0, 2.01], stop_factor=2.0),
     Divergence("above 10 times the best", [2.0, 1.0, 9.9, 10.1], stop_factor=10.0),
     Divergence("right after the first step", [1.0, 4.1]),
-    # smoothed by hand: 4, (4 + 2) / 3 = 2, (4 + 2 + 44) / 7 = 7.14, (4 + 2 + 44 + 48) / 15 = 6.53, then 10.5
+    # smoothed by hand: 4, (4 + 1) / 2 = 2.5, (2.5 + 11) / 2 = 6.75, (6.75 + 6) / 2 = 6.375, then 10.49
     Divergence("smoothed loss above 4 times the best", [4.0, 1.0, 11.0, 6.0, 14.6], beta=0.5),
     Divergence("crossing zero: best -1, floor of 3 times 1", [1.0, 0.0, -1.0, 1.9, 2.1]),
     Divergence("all negative: best -2, floor of 3 times 2", [-1.0, -2.0, 3.9, 4.1]),
@@ -91,19 +99,18 @@ DIVERGENCES = [
 @pytest.mark.parametrize("case", DIVERGENCES, ids=lambda case: case.name)
 def test_sweep_diverges_at_exactly_this_step(case):
     *before, last = case.losses
-    sweep = swept(before, num_rates=50, stop_factor=case.stop_factor, beta=case.beta)
+    sweep = case.sweep_of(before)
     assert sweep.stop_reason is None
     sweep.record(last)
     assert sweep.stop_reason == "diverged"
-    assert sweep.curve().raw_losses.tolist() == case.losses
+    assert sweep.curve().raw_losses.tolist()[20:] == case.losses
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
 @pytest.mark.parametrize("case", DIVERGENCES, ids=lambda case: case.name)
 def test_step_of_divergence_does_not_depend_on_the_unit_of_the_loss(case, scale):
-    scaled = [scale * loss for loss in [*case.losses, 1e3]]
-    sweep = swept(scaled, num_rates=50, stop_factor=case.stop_factor, beta=case.beta)
-    assert sweep.step == len(case.losses)
+    sweep = case.sweep_of([scale * loss for loss in [*case.losses, 1e3]])
+    assert sweep.step == 20 + len(case.losses)
 
 
 @pytest.mark.parametrize("loss", [1e30, -1e30, 0.0])
@@ -161,7 +168,7 @@ def test_healthy_sweep_reaches_its_last_rate(case, beta):
 @pytest.mark.parametrize("case", HEALTHY, ids=lambda case: case.name)
 def test_exploding_sweep_stops_whatever_the_sign_of_its_losses(case, beta):
     explosion = np.geomspace(1, 1e8, 30)
-    sweep = swept([*case.losses, *explosion], num_rates=1000, beta=beta)
+    sweep = swept([*case.losses, *explosion], num_rates=200, beta=beta)
     assert sweep.stop_reason == "diverged"
     assert sweep.step > len(case.losses)
 
@@ -326,33 +333,191 @@ def test_sweep_over_a_range_takes_at_least_the_steps_asked_for(num_steps, num_ra
     sweep = Sweep.over(1e-4, 1.0, num_steps, steps_per_lr=4, stop_factor=None, beta=0.5)
     assert sweep.num_steps == 4 * num_rates >= num_steps
     assert (sweep.lrs[0], sweep.lrs[-1]) == (1e-4, 1.0)
-    assert (sweep.stop_factor, sweep.beta) == (None, 0.5)
+    assert sweep.curve().metadata == {"stop_factor": None, "beta": 0.5}
 
 
 @pytest.mark.parametrize("steps_per_lr", [0, -1, 1.5])
 def test_sweep_over_a_range_refuses_half_a_step_a_rate(steps_per_lr):
-    with pytest.raises(ValueError, match=f"`steps_per_lr` must be a whole number.*: {steps_per_lr}"):
+    with pytest.raises(ValueError, match=f"`steps_per_lr` must be a whole number.*={steps_per_lr}"):
         Sweep.over(1e-4, 1.0, 10, steps_per_lr=steps_per_lr)
 
 
 @dataclass(frozen=True)
 class BadArgument:
     name: str
-    arguments: dict[str, float]
+    arguments: dict[str, object]
+    error: type[Exception]
     message: str
 
 
+ABOVE_1, WHOLE = "`stop_factor` must be greater than 1, or None.*", "`steps_per_lr` must be a whole number.*"
 BAD_ARGUMENTS = [
-    BadArgument("factor of 1", {"stop_factor": 1}, "`stop_factor` must be greater than 1, or None.*: 1"),
-    BadArgument("factor below 1", {"stop_factor": 0.5}, r"`stop_factor` must be greater than 1.*: 0\.5"),
-    BadArgument("factor not a number", {"stop_factor": NAN}, "`stop_factor` must be greater than 1.*: nan"),
-    BadArgument("no step a rate", {"steps_per_lr": 0}, "`steps_per_lr` must be a whole number.*: 0"),
-    BadArgument("half a step", {"steps_per_lr": 1.5}, r"`steps_per_lr` must be a whole number.*: 1\.5"),
-    BadArgument("beta of 1", {"beta": 1.0}, r"`beta` must be at least 0 and less than 1.*beta=1\.0"),
+    BadArgument("factor of 1", {"stop_factor": 1}, ValueError, ABOVE_1 + "=1"),
+    BadArgument("factor below 1", {"stop_factor": 0.5}, ValueError, ABOVE_1 + r"=0\.5"),
+    BadArgument("factor not a number", {"stop_factor": NAN}, ValueError, ABOVE_1 + "=nan"),
+    BadArgument("factor a word", {"stop_factor": "4"}, TypeError, "`stop_factor` must be a number.*='4'"),
+    BadArgument("factor a list", {"stop_factor": [4]}, TypeError, r"`stop_factor` must be a number.*=\[4\]"),
+    BadArgument("factor a bool", {"stop_factor": True}, TypeError, "`stop_factor` must be a number.*=True"),
+    BadArgument("no step a rate", {"steps_per_lr": 0}, ValueError, WHOLE + "=0"),
+    BadArgument("half a step", {"steps_per_lr": 1.5}, ValueError, WHOLE + r"=1\.5"),
+    BadArgument("NaN steps", {"steps_per_lr": NAN}, ValueError, WHOLE + "=nan"),
+    BadArgument("steps a word", {"steps_per_lr": "2"}, TypeError, "`steps_per_lr` must be a number.*='2'"),
+    BadArgument("steps None", {"steps_per_lr": None}, TypeError, "`steps_per_lr` must be a number.*=None"),
+    BadArgument("beta of 1", {"beta": 1.0}, ValueError, r"`beta` must be at least 0 and less than 1.*=1\.0"),
+    BadArgument("beta a word", {"beta": "0.9"}, TypeError, r"`beta` must be a number.*='0\.9'"),
+    BadArgument("beta None", {"beta": None}, TypeError, "`beta` must be a number.*=None"),
+    BadArgument("beta a bool", {"beta": False}, TypeError, "`beta` must be a number.*=False"),
 ]
 
 
 @pytest.mark.parametrize("case", BAD_ARGUMENTS, ids=lambda case: case.name)
-def test_argument_outside_its_range_is_refused(case):
-    with pytest.raises(ValueError, match=case.message):
+def test_bad_argument_is_refused_by_its_name(case):
+    with pytest.raises(case.error, match=case.message):
         Sweep([0.1, 0.2], **case.arguments)
+    with pytest.raises(case.error, match=case.message):
+        Sweep.over(1e-4, 1.0, 10, **case.arguments)
+
+
+RANGE = {"start_lr": 1e-4, "end_lr": 1.0, "num_steps": 10, "ramp": "exponential"}
+BAD_RANGES = [
+    BadArgument("rate a word", {"start_lr": "1e-4"}, TypeError, "`start_lr` must be a number.*='1e-4'"),
+    BadArgument("rate None", {"end_lr": None}, TypeError, "`end_lr` must be a number.*=None"),
+    BadArgument("rates a list", {"end_lr": [1.0]}, TypeError, r"`end_lr` must be a number.*=\[1\.0\]"),
+    BadArgument("rate a bool", {"end_lr": True}, TypeError, "`end_lr` must be a number.*=True"),
+    BadArgument("rate NaN", {"end_lr": NAN}, ValueError, "`end_lr` must be a finite number.*=nan"),
+    BadArgument("rate above float32", {"end_lr": 4e38}, ValueError, r"`end_lr` .*float32.*=4e\+38"),
+    BadArgument("rate below float32", {"start_lr": 1e-39}, ValueError, "`start_lr` .*float32.*=1e-39"),
+    BadArgument("ramp a number", {"ramp": 1}, TypeError, r"`ramp` must be one of \(.*=1"),
+    BadArgument("ramp None", {"ramp": None}, TypeError, r"`ramp` must be one of \(.*=None"),
+    BadArgument("unknown ramp", {"ramp": "cosine"}, ValueError, r"`ramp` must be one of \(.*='cosine'"),
+    BadArgument("steps a word", {"num_steps": "10"}, TypeError, "`num_steps` must be a number.*='10'"),
+    BadArgument("steps None", {"num_steps": None}, TypeError, "`num_steps` must be a number.*=None"),
+    BadArgument("half a step", {"num_steps": 10.5}, ValueError, r"`num_steps` must be a whole number.*10\.5"),
+    BadArgument("one step", {"num_steps": 1}, ValueError, "needs at least 2 steps.*: 1"),
+]
+
+
+@pytest.mark.parametrize("case", BAD_RANGES, ids=lambda case: case.name)
+def test_bad_range_is_refused_by_the_arguments_name(case):
+    with pytest.raises(case.error, match=case.message):
+        Sweep.over(**{**RANGE, **case.arguments})
+
+
+@pytest.mark.parametrize("steps_per_lr", [1, 10**6])
+@pytest.mark.parametrize("num_steps", [10**7 + 1, 10**12])
+def test_more_steps_than_ten_million_are_refused_before_any_array_is_made(num_steps, steps_per_lr):
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match=f"`num_steps` must be a whole number of at most 10000000.*{num_steps}"
+    ):
+        Sweep.over(1e-4, 1.0, num_steps, steps_per_lr=steps_per_lr)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
+def ends_of(all_losses: np.ndarray) -> list[tuple[int, str]]:
+    """Last step and stop reason of each sweep over `LRS` that records these losses."""
+    sweeps = [swept(losses.tolist(), num_rates=len(LRS)) for losses in all_losses]
+    return [(sweep.step, sweep.stop_reason) for sweep in sweeps]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("batch_size", [1, 8, 32, 64])
+def test_at_most_one_of_100_sweeps_on_a_rare_class_ends_below_1e_4(batch_size, optimizer):
+    ends = ends_of(raw_losses("rare", LRS[LRS < 1e-4], batch_size, optimizer, sweeps=100))
+    assert sum(reason is not None for _, reason in ends) <= 1
+
+
+@pytest.mark.parametrize("task", ["balanced", "regression"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_at_most_3_of_100_sweeps_on_batches_of_one_end_below_1e_4(task, optimizer):
+    ends = ends_of(raw_losses(task, LRS[LRS < 1e-4], 1, optimizer, sweeps=100))
+    assert sum(reason is not None for _, reason in ends) <= 3
+
+
+def first_rise_above_the_factor(losses: np.ndarray) -> int:
+    """Number of steps up to a smoothed loss above 4 times the lowest so far, or the end of the losses."""
+    weights = 0.98 ** np.arange(len(losses))
+    averages = np.convolve(losses, weights)[: len(losses)] / np.cumsum(weights)
+    lowest = np.minimum.accumulate(averages)
+    above = averages > 4 * np.maximum(lowest, averages[0] / 11)
+    return int(np.argmax(above)) + 1 if above.any() else len(losses)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("task", "batch_size"), [("balanced", 8), ("balanced", 64), ("regression", 32)])
+def test_sweeps_that_diverge_end_at_most_a_twentieth_later_than_the_plain_rule_says(
+    task, batch_size, optimizer
+):
+    all_losses = raw_losses(task, np.geomspace(1e-7, 100, 200), batch_size, optimizer, sweeps=40)
+    late = []
+    for losses, (end, reason) in zip(all_losses, ends_of(all_losses), strict=True):
+        finite = (
+            losses[: int(np.argmin(np.isfinite(losses))) or None] if not np.isfinite(losses).all() else losses
+        )
+        plain = first_rise_above_the_factor(finite)
+        assert reason in ("diverged", "non_finite")
+        late.append(end - plain)
+    assert max(late) <= len(LRS) / 20
+
+
+def test_first_loss_of_0_does_not_end_a_sweep():
+    losses = np.abs(np.random.default_rng(0).normal(size=200))
+    losses[0] = 0
+    assert ends_of([losses]) == [(200, "end_lr")]
+
+
+@pytest.mark.parametrize("level", [-1.0, 0.0, 1.0])
+def test_noise_around_zero_does_not_end_a_sweep(level):
+    noise = np.random.default_rng(0).normal(size=(100, 200))
+    assert sum(reason != "end_lr" for _, reason in ends_of(level + noise)) <= 1
+
+
+def test_few_high_losses_do_not_end_the_first_half_but_a_majority_does():
+    quiet, high = [1.0] * 20, [1000.0] * 5
+    assert swept([*quiet, *high], num_rates=100).stop_reason is None
+    sweep = swept([*quiet, *high, *high], num_rates=100)
+    assert (sweep.step, sweep.stop_reason) == (26, "diverged")
+
+
+def test_rise_that_does_not_stand_out_from_the_noise_before_it_ends_no_sweep():
+    quiet, noisy = np.full(60, 1.0), 1.0 + 20 * np.tile([0, 0, 0, 1], 15)
+    rise = np.full(12, 6.0)
+    assert swept([*quiet, *np.full(12, 21.0)], num_rates=100, beta=0.9).stop_reason == "diverged"
+    assert swept([*noisy, *rise], num_rates=100, beta=0.9).stop_reason is None
+
+
+def test_best_is_not_the_luck_of_the_first_losses():
+    rule = StopRule(num_losses=60, beta=0.9)
+    for loss in [0.1, *[1.0] * 40]:
+        rule.update(loss)
+        assert not rule.diverged
+
+
+@pytest.mark.parametrize("loss", [1e200, -1e200])
+def test_losses_whose_square_is_too_large_for_a_float_are_no_error(loss):
+    assert swept([1.0, loss] * 20, num_rates=40).step == 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [8, 64])
+def test_at_most_one_of_30_sweeps_of_a_keras_model_on_a_rare_class_ends_below_1e_4(batch_size):
+    import keras
+
+    from pyimagesearch_lr import LearningRateFinder
+
+    keras.utils.set_random_seed(0)
+    rare = keras.initializers.Constant(np.log(0.02 / 0.98))
+    layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(1, bias_initializer=rare)]
+    model = keras.Sequential([keras.Input((20,)), *layers])
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    finder = LearningRateFinder(model)
+    rng = np.random.default_rng(0)
+    early = 0
+    for _ in range(30):
+        y = (rng.random((4096, 1)) < 0.02).astype("float32")
+        x = 0.3 * rng.normal(size=(4096, 20)).astype("float32") + y
+        finder.find((x, y), 1e-7, 10, epochs=1, steps_per_epoch=200, batch_size=batch_size, verbose=0)
+        early += finder.curve.lrs[-1] < 1e-4
+    assert early <= 1
