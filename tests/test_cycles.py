@@ -10,8 +10,8 @@ import tensorflow as tf
 from models import assert_same_state, data, model, state
 
 from pyimagesearch_lr import MidCycleWarning
-from pyimagesearch_lr.cycles import CyclicalLearningRate, OneCycleLearningRate
-from pyimagesearch_lr.finder import CyclicLR, LearningRateFinder, LRFinder, OneCycleLR, PeriodicLRFinder
+from pyimagesearch_lr.cycles import CyclicalLearningRate, CyclicLR, OneCycleLearningRate, OneCycleLR
+from pyimagesearch_lr.finder import LearningRateFinder, LRFinder, PeriodicLRFinder
 
 
 def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):
