@@ -36,7 +36,8 @@ RAMPS = ("exponential", "linear")
 MOST_STEPS = 10**7
 SEARCHED_CYCLES = 1000
 EXACT_STEPS = 2.0**53  # whole numbers up to here are exact as floats
-NEARLY_A_STEP = 0.01  # a cycle that begins this much after a step begins at it: what rounding may hide
+NEARLY_A_STEP = 1e-6  # a cycle that begins this much after a step begins at it: what rounding hides
+NEARLY_A_STEP_IN_FLOAT32 = 1e-2
 
 A_RATE, A_RATE_ABOVE_0 = rate(zero=True), rate(zero=False)
 ABOVE_0 = number("a finite number above 0", lambda value: 0 < value < math.inf)
@@ -290,7 +291,8 @@ class Cyclic(Schedule):
             return cycle, step - (cycle - 1) * self.cycle_steps
         growth = (self.cycle_mult - 1) / self.cycle_steps
         nearest = xp.round(xp.log1p(step * growth) / math.log(self.cycle_mult))
-        begun = step > (self.cycle_mult**nearest - 1) / growth - NEARLY_A_STEP
+        slack = NEARLY_A_STEP if "float64" in str(step.dtype) else NEARLY_A_STEP_IN_FLOAT32
+        begun = step > (self.cycle_mult**nearest - 1) / growth - slack
         before = xp.where(begun, nearest, nearest - 1)
         longer = self.cycle_mult**before
         return before + 1, xp.maximum(step - (longer - 1) / growth, 0) / longer
