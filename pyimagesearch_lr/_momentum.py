@@ -129,6 +129,7 @@ class TracedMomentum(CycledMomentum):
                 aggregation="only_first_replica",
                 name="cycled_momentum",
             )
+        self.dtype: str = self._variable.dtype
         weakref.finalize(model, _forget, self._variable)  # functions of the user's may go on reading it
 
     def value(self) -> Any:
@@ -166,10 +167,12 @@ class _TracedAsVariable(float):
     """A float to Python, to comparisons and to whoever saves it; the variable's value to computations."""
 
     source: TracedMomentum
+    dtype: str
 
     def __new__(cls, value: float, source: TracedMomentum) -> Any:
         self = super().__new__(cls, value)
         self.source = source
+        self.dtype = source.dtype
         return self
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:

@@ -159,7 +159,10 @@ class RateDriver(Guest, keras.callbacks.Callback):
         return {**super().get_config(), "momentum": self.momentum, "start_step": self.start_step}
 
     def close(self) -> None:
-        """Give the optimizer its own momentum back; `fit` does this by itself. Harmless when done twice."""
+        """Leave the model as it was before its momentum was cycled, as the end of `fit` does by itself.
+
+        It is for a loop of one's own, or a `fit`, that ended by an error. Harmless when done twice.
+        """
         if self._cycled_momentum is not None:
             self._cycled_momentum.end()
 
@@ -315,7 +318,7 @@ class CyclicLR(RateDriver):
         warmup_steps: Int, the steps before the first cycle in which the rate rises to the cycle's first.
         momentum: Pair of floats, the lowest and the highest momentum, cycled against the rate: the highest
             at `base_lr`. It is the `momentum` of SGD and RMSprop, the `beta_1` of Adam and its like, which
-            have their own again after `fit` (should another callback raise, call `close`). None leaves it.
+            have their own outside of a step. None leaves it.
         start_step: Int, the optimizer's step at which the first cycle begins; None begins anew with each
             `fit`, a `fit` with an `initial_epoch` being that many epochs in.
 
@@ -329,8 +332,11 @@ class CyclicLR(RateDriver):
     Raises:
         ValueError: If `base_lr` is not below `max_lr`, a step size is not positive, `mode`, `scale_mode` or
             `anneal` is unknown; at the start of `fit`, if the optimizer has no momentum to cycle.
+        TypeError: If an argument is of the wrong type.
         RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
-            too, or the optimizer is a `MultiOptimizer`, whose parts can have a `CyclicalLearningRate` each.
+            too, the optimizer is a `MultiOptimizer`, whose parts can have a `CyclicalLearningRate` each, or
+            the momentum is to be cycled in a step that JAX or PyTorch compiles; and after a step that did not
+            read a momentum that is cycled.
 
     Example:
 
@@ -446,8 +452,7 @@ class OneCycleLR(RateDriver):
         warmup_steps: Int, the steps at the beginning, of `total_steps`, in which the rate rises to the first.
         momentum: Pair of floats, the lowest and the highest momentum, cycled against the rate: the lowest at
             `max_lr`; (0.85, 0.95) is usual. It is the `momentum` of SGD and RMSprop, the `beta_1` of Adam and
-            its like, which have their own again after `fit` (should another callback raise, call `close`).
-            None leaves it.
+            its like, which have their own outside of a step. None leaves it.
         start_step: Int, the optimizer's step at which the cycle begins; None begins it with each `fit`.
 
     Attributes:
@@ -460,8 +465,11 @@ class OneCycleLR(RateDriver):
     Raises:
         ValueError: If the arguments make no cycle; at the start of `fit`, if its length is unknown and
             `total_steps` is not given, or the optimizer has no momentum to cycle.
+        TypeError: If an argument is of the wrong type.
         RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
-            too, or the optimizer is a `MultiOptimizer`, whose parts can have a `OneCycleLearningRate` each.
+            too, the optimizer is a `MultiOptimizer`, whose parts can have a `OneCycleLearningRate` each, or
+            the momentum is to be cycled in a step that JAX or PyTorch compiles; and after a step that did not
+            read a momentum that is cycled.
 
     Example:
 
@@ -607,6 +615,7 @@ class CyclicalLearningRate(ComputedRate):
 
     Raises:
         ValueError: If the arguments make no cycle.
+        TypeError: If an argument is of the wrong type.
 
     Example:
 
@@ -691,6 +700,7 @@ class OneCycleLearningRate(ComputedRate):
 
     Raises:
         ValueError: If the arguments make no cycle.
+        TypeError: If an argument is of the wrong type.
 
     Example:
 

@@ -486,7 +486,7 @@ def wrong_types():
 
 
 class TestWrongTypes:
-    @pytest.mark.parametrize("guest, arguments, name, value", wrong_types())
+    @pytest.mark.parametrize("guest, arguments, name, value", list(wrong_types()))
     def test_of_any_argument_are_type_errors_that_name_it(self, guest, arguments, name, value):
         message = rf"`{guest.__name__}`: `{name}` must be"
         with pytest.raises((TypeError, ValueError), match=message) as caught:

@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "__init__": {"_moved"},
     "_moved": set(),
     "files": set(),
-    "schedules": set(),
+    "_arguments": set(),
+    "_warn": set(),
+    "schedules": {"_arguments"},
     "smoothing": set(),
     "plots": set(),
     "layers": set(),
@@ -33,7 +35,7 @@ MAY_IMPORT = {
     "probing": {"suggest"},
     "curve": {"files", "plots", "smoothing", "suggest"},
     "sweep": {"schedules", "smoothing", "curve"},
-    "cycles": {"schedules", "plots", "_keras", "_momentum"},
+    "cycles": {"_arguments", "_warn", "schedules", "plots", "_keras", "_momentum"},
     "finder": {"sweep", "schedules", "curve", "probing", "suggest", "_state", "_keras", "_fast"},
     "minigooglenet": {"layers"},
     "__main__": {"curve", "files", "suggest"},
@@ -50,7 +52,17 @@ PIPELINE = set(MAY_IMPORT) - LIBRARY
 MAY_IMPORT["pipeline.training"] = (LIBRARY | PIPELINE) - {"__init__", "__main__", "_moved"}
 MAY_IMPORT["pipeline"] = {"pipeline.plan", "pipeline.training"}
 
-NUMPY_ROOMS = ("schedules", "smoothing", "sweep", "curve", "suggest", "probing", "files")
+NUMPY_ROOMS = (
+    "_arguments",
+    "_warn",
+    "schedules",
+    "smoothing",
+    "sweep",
+    "curve",
+    "suggest",
+    "probing",
+    "files",
+)
 TENSORFLOW_ROOMS = {
     "_keras",
     "_momentum",
