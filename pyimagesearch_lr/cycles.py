@@ -602,7 +602,7 @@ class CyclicalLearningRate(ComputedRate):
             `gradient_accumulation_steps`, too, each batch is a step.
         mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
         gamma: Float above 0 and at most 1, the base of "exp_range".
-        scale_fn: Function of a float64 tensor that returns the scale, made of operators and `keras.ops`: of
+        scale_fn: Function of a tensor of floats that returns the scale, of operators and `keras.ops`: of
             the cycle, from 1, or of the step, from 0. To be saved, it must be registered with Keras.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
         step_size_down: Number, the steps of the way down; None takes `step_size`. With `step_size=0` and

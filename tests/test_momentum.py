@@ -158,7 +158,8 @@ class TestMomentum:
         if where != "data":
             setattr(raising, where, broken)
         network = one_weight(keras.optimizers.SGD(1.0, momentum=0.5))
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        network.optimizer.build(network.trainable_variables)
+        clr = CyclicLR(1.0, 3.0, 1, momentum=(0.25, 0.75))
         x = np.ones((1, 1))
         with pytest.raises(Exception, match="broken"):
             network.fit(
