@@ -229,7 +229,10 @@ class TestOneCycleLR:
                 "`total_steps` must leave at least 2 steps after the warm",
             ),
             ({"pct_start": 1.1}, "`pct_start` must be between 0 and 1.*1.1"),
-            ({"pct_start": 0.6, "three_phase": True}, "between 0 and 0.5 with `three_phase`.*0.6"),
+            (
+                {"pct_start": 0.6, "three_phase": True},
+                "`pct_start` must be between 0 and 0.5 with `three_phase`.*0.6",
+            ),
             ({"total_steps": 1}, "`total_steps` must leave at least 2 steps.*total_steps=1"),
             ({"total_steps": 10.5}, "`total_steps` must be a whole number"),
             ({"flat_start": 1.0}, "`flat_start` must be at least 0 and less than 1"),
@@ -477,7 +480,7 @@ def wrong_types():
     """Every argument of every guest with values that are not of its type."""
     for guest, arguments in GUESTS:
         for name in inspect.signature(guest).parameters:
-            wrong = [[0.5], {}, object(), 1j]
+            wrong = [["0.5", "0.5"], {}, object(), 1j]
             wrong += [1.0] if name in STRINGS else ["0.5"]
             wrong += [0] if name == "three_phase" else [True]
             wrong += [] if name in MAY_BE_NONE or (guest, name) == (OneCycleLR, "total_steps") else [None]
