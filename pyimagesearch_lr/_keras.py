@@ -12,7 +12,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -142,7 +142,7 @@ def num_replicas(model: keras.Model) -> int:
 # The model --------------------------------------------------------------------------------------------------
 
 
-class Guest(keras.callbacks.Callback):
+class OwnCallback(keras.callbacks.Callback):
     """A callback of ours: takes models of Keras 3 only; copies and pickles without the model it was given."""
 
     def set_model(self, model: Any) -> None:
@@ -164,30 +164,27 @@ def check_model(owner: str, model: Any) -> None:
     raise TypeError(f"`{owner}` takes a model of Keras 3 (`keras.Model`). Received: {kind}.{legacy}")
 
 
-def compiled_train_step(model: keras.Model) -> bool:
-    """Whether the model's own `train_step` is a `tf.function`, which keeps what it was traced with."""
-    room = tensorflow()
-    return room is not None and room.is_compiled(model.train_step)
-
-
 @contextmanager
 def train_function_made_anew(model: keras.Model, train_step: Callable | None = None) -> Iterator[Callable]:
     """Give the model a train function that is traced from the beginning; take it out at the end.
 
+    What the user has compiled himself on the model keeps an earlier trace: meanwhile it is another, too.
+
     Args:
         model: A compiled `keras.Model`.
-        train_step: What to make it of; None takes the model's own, without the traces it may have.
+        train_step: What to make it of; None takes the model's own.
     """
     room = tensorflow()
-    if train_step is None and room is not None:
-        train_step = room.traced_anew(model.train_step)
-    with (
-        replaced_attribute(model, "train_function", None),
-        replaced_attribute(model, "train_step", train_step or model.train_step),
-    ):
-        model.make_train_function(force=True)
-        made = model.train_function
-    with replaced_attribute(model, "train_function", made):
+    with ExitStack() as stack:
+        for name, function in ({} if room is None else room.recompiled_functions(model)).items():
+            stack.enter_context(replaced_attribute(model, name, function))
+        with (
+            replaced_attribute(model, "train_function", None),
+            replaced_attribute(model, "train_step", train_step or model.train_step),
+        ):
+            model.make_train_function(force=True)
+            made = model.train_function
+        stack.enter_context(replaced_attribute(model, "train_function", made))
         yield made
 
 

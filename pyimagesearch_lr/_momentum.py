@@ -1,125 +1,197 @@
-"""Momentum that can be set from step to step, in a step that is compiled once.
+"""Momentum that can be set from step to step.
 
-Checked against Keras 3.15 on TensorFlow 2.21.
+Keras keeps it as a float (`SGD.momentum`, `Adam.beta_1`). A step that runs as Python reads the float every
+time; a compiled one keeps what it read while it was traced. On TensorFlow a variable takes the float's place
+for that, and nothing of it is seen outside of a step.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from pyimagesearch_lr import _keras
 
 MOMENTUM_NAMES = ("momentum", "beta_1")
+ARITHMETIC = ("add", "sub", "mul", "truediv", "pow")
 
 
-class TracedOnce:
-    """A train function of its own for a model, that is traced once and serves until the model is compiled."""
-
-    def __init__(self, model: keras.Model):
-        self.model = model
-        self._traced_for = _what_is_traced(model)
-        self._train_function: Callable | None = None
-
-    def serves(self, model: keras.Model) -> bool:
-        """Whether the train function is one of `model` as it is compiled now."""
-        return all(a is b for a, b in zip(self._traced_for, _what_is_traced(model), strict=True))
-
-    @contextmanager
-    def _train_function_installed(self, train_step: Callable | None = None) -> Iterator[Callable]:
-        """Put the train function into the model, traced of `train_step` if it is not yet, and give it."""
-        with _keras.replaced_attribute(self.model, "train_function", self._train_function):
-            if self._train_function is None:
-                with _keras.replaced_attribute(self.model, "train_step", train_step or self.model.train_step):
-                    self.model.make_train_function(force=True)
-                self._train_function = self.model.train_function
-            yield self._train_function
-
-
-class CycledMomentum(TracedOnce):
-    """Lets the momentum of a model's optimizer be set from step to step.
-
-    Keras keeps it as a float (`SGD.momentum`, `Adam.beta_1`), which is fixed in the train step once that is
-    traced. Here a variable takes its place while the step is traced; for all else it stays the float it was,
-    so that a model saved meanwhile has its own momentum.
+def cycled_momentum(model: keras.Model, owner: str) -> CycledMomentum:
+    """What sets the momentum of a compiled model's optimizer from step to step, on the backend in use.
 
     Args:
         model: A compiled `keras.Model`.
+        owner: String, the class that errors name.
 
     Raises:
         ValueError: If the optimizer has no momentum, or one of 0, for which it keeps no velocities.
+        RuntimeError: If the backend compiles the step in a way that fixes the momentum.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return TracedMomentum(model, owner)
+    if model.jit_compile and not model.run_eagerly:
+        raise RuntimeError(
+            f"`{owner}`: `momentum` cannot be cycled in a step that the {keras.backend.backend()} backend "
+            "compiles: it is fixed in there. Leave `momentum` out, compile the model with "
+            "`jit_compile=False`, or use the TensorFlow backend."
+        )
+    return CycledMomentum(model, owner)
+
+
+class CycledMomentum:
+    """Sets the momentum of each step, of a `fit` or of a loop of one's own, that runs as Python.
+
+    `begin` and `end` enclose the training, `put` and `take_out` a step; the model's train function takes the
+    momentum out as well, also where it raises.
     """
 
-    def __init__(self, model: keras.Model):
-        super().__init__(model)
-        self._holder = _keras.rate_holder(model.optimizer)
-        self._name = next((name for name in MOMENTUM_NAMES if vars(self._holder).get(name)), "")
+    has_been_read = True
+
+    def __init__(self, model: keras.Model, owner: str):
+        self.model = model
+        self._optimizer = _keras.rate_holder(model.optimizer)
+        self._name = next((name for name in MOMENTUM_NAMES if vars(self._optimizer).get(name)), "")
         if not self._name:
             raise ValueError(
-                f"the momentum of `{type(self._holder).__name__}` cannot be cycled: it has none, or one of "
-                "0. Use SGD or RMSprop made with a `momentum` above 0, or one with a `beta_1`, as Adam."
+                f"`{owner}`: the momentum of `{type(self._optimizer).__name__}` cannot be cycled: it has "
+                "none, or one of 0. Use SGD or RMSprop made with a `momentum` above 0, or one with a "
+                "`beta_1`, as Adam."
             )
+        self._in_step = ExitStack()
+        self._found = model.train_function
+        self._train_function: Callable | None = None
+
+    def serves(self, model: keras.Model) -> bool:
+        """Whether this was made for `model` as it is compiled now: `compile` discards the train function."""
+        return model is self.model and model.train_function is self._found
+
+    def begin(self) -> None:
+        """Give the model a train function that takes the momentum out after each step."""
+        if self._train_function is None:
+            self._train_function = self._enclosed(self._make_train_function())
+        self.model.train_function = self._train_function
+
+    def put(self, momentum: float) -> None:
+        """Let the next step have this momentum."""
+        self.take_out()
+        self._in_step.enter_context(self._in_place(momentum))
+
+    def take_out(self) -> None:
+        """Give the optimizer its own momentum again. Harmless when done twice."""
+        self._in_step.close()
+
+    def end(self) -> None:
+        """Leave model and optimizer as they were found. Harmless when done twice."""
+        self.take_out()
+        if self.model.train_function is self._train_function:
+            self.model.train_function = self._found
+
+    @contextmanager
+    def _in_place(self, momentum: float) -> Iterator[None]:
+        with _keras.replaced_attribute(self._optimizer, self._name, momentum):
+            yield
+
+    def _make_train_function(self) -> Callable:
+        return self._found
+
+    def _enclosed(self, train_function: Callable) -> Callable:
+        def step_and_take_out(*args: Any) -> Any:
+            with self._in_step:
+                return train_function(*args)
+
+        return step_and_take_out
+
+
+class TracedMomentum(CycledMomentum):
+    """The same where the step is a graph: a variable is traced into it.
+
+    The variable has the optimizer's own momentum at all times but in a step that is given another.
+
+    What the user has compiled himself, a `train_step` or another function that is an attribute of the model,
+    keeps the trace of an earlier training. For ours it is compiled anew, and is the old one again afterwards.
+    """
+
+    def __init__(self, model: keras.Model, owner: str):
+        super().__init__(model, owner)
+        self.has_been_read = False
+        self._recompiled = _keras.tensorflow().recompiled_functions(model)
         with model.distribute_strategy.scope():
             self._variable = keras.Variable(
-                vars(self._holder)[self._name],
+                vars(self._optimizer)[self._name],
                 trainable=False,
                 aggregation="only_first_replica",
                 name="cycled_momentum",
             )
+        self.dtype: str = self._variable.dtype
+        weakref.finalize(model, _forget, self._variable)  # functions of the user's may go on reading it
 
-    def assign(self, momentum: float) -> None:
-        """Set the momentum of the next step."""
-        self._variable.assign(momentum)
+    def value(self) -> Any:
+        """The momentum as a tensor, for what is traced just now."""
+        self.has_been_read = True
+        return ops.copy(self._variable)
 
     @contextmanager
-    def installed(self) -> Iterator[Callable]:
-        """Put the variable in the optimizer; give the train function that has it; take it out at the end."""
-        number = _TracedAsVariable(vars(self._holder)[self._name], self._variable)
-        with (
-            _keras.replaced_attribute(self._holder, self._name, number),
-            self._train_function_installed() as train_function,
-        ):
-            yield train_function
+    def _in_place(self, momentum: float) -> Iterator[None]:
+        own = vars(self._optimizer)[self._name]
+        self._variable.assign(momentum)
+        try:
+            with self._traceable():
+                yield
+        finally:
+            self._variable.assign(own)
+
+    @contextmanager
+    def _traceable(self) -> Iterator[None]:
+        """Let what is traced meanwhile read the variable."""
+        number = _TracedAsVariable(vars(self._optimizer)[self._name], self)
+        with ExitStack() as stack:
+            stack.enter_context(_keras.replaced_attribute(self._optimizer, self._name, number))
+            for name, function in self._recompiled.items():
+                stack.enter_context(_keras.replaced_attribute(self.model, name, function))
+            yield
+
+    def _make_train_function(self) -> Callable:
+        with self._traceable(), _keras.replaced_attribute(self.model, "train_function", None):
+            self.model.make_train_function(force=True)
+            return self.model.train_function
 
 
 class _TracedAsVariable(float):
     """A float to Python, to comparisons and to whoever saves it; the variable's value to computations."""
 
-    variable: keras.Variable
+    source: TracedMomentum
     dtype: str
 
-    def __new__(cls, value: float, variable: keras.Variable) -> Any:
+    def __new__(cls, value: float, source: TracedMomentum) -> Any:
         self = super().__new__(cls, value)
-        self.variable = variable
-        self.dtype = variable.dtype
+        self.source = source
+        self.dtype = source.dtype
         return self
 
-    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
-        value = tf.convert_to_tensor(self.variable)
-        return value if dtype is None else tf.cast(value, dtype)
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        value = self.source.value()
+        return value if dtype is None else ops.cast(value, dtype.name)
 
-    def __add__(self, other: Any) -> Any:
-        return tf.convert_to_tensor(self) + other
-
-    def __sub__(self, other: Any) -> Any:
-        return tf.convert_to_tensor(self) - other
-
-    def __rsub__(self, other: Any) -> Any:
-        return other - tf.convert_to_tensor(self)
-
-    def __mul__(self, other: Any) -> Any:
-        return tf.convert_to_tensor(self) * other
-
-    __radd__ = __add__
-    __rmul__ = __mul__
+    def __neg__(self) -> Any:
+        return -self.source.value()
 
 
-def _what_is_traced(model: keras.Model) -> tuple:
-    """The objects that `compile` makes anew, and the options that a train function is traced with."""
-    made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
-    momenta = [vars(_keras.rate_holder(model.optimizer)).get(name) for name in MOMENTUM_NAMES]
-    return (*made, model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)
+def _of_tensor(name: str) -> Callable:
+    def method(self: _TracedAsVariable, other: Any) -> Any:
+        return getattr(self.source.value(), name)(other)
+
+    return method
+
+
+for _name in ARITHMETIC:
+    for _prefix in ("__", "__r"):
+        setattr(_TracedAsVariable, f"{_prefix}{_name}__", _of_tensor(f"{_prefix}{_name}__"))
+
+
+def _forget(variable: keras.Variable) -> None:
+    """What a finalizer calls; until then it holds the variable."""

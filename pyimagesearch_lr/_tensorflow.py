@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from types import MethodType
 from typing import Any
 
 import keras
@@ -67,7 +69,7 @@ def trace_step(model: keras.Model, iterator: Any) -> None:
         batch = tf.nest.map_structure(
             lambda each: None if isinstance(each, tf.experimental.Optional) else each, next(batches)
         )
-        return traced_anew(model.train_step)(batch)
+        return model.train_step(batch)
 
     tf.function(step, autograph=False).get_concrete_function(iterator)
 
@@ -77,9 +79,18 @@ def is_compiled(train_step: Any) -> bool:
     return hasattr(train_step, "python_function") and hasattr(train_step, "get_concrete_function")
 
 
-def traced_anew(train_step: Any) -> Any:
-    """A train step that is a `tf.function` without the traces it has; any other train step as it is."""
-    return tf.function(train_step.python_function) if is_compiled(train_step) else train_step
+def recompiled_functions(model: keras.Model) -> dict[str, Any]:
+    """Each `tf.function` that is an attribute of the model or of its class, made anew and not traced yet."""
+    found = {name: inspect.getattr_static(model, name, None) for name in dir(model)}
+    compiled = {name: value for name, value in found.items() if hasattr(value, "python_function")}
+    if not compiled:
+        return {}
+    held = vars(model)
+    plain = {
+        name: value.python_function if name in held else MethodType(value.python_function, model)
+        for name, value in compiled.items()
+    }
+    return {name: tf.function(function) for name, function in plain.items()}
 
 
 def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:

@@ -1,49 +1,73 @@
 """The guests of a cycle in Keras: callbacks that set the rate, schedules that the optimizer computes.
 
-`CyclicLR` and `CyclicalLearningRate` are a `CyclicPolicy`, `OneCycleLR` and `OneCycleLearningRate` a
-`OneCyclePolicy`.
+Each has a value of `schedules` as `cycle`, whose settings are its own attributes, too.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
-from contextlib import ExitStack
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from pyimagesearch_lr import _keras, _momentum, schedules
-from pyimagesearch_lr.schedules import MidCycleWarning, epochs_that_end_a_cycle
+from pyimagesearch_lr import _keras, _momentum
+from pyimagesearch_lr._arguments import number, optional, text, whole, wrong_type, wrong_value
+from pyimagesearch_lr._warn import warn
+from pyimagesearch_lr._watch import TrainingWatch
+from pyimagesearch_lr.schedules import (
+    Cyclic,
+    MidCycleWarning,
+    OneCycle,
+    Schedule,
+    epochs_that_end_a_cycle,
+)
+
+STEP = number()
+STEP_COUNT = whole("a whole number of at least 0", lambda value: value >= 0)
+START_STEP = optional(whole())
+A_MOMENTUM = number("from 0 to below 1", lambda value: 0 <= value < 1)
 
 
-class Policy:
-    """A rate for every step, from settings that are the arguments and the attributes of the same names."""
+class Guest:
+    """What callbacks and schedules share: the rates of a cycle, its settings as attributes, saving."""
 
-    SETTINGS: ClassVar[tuple[str, ...]]
-    CYCLES: ClassVar[int | None] = None
+    CYCLE: ClassVar[type[Schedule]]
+    cycle: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._settings():
+            return getattr(self.cycle, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._settings():
+            self._change(**{name: value})
+        else:
+            super().__setattr__(name, value)
 
     @property
     def cycle_steps(self) -> float:
-        """The steps of one cycle, up and down."""
-        raise NotImplementedError
+        """The steps of the first cycle, without a warm-up."""
+        return self._known_cycle().cycle_steps
 
     def lr_at(self, step: int) -> float:
-        """The rate of the given step, counted from the beginning of the cycles."""
-        return float(self._rates(step))
+        """The rate of the given step, counted from the beginning of the cycles, a warm-up included."""
+        return self._lr(self._checked("lr_at", STEP, "step", step))
 
     def preview(self, steps: int) -> np.ndarray:
         """The rates of the first `steps` steps, a float64 array of shape `(steps,)`; nothing is trained."""
-        return np.broadcast_to(self._rates(np.arange(steps)), (steps,)).astype(np.float64)
+        steps = self._checked("preview", STEP_COUNT, "steps", steps)
+        return np.broadcast_to(self._known_cycle(steps)(np.arange(steps)), (steps,)).astype(np.float64)
 
     def plot_preview(self, steps: int, ax: Any = None, title: str = "") -> Any:
         """Draw the rates of the first `steps` steps; nothing is trained.
 
         Args:
-            steps: Int, how many steps.
+            steps: Int, how many steps, at least 1.
             ax: matplotlib Axes to draw on; None makes a figure.
             title: String, the title.
 
@@ -52,9 +76,10 @@ class Policy:
         """
         from pyimagesearch_lr import plots
 
-        lrs = self.preview(steps)
-        low, high = self._bounds(lrs)
-        return plots.lr_against_step(lrs, base_lr=low, max_lr=high, ax=ax, title=title)
+        at_least_1 = whole("a whole number of at least 1", lambda value: value >= 1)
+        lrs = self.preview(self._checked("plot_preview", at_least_1, "steps", steps))
+        title = self._checked("plot_preview", text, "title", title)
+        return plots.lr_against_step(lrs, base_lr=lrs.min(), max_lr=self.cycle.max_lr, ax=ax, title=title)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, for saving.
@@ -62,7 +87,7 @@ class Policy:
         Raises:
             ValueError: If there is a `scale_fn` that is not registered with Keras: it could not be loaded.
         """
-        config = {name: getattr(self, name) for name in self.SETTINGS}
+        config = {name: getattr(self.cycle, name) for name in self._settings()}
         if config.get("scale_fn") is not None:
             config["scale_fn"] = self._saved_function(config["scale_fn"])
         return config
@@ -75,18 +100,28 @@ class Policy:
             config["scale_fn"] = keras.saving.deserialize_keras_object(config["scale_fn"])
         return cls(**config)
 
-    def _rates(self, step: Any, xp: Any = np) -> Any:
-        raise NotImplementedError
+    @classmethod
+    def _settings(cls) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(cls.CYCLE))
 
-    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
-        raise NotImplementedError
+    def _lr(self, step: float) -> float:
+        return float(self._known_cycle()(step))
 
-    def _keep(self, settings: dict[str, Any]) -> None:
-        for name in self.SETTINGS:
-            setattr(self, name, settings[name])
+    def _change(self, **settings: Any) -> None:
+        """Take another cycle, with these settings in place of the old ones."""
+        self.cycle = replace(self.cycle, owner=type(self).__name__, **settings)
+
+    def _known_cycle(self, steps: int | None = None) -> Any:
+        """The cycle with its length, which is `steps` if nothing else says it."""
+        return self.cycle
+
+    def _checked(self, method: str, kind: Callable, name: str, value: Any) -> Any:
+        return kind(f"{type(self).__name__}.{method}", name, value)
 
     def _saved_function(self, function: Any) -> dict[str, Any]:
-        if keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
+        registered = function if hasattr(function, "__name__") else type(function)
+        name = keras.saving.get_registered_name(registered)
+        if keras.saving.get_registered_object(name) is not registered:
             raise ValueError(
                 f"`{type(self).__name__}`: its `scale_fn` cannot be saved: it is not registered with Keras. "
                 "Make it a named function under `@keras.saving.register_keras_serializable()`, use a `mode`, "
@@ -95,114 +130,27 @@ class Policy:
         return keras.saving.serialize_keras_object(function)
 
 
-class CyclicPolicy(Policy):
-    """Up and down between two rates; see `schedules.cyclic`."""
-
-    SETTINGS = (
-        "base_lr",
-        "max_lr",
-        "step_size",
-        "mode",
-        "gamma",
-        "scale_fn",
-        "scale_mode",
-        "step_size_down",
-        "cycle_decay",
-        "anneal",
-    )
-    base_lr: float
-    max_lr: float
-    step_size: float
-    step_size_down: float | None
-
-    def _keep(self, settings: dict[str, Any]) -> None:
-        names = set(self.SETTINGS) - {"gamma", "scale_fn"}
-        schedules.check_cyclic(type(self).__name__, **{name: settings[name] for name in names})
-        super()._keep(settings)
-
-    @property
-    def cycle_steps(self) -> float:
-        return self.step_size + (self.step_size if self.step_size_down is None else self.step_size_down)
-
-    def _rates(self, step: Any, xp: Any = np) -> Any:
-        return self._between(step, self.base_lr, self.max_lr, xp)
-
-    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
-        return self._between(step, max_momentum, base_momentum, np)
-
-    def _between(self, step: Any, low: float, high: float, xp: Any) -> Any:
-        settings = {name: getattr(self, name) for name in self.SETTINGS[2:]}
-        return schedules.cyclic(step, low, high, **settings, xp=xp)
-
-    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
-        return self.base_lr, self.max_lr
-
-
-class OneCyclePolicy(Policy):
-    """A warm-up, then down to nearly nothing; see `schedules.one_cycle`."""
-
-    SETTINGS = (
-        "max_lr",
-        "total_steps",
-        "pct_start",
-        "div_factor",
-        "final_div_factor",
-        "anneal",
-        "three_phase",
-        "flat_start",
-    )
-    CYCLES = 1
-    max_lr: float
-    total_steps: int | None
-    div_factor: float
-    final_div_factor: float
-
-    def _keep(self, settings: dict[str, Any]) -> None:
-        check = {name: settings[name] for name in self.SETTINGS}
-        schedules.check_one_cycle(type(self).__name__, **check)
-        super()._keep(settings)
-
-    @property
-    def cycle_steps(self) -> float:
-        return self.total_steps or 0
-
-    def _rates(self, step: Any, xp: Any = np) -> Any:
-        form = {**self._form(), "div_factor": self.div_factor, "final_div_factor": self.final_div_factor}
-        return schedules.one_cycle(step, self.max_lr, **form, xp=xp)
-
-    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
-        return schedules.one_cycle_momentum(step, base_momentum, max_momentum, **self._form())
-
-    def _form(self) -> dict[str, Any]:
-        names = ("pct_start", "anneal", "three_phase", "flat_start")
-        return {"total_steps": self.cycle_steps, **{name: getattr(self, name) for name in names}}
-
-    def _bounds(self, lrs: np.ndarray) -> tuple[float, float]:
-        return float(lrs.min()), self.max_lr
-
-
-class _RateDriver(Policy, keras.callbacks.Callback):
-    """Sets a policy's rate, and its momentum, before every batch, by the optimizer's own count of them."""
+class RateDriver(Guest, _keras.OwnCallback):
+    """Sets the rate of a cycle, and its momentum, before every batch, by the optimizer's count of batches."""
 
     drives_learning_rate = True
-    momentum: tuple[float, float] | None
-    start_step: int | None
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, cycle: Schedule, momentum: Any, start_step: int | None) -> None:
         super().__init__()
-        self._keep(settings)
-        self.momentum = _checked_momentum(type(self).__name__, settings["momentum"])
-        self.start_step = settings["start_step"]
+        self.cycle = cycle
+        self.momentum = _checked_momentum(type(self).__name__, momentum)
+        self.start_step: int | None = START_STEP(type(self).__name__, "start_step", start_step)
         self.history: dict[str, list] = {}
-        self._stack = ExitStack()
-        self._cycled_momentum: _momentum.CycledMomentum | None = None
-        self._origin: int | None = None
         self._begins_anew = False
+        self._origin: int | None = None
         self._used: dict[str, float] = {}
+        self._watch: TrainingWatch | None = None
+        self._cycled_momentum: _momentum.CycledMomentum | None = None
 
     def momentum_at(self, step: int) -> float | None:
         """The momentum of the given step, counted as in `lr_at`; None if it is not cycled."""
-        return None if self.momentum is None else float(self._momenta(step, *self.momentum))
+        step = self._checked("momentum_at", STEP, "step", step)
+        return None if self.momentum is None else float(self._known_cycle().momentum(step, *self.momentum))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, for saving.
@@ -213,31 +161,50 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         return {**super().get_config(), "momentum": self.momentum, "start_step": self.start_step}
 
     def close(self) -> None:
-        """Give the optimizer its own momentum back; `fit` does this by itself. Harmless when done twice."""
-        self._stack.close()
+        """Leave the model as it was before its momentum was cycled, as the end of `fit` does by itself.
+
+        It is for a loop of one's own, or a `fit`, that ended by an error. Harmless when done twice.
+        """
+        if self._cycled_momentum is not None:
+            self._cycled_momentum.end()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.close()
+        self.set_params(self.params or {})  # a loop of one's own may give none
         _keras.check_can_drive(self)
         _keras.call_first(self)
         self._origin = None
+        self._watch = TrainingWatch(type(self).__name__, self.model)
         if self.momentum is not None:
-            self._take_momentum()
+            self._begin_momentum()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if self._origin is None:
-            with _keras.closed_on_error(self.close):
-                self._origin = self._origin_of_fit(epoch)
-                self._warn_of_end_in_mid_cycle(epoch)
+            self._origin = self._origin_of_fit(epoch)
+            self._warn_of_end_in_mid_cycle(epoch, self._origin)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        with _keras.closed_on_error(self.close):
-            self._drive(_keras.steps_done(self.model.optimizer))
+        model = self.model
+        steps_done = _keras.steps_done(model.optimizer)
+        if self._begins_anew:
+            self._origin = self.start_step = self._origin_of_fit(0)
+            self._begins_anew = False
+        elif self._origin is None:  # a loop of one's own may know no epochs
+            self._origin = self._origin_of_fit(0)
+        step = max(0, steps_done - self._origin)
+        self._used = {"lr": self._lr(step)}
+        model.optimizer.learning_rate = self._used["lr"]
+        if self._cycled_momentum is not None and self.momentum is not None:
+            self._used["momentum"] = float(self._known_cycle().momentum(step, *self.momentum))
+            self._cycled_momentum.put(self._used["momentum"])
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
-        steps_done = _keras.steps_done(self.model.optimizer)
-        for name, value in {**self._used, "iterations": steps_done, **logs}.items():
+        self._end_momentum_of_step()
+        if self._watch is not None:
+            self._watch.check(math.isfinite(logs.get("loss", 0.0)), self._used["lr"])
+        own = {**self._used, "iterations": _keras.steps_done(self.model.optimizer)}
+        for name, value in {**logs, **own}.items():
             self.history.setdefault(name, []).append(value)
         self._tell(logs)
 
@@ -245,72 +212,71 @@ class _RateDriver(Policy, keras.callbacks.Callback):
         self._tell({} if logs is None else logs)
 
     def on_train_end(self, logs: dict | None = None) -> None:
+        self._watch = None
         self.close()
 
-    def _momenta(self, step: Any, base_momentum: float, max_momentum: float) -> Any:
-        raise NotImplementedError
-
-    def _drive(self, steps_done: int) -> None:
-        if self._origin is None or self._begins_anew:
-            self._origin = steps_done
-        if self._begins_anew:
-            self._begins_anew, self.start_step = False, steps_done
-        step = max(0, steps_done - self._origin)
-        self._used = {"lr": self.lr_at(step)}
-        _keras.set_learning_rate(self.model.optimizer, self._used["lr"])
-        momentum = self.momentum_at(step)
-        if momentum is not None and self._cycled_momentum is not None:
-            self._used["momentum"] = momentum
-            self._cycled_momentum.assign(momentum)
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy or a pickle: the settings and the history, and nothing of a model."""
+        at_rest: dict[str, Any] = {"_origin": None, "_used": {}, "_watch": None, "_cycled_momentum": None}
+        return {**vars(self), **vars(keras.callbacks.Callback()), **at_rest}
 
     def _tell(self, logs: dict[str, float]) -> None:
-        """Put what the last step used in the logs, under Keras's own name for the rate."""
+        """Put what the last step used in the logs, the rate under Keras's name; a metric keeps its own."""
         for name, value in self._used.items():
-            logs["learning_rate" if name == "lr" else name] = value
+            logs.setdefault("learning_rate" if name == "lr" else name, value)
 
-    def _take_momentum(self) -> None:
+    def _begin_momentum(self) -> None:
         if self._cycled_momentum is None or not self._cycled_momentum.serves(self.model):
-            try:
-                self._cycled_momentum = _momentum.CycledMomentum(self.model)
-            except ValueError as error:
-                raise ValueError(f"`{type(self).__name__}`: {error}") from error
-        train_function = self._stack.enter_context(self._cycled_momentum.installed())
-        self.model.train_function = self._guarded(train_function)
+            self._cycled_momentum = _momentum.cycled_momentum(self.model, type(self).__name__)
+        self._cycled_momentum.begin()
 
-    def _guarded(self, train_function: Callable) -> Callable:
-        """The train function, which gives the momentum back if it raises."""
-
-        def guarded_train_function(iterator: Any) -> Any:
-            with _keras.closed_on_error(self.close):
-                return train_function(iterator)
-
-        return guarded_train_function
+    def _end_momentum_of_step(self) -> None:
+        if self._cycled_momentum is None:
+            return
+        self._cycled_momentum.take_out()
+        if not self._cycled_momentum.has_been_read:
+            self.close()
+            raise RuntimeError(
+                f"`{type(self).__name__}`: the step that was trained did not read the momentum of the "
+                "model's optimizer. Either another optimizer trains, or a `tf.function` that is not an "
+                "attribute of the model and was traced before. Make that function anew, or leave `momentum` "
+                "out."
+            )
 
     def _origin_of_fit(self, epoch: int) -> int:
         """The optimizer's step at which the cycles of this `fit` begin."""
-        if self.start_step is not None and not self._begins_anew:
-            return self.start_step
         steps_done = _keras.steps_done(self.model.optimizer)
-        return steps_done - (0 if self._begins_anew else epoch * (self.params.get("steps") or 0))
+        if self._begins_anew:
+            return steps_done - self.cycle.warmup_steps
+        if self.start_step is not None:
+            return self.start_step
+        return steps_done - epoch * (self.params.get("steps") or 0)
 
-    def _warn_of_end_in_mid_cycle(self, epoch: int) -> None:
+    def _warn_of_end_in_mid_cycle(self, epoch: int, origin: int) -> None:
         epochs, steps = self.params.get("epochs"), self.params.get("steps")
-        if not epochs or not steps or self._origin is None or math.isinf(steps):
+        if not epochs or not steps or math.isinf(steps):
             return
-        offset = _keras.steps_done(self.model.optimizer) - self._origin - epoch * steps
-        better = epochs_that_end_a_cycle(epochs, steps, self.cycle_steps, offset=offset, cycles=self.CYCLES)
+        cycle = self._known_cycle()
+        offset = _keras.steps_done(self.model.optimizer) - origin - epoch * steps
+        better = epochs_that_end_a_cycle(
+            epochs,
+            steps,
+            cycle.cycle_steps,
+            offset=offset - cycle.warmup_steps,
+            cycles=cycle.CYCLES,
+            cycle_mult=cycle.cycle_mult,
+        )
         if better is not None:
             choices = " or ".join(str(number) for number in better) or "No whole number of"
-            last = self.lr_at(max(0, offset + epochs * steps - 1))
-            warnings.warn(
+            last = self._lr(max(0, offset + epochs * steps - 1))
+            warn(
                 f"`{type(self).__name__}`: epochs={epochs} ends in mid-cycle, at a learning rate of "
                 f"{last:.1e}. {choices} epochs would end at the end of a cycle.",
                 MidCycleWarning,
-                stacklevel=2,
             )
 
 
-class CyclicLR(CyclicPolicy, _RateDriver):
+class CyclicLR(RateDriver):
     """Cyclical learning rate inside `fit`: the rate goes up and down between two bounds, step by step.
 
     `cycle = floor(1 + step / (step_size + step_size_down))`
@@ -331,35 +297,52 @@ class CyclicLR(CyclicPolicy, _RateDriver):
     With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
     have the rate of its first; `CyclicalLearningRate` gives each step its own.
 
-    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
+    With `cycle_mult` above 1, each cycle is that many times longer than the one before: a cycle begins
+    `(step_size + step_size_down) * (cycle_mult ** (cycle - 1) - 1) / (cycle_mult - 1)` steps after the first.
+    With `step_size=0` and `anneal="cos"` these are the warm restarts of SGDR, `cycle_mult` its T_mult.
+
+    With `warmup_steps`, the rate first rises in a straight line to that with which the cycle begins: it is
+    `first_lr * (step + 1) / (warmup_steps + 1)` where `step < warmup_steps`. Then the cycle begins, and its
+    steps count from there.
+
+    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186; Loshchilov
+    and Hutter, 2017, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983.
 
     Args:
-        base_lr: Float, the lowest rate of a cycle.
+        base_lr: Float, the lowest rate of a cycle; it may be 0.
         max_lr: Float, the highest rate of a cycle.
         step_size: Number, the steps of the way up; 2 to 10 epochs' worth is usual.
         mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
-        gamma: Float, the base of "exp_range".
+        gamma: Float above 0 and at most 1, the base of "exp_range".
         scale_fn: Function of one number that returns the scale: of the cycle, from 1, or of the step, from 0.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
         step_size_down: Number, the steps of the way down; None takes `step_size`. With `step_size=0` and
             `anneal="cos"`, these are cosine restarts.
         cycle_decay: Float, the factor by which each cycle is lower than the one before, above `base_lr`.
+        cycle_mult: Float of at least 1, the factor by which each cycle is longer than the one before.
         anneal: String, "linear" or "cos": the form of both ways.
+        warmup_steps: Int, the steps before the first cycle in which the rate rises to the cycle's first.
         momentum: Pair of floats, the lowest and the highest momentum, cycled against the rate: the highest
             at `base_lr`. It is the `momentum` of SGD and RMSprop, the `beta_1` of Adam and its like, which
-            have their own again after `fit` (should another callback raise, call `close`). None leaves it.
+            have their own outside of a step. None leaves it.
         start_step: Int, the optimizer's step at which the first cycle begins; None begins anew with each
             `fit`, a `fit` with an `initial_epoch` being that many epochs in.
 
     Attributes:
         history: Dict of lists with an item a call of `fit`'s batch hook: "lr", the rate that was used,
-            "momentum" if it is cycled, "iterations", the steps done by then, and whatever `logs` holds.
+            "momentum" if it is cycled, "iterations", the steps done by then, and whatever `logs` holds. A
+            metric that has one of these names is left out; it is in the `History` of `fit` as always.
+        cycle: The frozen value of `schedules` that gives the rates. Its settings are attributes of the
+            callback, too; to set one makes another cycle.
 
     Raises:
         ValueError: If `base_lr` is not below `max_lr`, a step size is not positive, `mode`, `scale_mode` or
             `anneal` is unknown; at the start of `fit`, if the optimizer has no momentum to cycle.
+        TypeError: If an argument is of the wrong type.
         RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
-            too, or the optimizer is a `MultiOptimizer`, whose parts can have a `CyclicalLearningRate` each.
+            too, the optimizer is a `MultiOptimizer`, whose parts can have a `CyclicalLearningRate` each, or
+            the momentum is to be cycled in a step that JAX or PyTorch compiles; and after a step that did not
+            read a momentum that is cycled.
 
     Example:
 
@@ -374,6 +357,8 @@ class CyclicLR(CyclicPolicy, _RateDriver):
     [0.25, 0.5, 0.75, 0.5, 0.25, 0.5, 0.75, 0.5]
     """
 
+    CYCLE = Cyclic
+
     def __init__(
         self,
         base_lr: float = 0.001,
@@ -386,19 +371,37 @@ class CyclicLR(CyclicPolicy, _RateDriver):
         *,
         step_size_down: float | None = None,
         cycle_decay: float = 1.0,
+        cycle_mult: float = 1.0,
         anneal: str = "linear",
+        warmup_steps: int = 0,
         momentum: tuple[float, float] | None = None,
         start_step: int | None = 0,
     ) -> None:
-        super().__init__(locals())
+        cycle = Cyclic(
+            base_lr,
+            max_lr,
+            step_size,
+            mode,
+            gamma,
+            scale_fn,
+            scale_mode,
+            step_size_down=step_size_down,
+            cycle_decay=cycle_decay,
+            cycle_mult=cycle_mult,
+            anneal=anneal,
+            warmup_steps=warmup_steps,
+            owner=type(self).__name__,
+        )
+        super().__init__(cycle, momentum, start_step)
 
     def reset(
         self, base_lr: float | None = None, max_lr: float | None = None, step_size: float | None = None
     ) -> None:
         """Begin a new cycle at the next step, in a new range where one is given; also in the midst of `fit`.
 
-        A new `step_size` is for the way up; a `step_size_down` stays as it is. From the next step on,
-        `start_step` is where the new cycle began: give it to the callback that goes on after a restart.
+        A new `step_size` is for the way up; a `step_size_down` stays as it is. There is no second warm-up.
+        From the next step on, `start_step` is where the new cycle began, less the warm-up: give it to the
+        callback that goes on after a restart.
 
         Args:
             base_lr: Float, the new lowest rate; None keeps it.
@@ -407,14 +410,14 @@ class CyclicLR(CyclicPolicy, _RateDriver):
 
         Raises:
             ValueError: If the arguments make no cycle; nothing is changed then.
+            TypeError: If an argument is of the wrong type; nothing is changed then.
         """
-        new = {"base_lr": base_lr, "max_lr": max_lr, "step_size": step_size}
-        settings = {name: getattr(self, name) for name in self.SETTINGS}
-        self._keep({**settings, **{name: value for name, value in new.items() if value is not None}})
+        given = {"base_lr": base_lr, "max_lr": max_lr, "step_size": step_size}
+        self._change(**{name: value for name, value in given.items() if value is not None})
         self._begins_anew = True
 
 
-class OneCycleLR(OneCyclePolicy, _RateDriver):
+class OneCycleLR(RateDriver):
     """One-cycle learning rate inside `fit`: a warm-up to `max_lr`, then all the way down to nearly nothing.
 
     `initial_lr = max_lr / div_factor`, `final_lr = initial_lr / final_div_factor`
@@ -433,6 +436,10 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
     With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
     have the rate of its first; `OneCycleLearningRate` gives each step its own.
 
+    With `warmup_steps`, so many of the `total_steps` come first and the cycle takes the others. In them the
+    rate rises in a straight line to `initial_lr`: it is `initial_lr * (step + 1) / (warmup_steps + 1)` where
+    `step < warmup_steps`. `final_div_factor=float("inf")` ends at a rate of exactly 0.
+
     Reference: Smith and Topin, 2018, Super-Convergence: Very Fast Training of Neural Networks Using Large
     Learning Rates, arXiv:1708.07120.
 
@@ -442,26 +449,33 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
             of an epoch.
         pct_start: Float from 0 to 1, the share of the steps in which the rate rises.
         div_factor: Float, how many times lower than `max_lr` the first rate is.
-        final_div_factor: Float, how many times lower than the first rate the last one is.
+        final_div_factor: Float, how many times lower than the first rate the last one is; infinite ends at 0.
         anneal: String, "cos" or "linear": the form of all ways.
         three_phase: Bool, whether the rate first falls to `initial_lr`, in as many steps as it rose, and then
             to `final_lr`.
-        flat_start: Float from 0 to below 1, the share of the steps at the first rate before the rise.
+        flat_start: Float from 0 to below 1, the share of the steps after the warm-up that are held at the
+            first rate before the rise.
+        warmup_steps: Int, the steps at the beginning, of `total_steps`, in which the rate rises to the first.
         momentum: Pair of floats, the lowest and the highest momentum, cycled against the rate: the lowest at
             `max_lr`; (0.85, 0.95) is usual. It is the `momentum` of SGD and RMSprop, the `beta_1` of Adam and
-            its like, which have their own again after `fit` (should another callback raise, call `close`).
-            None leaves it.
+            its like, which have their own outside of a step. None leaves it.
         start_step: Int, the optimizer's step at which the cycle begins; None begins it with each `fit`.
 
     Attributes:
         history: Dict of lists with an item a call of `fit`'s batch hook: "lr", the rate that was used,
-            "momentum" if it is cycled, "iterations", the steps done by then, and whatever `logs` holds.
+            "momentum" if it is cycled, "iterations", the steps done by then, and whatever `logs` holds. A
+            metric that has one of these names is left out; it is in the `History` of `fit` as always.
+        cycle: The frozen value of `schedules` that gives the rates. Its settings are attributes of the
+            callback, too; to set one makes another cycle.
 
     Raises:
         ValueError: If the arguments make no cycle; at the start of `fit`, if its length is unknown and
             `total_steps` is not given, or the optimizer has no momentum to cycle.
+        TypeError: If an argument is of the wrong type.
         RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
-            too, or the optimizer is a `MultiOptimizer`, whose parts can have a `OneCycleLearningRate` each.
+            too, the optimizer is a `MultiOptimizer`, whose parts can have a `OneCycleLearningRate` each, or
+            the momentum is to be cycled in a step that JAX or PyTorch compiles; and after a step that did not
+            read a momentum that is cycled.
 
     Example:
 
@@ -476,6 +490,8 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
     [0.95, 0.9, 0.85, 0.9, 0.95]
     """
 
+    CYCLE = OneCycle
+
     def __init__(
         self,
         max_lr: float,
@@ -487,54 +503,66 @@ class OneCycleLR(OneCyclePolicy, _RateDriver):
         *,
         three_phase: bool = False,
         flat_start: float = 0.0,
+        warmup_steps: int = 0,
         momentum: tuple[float, float] | None = None,
         start_step: int | None = None,
     ) -> None:
+        cycle = OneCycle(
+            max_lr,
+            total_steps,
+            pct_start,
+            div_factor,
+            final_div_factor,
+            anneal,
+            three_phase=three_phase,
+            flat_start=flat_start,
+            warmup_steps=warmup_steps,
+            owner=type(self).__name__,
+        )
         self._steps_of_fit: int | None = None
-        super().__init__(locals())
+        super().__init__(cycle, momentum, start_step)
 
-    @property
-    def cycle_steps(self) -> float:
-        """The steps of the cycle: `total_steps`, or those of the `fit` that it was last given to."""
-        steps = self._steps_of_fit if self.total_steps is None else self.total_steps
-        if steps is None:
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.set_params(self.params or {})
+        if self.total_steps is None:
+            self._steps_of_fit = _keras.steps_of_fit(self, "total_steps")
+        super().on_train_begin(logs)
+
+    def _known_cycle(self, steps: int | None = None) -> OneCycle:
+        if self.total_steps is not None:
+            return self.cycle
+        known = steps if self._steps_of_fit is None else self._steps_of_fit
+        if known is None:
             raise ValueError(
                 "`OneCycleLR` learns from `fit` how many steps its cycle has. Give it `total_steps` to see "
                 "its rates before."
             )
-        return steps
-
-    def preview(self, steps: int) -> Any:
-        if self.total_steps is not None or self._steps_of_fit is not None:
-            return super().preview(steps)
-        return OneCycleLR.from_config({**self.get_config(), "total_steps": steps}).preview(steps)
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        if self.total_steps is None:
-            self._steps_of_fit = _keras.steps_of_fit(self, "total_steps")
-        super().on_train_begin(logs)
+        return replace(self.cycle, total_steps=known, owner=type(self).__name__)
 
 
 def _checked_momentum(owner: str, momentum: Any) -> tuple[float, float] | None:
     if momentum is None:
         return None
-    pair = tuple(momentum) if isinstance(momentum, (tuple, list)) else ()
-    if not (len(pair) == 2 and 0 <= pair[0] <= pair[1] < 1):
-        raise ValueError(
-            f"`{owner}`: `momentum` must be a pair of floats, the lowest and the highest, from 0 to below 1. "
-            f"Received: momentum={momentum!r}."
-        )
+    if not isinstance(momentum, tuple | list):
+        raise wrong_type(owner, "momentum", "None or a pair of numbers, lowest and highest", momentum)
+    pair = tuple(A_MOMENTUM(owner, "momentum", value) for value in momentum)
+    if not (len(pair) == 2 and pair[0] <= pair[1]):
+        raise wrong_value(owner, "momentum", "a pair of numbers, lowest and highest", momentum)
     return pair
 
 
-class _ComputedRate(Policy, keras.optimizers.schedules.LearningRateSchedule):
-    """A policy's rates as a graph of the optimizer's own count of batches."""
+class ComputedRate(Guest, keras.optimizers.schedules.LearningRateSchedule):
+    """The rates of a cycle as a graph of the optimizer's own count of batches."""
 
-    name: str
+    def __init__(self, cycle: Schedule, name: str) -> None:
+        super().__init__()
+        self.cycle = cycle
+        self.name: str = text(type(self).__name__, "name", name)
 
     def __call__(self, step: Any) -> Any:
+        widest = ops.convert_to_tensor(np.zeros((), "float64")).dtype  # JAX has float32, unless told
         with keras.name_scope(self.name):
-            return ops.cast(self._rates(ops.cast(step, "float64"), xp=ops), "float32")
+            return ops.cast(self.cycle(ops.cast(step, widest), xp=ops), "float32")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, for saving.
@@ -546,7 +574,7 @@ class _ComputedRate(Policy, keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
-class CyclicalLearningRate(CyclicPolicy, _ComputedRate):
+class CyclicalLearningRate(ComputedRate):
     """Cyclical learning rate as a schedule: the rate goes up and down between two bounds, step by step.
 
     `cycle = floor(1 + step / (step_size + step_size_down))`
@@ -557,29 +585,43 @@ class CyclicalLearningRate(CyclicPolicy, _ComputedRate):
     with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
     "exp_range", or what `scale_fn` returns. The same rates as the callback `CyclicLR`, as part of the
     optimizer: each step has its own also with `steps_per_execution` above 1, and a saved model goes on in
-    mid-cycle. Loading such a model needs no `custom_objects`, only an earlier
-    `from pyimagesearch_lr import CyclicalLearningRate`. A schedule sets no momentum; the callback can.
+    mid-cycle. A schedule sets no momentum; the callback can.
 
-    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186.
+    To load such a model, import this class before, `from pyimagesearch_lr import CyclicalLearningRate`, in
+    whatever order with Keras; `custom_objects` are not needed.
+
+    With `cycle_mult` above 1, each cycle is that many times longer than the one before: a cycle begins
+    `(step_size + step_size_down) * (cycle_mult ** (cycle - 1) - 1) / (cycle_mult - 1)` steps after the first.
+    With `step_size=0` and `anneal="cos"` these are the warm restarts of SGDR, `cycle_mult` its T_mult.
+
+    With `warmup_steps`, the rate first rises in a straight line to that with which the cycle begins: it is
+    `first_lr * (step + 1) / (warmup_steps + 1)` where `step < warmup_steps`. Then the cycle begins, and its
+    steps count from there.
+
+    Reference: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186; Loshchilov
+    and Hutter, 2017, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983.
 
     Args:
-        base_lr: Float, the lowest rate of a cycle.
+        base_lr: Float, the lowest rate of a cycle; it may be 0.
         max_lr: Float, the highest rate of a cycle.
         step_size: Number, the steps of the way up; 2 to 10 epochs' worth is usual. With
             `gradient_accumulation_steps`, too, each batch is a step.
         mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
-        gamma: Float, the base of "exp_range".
-        scale_fn: Function of a float64 tensor that returns the scale, made of operators and `keras.ops`: of
+        gamma: Float above 0 and at most 1, the base of "exp_range".
+        scale_fn: Function of a tensor of floats that returns the scale, of operators and `keras.ops`: of
             the cycle, from 1, or of the step, from 0. To be saved, it must be registered with Keras.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
         step_size_down: Number, the steps of the way down; None takes `step_size`. With `step_size=0` and
             `anneal="cos"`, these are cosine restarts.
         cycle_decay: Float, the factor by which each cycle is lower than the one before, above `base_lr`.
+        cycle_mult: Float of at least 1, the factor by which each cycle is longer than the one before.
         anneal: String, "linear" or "cos": the form of both ways.
+        warmup_steps: Int, the steps before the first cycle in which the rate rises to the cycle's first.
         name: String, the name of the operation.
 
     Raises:
         ValueError: If the arguments make no cycle.
+        TypeError: If an argument is of the wrong type.
 
     Example:
 
@@ -588,6 +630,8 @@ class CyclicalLearningRate(CyclicPolicy, _ComputedRate):
     [0.25, 0.5, 0.75, 0.5, 0.25]
     >>> optimizer = keras.optimizers.SGD(schedule)
     """
+
+    CYCLE = Cyclic
 
     def __init__(
         self,
@@ -602,16 +646,30 @@ class CyclicalLearningRate(CyclicPolicy, _ComputedRate):
         *,
         step_size_down: float | None = None,
         cycle_decay: float = 1.0,
+        cycle_mult: float = 1.0,
         anneal: str = "linear",
+        warmup_steps: int = 0,
     ) -> None:
-        settings = locals()
-        super().__init__()
-        self._keep(settings)
-        self.name = name
+        cycle = Cyclic(
+            base_lr,
+            max_lr,
+            step_size,
+            mode,
+            gamma,
+            scale_fn,
+            scale_mode,
+            step_size_down=step_size_down,
+            cycle_decay=cycle_decay,
+            cycle_mult=cycle_mult,
+            anneal=anneal,
+            warmup_steps=warmup_steps,
+            owner=type(self).__name__,
+        )
+        super().__init__(cycle, name)
 
 
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
-class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
+class OneCycleLearningRate(ComputedRate):
     """One-cycle learning rate as a schedule: a warm-up to `max_lr`, then all the way down to nearly nothing.
 
     `initial_lr = max_lr / div_factor`, `final_lr = initial_lr / final_div_factor`
@@ -619,8 +677,14 @@ class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
     The rate goes from `initial_lr` at step 0 to `max_lr` at step `pct_start * total_steps - 1` and on to
     `final_lr` at the last step, and stays there. The same rates as the callback `OneCycleLR` and as PyTorch's
     `OneCycleLR`, as part of the optimizer: each step has its own also with `steps_per_execution` above 1, and
-    a saved model goes on in mid-cycle. Loading such a model needs no `custom_objects`, only an earlier
-    `from pyimagesearch_lr import OneCycleLearningRate`. A schedule sets no momentum; the callback can.
+    a saved model goes on in mid-cycle. A schedule sets no momentum; the callback can.
+
+    To load such a model, import this class before, `from pyimagesearch_lr import OneCycleLearningRate`, in
+    whatever order with Keras; `custom_objects` are not needed.
+
+    With `warmup_steps`, so many of the `total_steps` come first and the cycle takes the others. In them the
+    rate rises in a straight line to `initial_lr`: it is `initial_lr * (step + 1) / (warmup_steps + 1)` where
+    `step < warmup_steps`. `final_div_factor=float("inf")` ends at a rate of exactly 0.
 
     Reference: Smith and Topin, 2018, Super-Convergence: Very Fast Training of Neural Networks Using Large
     Learning Rates, arXiv:1708.07120.
@@ -631,15 +695,18 @@ class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
             `gradient_accumulation_steps`, too, each batch is a step.
         pct_start: Float from 0 to 1, the share of the steps in which the rate rises.
         div_factor: Float, how many times lower than `max_lr` the first rate is.
-        final_div_factor: Float, how many times lower than the first rate the last one is.
+        final_div_factor: Float, how many times lower than the first rate the last one is; infinite ends at 0.
         anneal: String, "cos" or "linear": the form of all ways.
         three_phase: Bool, whether the rate first falls to `initial_lr`, in as many steps as it rose, and then
             to `final_lr`.
-        flat_start: Float from 0 to below 1, the share of the steps at the first rate before the rise.
+        flat_start: Float from 0 to below 1, the share of the steps after the warm-up that are held at the
+            first rate before the rise.
+        warmup_steps: Int, the steps at the beginning, of `total_steps`, in which the rate rises to the first.
         name: String, the name of the operation.
 
     Raises:
         ValueError: If the arguments make no cycle.
+        TypeError: If an argument is of the wrong type.
 
     Example:
 
@@ -648,6 +715,8 @@ class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
     [0.04, 0.52, 1.0, 0.5, 0.0]
     >>> optimizer = keras.optimizers.Adam(schedule)
     """
+
+    CYCLE = OneCycle
 
     def __init__(
         self,
@@ -660,9 +729,20 @@ class OneCycleLearningRate(OneCyclePolicy, _ComputedRate):
         *,
         three_phase: bool = False,
         flat_start: float = 0.0,
+        warmup_steps: int = 0,
         name: str = "OneCycleLearningRate",
     ) -> None:
-        settings = locals()
-        super().__init__()
-        self._keep(settings)
-        self.name = name
+        owner = type(self).__name__
+        cycle = OneCycle(
+            max_lr,
+            STEP_COUNT(owner, "total_steps", total_steps),
+            pct_start,
+            div_factor,
+            final_div_factor,
+            anneal,
+            three_phase=three_phase,
+            flat_start=flat_start,
+            warmup_steps=warmup_steps,
+            owner=owner,
+        )
+        super().__init__(cycle, name)

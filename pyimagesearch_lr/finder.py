@@ -16,6 +16,8 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
+from pyimagesearch_lr._arguments import optional, whole, wrong_type
+from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import check_verify_steps, probe_around
 from pyimagesearch_lr.recording import Recorder
@@ -24,7 +26,7 @@ from pyimagesearch_lr.sweep import Sweep
 
 END_OF_PROBE = 0.2
 VERIFY_STEPS = 1200
-MAX_STEPS = 10**7
+COUNT = whole("a whole number of at least 1", lambda count: count >= 1)
 OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "snapshot_dir")
 WHOLE = ("end_lr", "diverged", "non_finite")
 TUTORIAL_NAMES = {
@@ -137,7 +139,7 @@ class LRFinder(Recorder):
         **moved: Any,
     ) -> None:
         moved = _warned_of("LRFinder", moved, ("repeats", "independent", "verbose"))
-        _check_whole("repeats", moved.get("repeats", 1), owner="LRFinder")
+        COUNT("LRFinder", "repeats", moved.get("repeats", 1))
         _check_independent(moved.get("independent", False), steps_per_lr, validation_data, "LRFinder")
         super().__init__(
             num_steps,
@@ -360,7 +362,7 @@ class LearningRateFinder:
         _check_compiled(self.model)
         if verify_steps:
             _check_can_start_again(train_data)
-        _check_whole("repeats", repeats)
+        repeats = COUNT("find", "repeats", repeats)
         _check_validation(validation_data, validation_steps)
         data = Data.of(train_data, batch_size, sample_weight)
         steps = _num_steps(num_steps, epochs, steps_per_epoch, sample_size, data)
@@ -456,7 +458,7 @@ class LearningRateFinder:
         return self.curve.plot(ax, skip_begin=skip_begin, skip_end=skip_end, title=title)
 
 
-class PeriodicLRFinder(_keras.Guest):
+class PeriodicLRFinder(_keras.OwnCallback):
     """Repeats the range test every few epochs of a training, which goes on as if it had not been there.
 
     The best rate falls as training goes on; this shows by how much, and can follow it.
@@ -506,7 +508,7 @@ class PeriodicLRFinder(_keras.Guest):
         **find: Any,
     ) -> None:
         super().__init__()
-        _check_whole("every", every, owner="PeriodicLRFinder")
+        every = COUNT("PeriodicLRFinder", "every", every)
         choices = ("verified", *METHODS)
         if apply is not None and apply not in choices:
             raise ValueError(
@@ -669,7 +671,7 @@ class Data:
         """Look at what the user gave, taking nothing from it."""
         given = _as_tuple_if_arrays(train_data)
         if isinstance(given, tuple):
-            _check_whole("batch_size", batch_size)
+            batch_size = COUNT("find", "batch_size", batch_size)
             if sample_weight is not None and len(given) == 2:
                 given, sample_weight = (*given, sample_weight), None
             samples = _num_samples(given)
@@ -697,11 +699,10 @@ class Data:
     def feed(self, model: keras.Model, steps: int) -> Iterator[dict[str, Any]]:
         """The arguments of `fit` for exactly `steps` steps, which leave the caller's own object as it is."""
         if self.kind == "generator":
-            warnings.warn(
+            warn(
                 "`train_data` is a generator, which cannot be rewound: the batches that the sweep takes from "
                 "it are gone. Pass a `tf.data.Dataset` or a `keras.utils.PyDataset` to keep them for "
-                "training.",
-                stacklevel=5,
+                "training."
             )
             yield {"x": self.given, "shuffle": False}
             return
@@ -818,10 +819,9 @@ def _warned_of(
         if name not in known:
             raise TypeError(f"`{owner}` got an unexpected keyword argument {name!r}.")
         how = "Pass the number as `verify`" if name == "verify_steps" else instead
-        warnings.warn(
+        warn(
             f"`{owner}`: `{name}` is deprecated here and goes with 0.3. {how}.",
             DeprecationWarning,
-            stacklevel=4,
         )
     return given
 
@@ -829,10 +829,7 @@ def _warned_of(
 def _verify_steps(verify: Any, steps: int | None) -> int:
     """How many steps may be spent on trying, 0 for none."""
     if not isinstance(verify, (bool, int, np.bool_, np.integer)):
-        raise TypeError(
-            "`find`: `verify` must be True, False or a number of steps. Received: "
-            f"verify={verify!r} of type {type(verify).__name__}."
-        )
+        raise wrong_type("find", "verify", "True, False or a number of steps", verify)
     if verify is False or (not isinstance(verify, bool) and not verify):
         return 0
     steps = (VERIFY_STEPS if steps is None else steps) if verify is True else int(verify)
@@ -903,17 +900,20 @@ def _num_steps(
     num_steps: int | None, epochs: int | None, steps_per_epoch: int | None, sample_size: int, data: Data
 ) -> int:
     """How many steps the sweep takes."""
-    for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch), ("num_steps", num_steps)):
-        if value is not None:
-            _check_whole(name, value)
-    _check_whole("sample_size", sample_size)
+    count = optional(COUNT)
+    num_steps = count("find", "num_steps", num_steps)
+    epochs, steps_per_epoch = (
+        count("find", "epochs", epochs),
+        count("find", "steps_per_epoch", steps_per_epoch),
+    )
+    sample_size = COUNT("find", "sample_size", sample_size)
     if num_steps is not None:
         if epochs is not None or steps_per_epoch is not None:
             raise ValueError(
                 "`num_steps` says how many steps to take, in place of `epochs` and `steps_per_epoch`. "
                 f"Received: num_steps={num_steps}, epochs={epochs}, steps_per_epoch={steps_per_epoch}."
             )
-        return _bounded(num_steps)
+        return num_steps
     if steps_per_epoch is None:
         if data.num_batches is None or math.isinf(data.num_batches):
             raise ValueError(
@@ -923,28 +923,7 @@ def _num_steps(
             )
         steps_per_epoch = int(data.num_batches)
     epochs = math.ceil(sample_size / steps_per_epoch) if epochs is None else epochs
-    return _bounded(int(epochs) * int(steps_per_epoch))
-
-
-def _bounded(steps: int) -> int:
-    if steps > MAX_STEPS:
-        raise ValueError(
-            f"a sweep takes at most {MAX_STEPS:,} steps. Received: {steps:,}. Lower `num_steps`, or `epochs` "
-            "times `steps_per_epoch`; some hundred steps are enough."
-        )
-    return int(steps)
-
-
-def _check_whole(name: str, value: Any, owner: str = "find") -> None:
-    """Raise unless `value` is a whole number of at least 1."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number:
-        raise TypeError(
-            f"`{owner}`: `{name}` must be a whole number. Received: {name}={value!r} of type "
-            f"{type(value).__name__}."
-        )
-    if not math.isfinite(value) or value != int(value) or value < 1:
-        raise ValueError(f"`{owner}`: `{name}` must be a whole number of at least 1. Received: {value}.")
+    return epochs * steps_per_epoch
 
 
 def _warn_of_early_end(curve: LRCurve, num_steps: int) -> None:
@@ -957,7 +936,7 @@ def _warn_of_early_end(curve: LRCurve, num_steps: int) -> None:
         "`keras.config.set_max_steps_per_epoch(None)`.",
     }.get(curve.stop_reason)
     if said is not None:
-        warnings.warn(said, stacklevel=4)
+        warn(said)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state
+from pyimagesearch_lr._watch import TrainingWatch
 from pyimagesearch_lr.sweep import Sweep
 
 USES = (
@@ -37,10 +38,9 @@ USES = (
     "compile",
 )
 FINAL_AFTER_FIT = _keras.BACKEND == "jax"  # until it returns, it writes over what a hook has put back
-MOVES_WEIGHTS = 1e-5  # a float32 weight need not change at a lower rate
 
 
-class Recorder(_keras.Guest):
+class Recorder(_keras.OwnCallback):
     """Trains along the rates of a `Sweep`, once or several times, and leaves the model as it was.
 
     A subclass says what the rates are, in `new_sweep`. It may be given to any `fit`; the recording ends it
@@ -429,81 +429,6 @@ class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"rates": self.rates, "origin": self.origin}
-
-
-class TrainingWatch:
-    """Sees whether the optimizer that a model was compiled with is the one that trains it.
-
-    Args:
-        owner: String, the class that sets the rate, for the error.
-        model: A compiled `keras.Model`.
-    """
-
-    def __init__(self, owner: str, model: keras.Model):
-        self._owner = owner
-        self._model = model
-        self._others = _state.other_optimizers(model)
-        self._marks = {name: _marks(each) for name, each in self._others.items()}
-        self._own = _marks(model.optimizer)
-        holder = _keras.rate_holder(model.optimizer)
-        self._wait = max(1, getattr(holder, "gradient_accumulation_steps", None) or 1)
-        self._weights: list[np.ndarray] | None = None
-        self._is_over = False
-
-    def check(self, is_finite: bool, rate: float) -> None:
-        """Look after a step, as long as it is needed.
-
-        Args:
-            is_finite: Bool, whether the step's loss was finite.
-            rate: Float, the step's rate.
-
-        Raises:
-            RuntimeError: If other optimizers train the model, or nothing does.
-        """
-        if self._is_over or not is_finite:
-            return
-        self._wait -= 1
-        if _has_moved(self._model.optimizer, self._own):
-            self._is_over = True
-        elif self._wait <= 0:
-            self._look_for_others()
-            self._look_at_weights(rate)
-
-    def _look_for_others(self) -> None:
-        trained = [name for name, each in self._others.items() if _has_moved(each, self._marks[name])]
-        if trained:
-            own = type(self._model.optimizer).__name__
-            names = " and ".join(f"`{name}` ({type(self._others[name]).__name__})" for name in trained)
-            raise RuntimeError(
-                f"`{self._owner}` sets the learning rate of the optimizer that the model was compiled with "
-                f"(`{own}`), and that one does not train: {names} of this model do, each at its own rate. "
-                f"Compile the model with the optimizer that trains, or use `{self._owner}` on a model of one "
-                "of the parts."
-            )
-
-    def _look_at_weights(self, rate: float) -> None:
-        weights = [_keras.to_numpy(each) for each in self._model.trainable_variables]
-        before, self._weights = self._weights, weights
-        if before is None:
-            return
-        if any(not np.array_equal(a, b) for a, b in zip(before, weights, strict=True)):
-            self._is_over = True
-        elif rate >= MOVES_WEIGHTS:
-            raise RuntimeError(
-                f"`{self._owner}` sets a learning rate that has no effect: a step changed neither the "
-                "optimizer that the model was compiled with nor a trainable weight. Check that the model has "
-                "trainable weights and that its `train_step` applies `self.optimizer`."
-            )
-
-
-def _marks(optimizer: Any) -> dict[int, float]:
-    """The optimizer's numbers that change as it trains (its counts, a loss scale), by variable."""
-    numbers = [each for each in getattr(optimizer, "variables", ()) if tuple(each.shape) == ()]
-    return {id(each): _keras.to_numpy(each).item() for each in numbers if each.name != "learning_rate"}
-
-
-def _has_moved(optimizer: Any, before: dict[int, float]) -> bool:
-    return any(before.get(number, value) != value for number, value in _marks(optimizer).items())
 
 
 class _Fit:

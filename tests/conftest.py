@@ -16,3 +16,11 @@ def closed_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def jax_environment():
+    """The environment of a process that runs Keras on JAX and finds what this one imports."""
+    pytest.importorskip("jax")
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths}

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from models import assert_same_state, data, model, state
 
-from pyimagesearch_lr import CyclicLR, LearningRateFinder
+from pyimagesearch_lr.cycles import CyclicLR
+from pyimagesearch_lr.finder import LearningRateFinder
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

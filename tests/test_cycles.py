@@ -1,23 +1,23 @@
 """`CyclicLR` and `OneCycleLR` as guests in the user's own `fit`."""
 
+import copy
 import csv
+import inspect
 import json
+import pickle
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from models import assert_same_state, data, model, state
+from one_weight import fit_one_weight, one_weight
 
-from pyimagesearch_lr import (
-    CyclicLR,
-    LearningRateFinder,
-    LRFinder,
-    MidCycleWarning,
-    OneCycleLR,
-    PeriodicLRFinder,
-)
-from pyimagesearch_lr.cycles import CyclicalLearningRate, OneCycleLearningRate
+from pyimagesearch_lr import MidCycleWarning
+from pyimagesearch_lr.cycles import CyclicalLearningRate, CyclicLR, OneCycleLearningRate, OneCycleLR
+from pyimagesearch_lr.finder import LearningRateFinder, LRFinder
 
 
 def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):
@@ -96,23 +96,35 @@ class TestCyclicLR:
         "arguments, message",
         [
             ({"base_lr": 0.1, "max_lr": 0.1}, "`base_lr` must be at least 0 and less than `max_lr`.*0.1"),
-            ({"base_lr": -0.1}, "`base_lr` must be at least 0"),
-            ({"base_lr": float("nan")}, "`base_lr` must be at least 0"),
+            ({"base_lr": -0.1}, "`base_lr` must be a finite number of at least 0.*-0.1"),
+            ({"base_lr": float("nan")}, "`base_lr` must be a finite number of at least 0.*nan"),
+            ({"max_lr": float("inf")}, "`max_lr` must be a finite number above 0.*inf"),
+            ({"max_lr": 1e39}, "`max_lr` must be a finite number above 0 that float32 holds"),
             ({"step_size": 0}, "`step_size` must be above 0.*0"),
-            ({"step_size": float("nan")}, "`step_size` must be above 0"),
+            ({"step_size": float("nan")}, "`step_size` must be a finite number of at least 0.*nan"),
+            ({"step_size": float("inf")}, "`step_size` must be a finite number of at least 0.*inf"),
             ({"mode": "square"}, "`mode` must be one of.*triangular2.*'square'"),
+            ({"gamma": float("nan")}, "`gamma` must be above 0 and at most 1.*nan"),
+            ({"gamma": 0}, "`gamma` must be above 0 and at most 1.*0"),
+            ({"gamma": 1.01}, "`gamma` must be above 0 and at most 1.*1.01"),
             ({"scale_mode": "epochs"}, "`scale_mode` must be one of.*'epochs'"),
-            ({"step_size_down": 0}, "`step_size_down` must be above 0.*0"),
+            ({"step_size_down": 0}, "`step_size_down` must be a finite number above 0.*0"),
             ({"cycle_decay": 0}, "`cycle_decay` must be above 0 and at most 1.*0"),
             ({"cycle_decay": 1.5}, "`cycle_decay` must be above 0 and at most 1.*1.5"),
+            ({"cycle_mult": 0.5}, "`cycle_mult` must be a finite number of at least 1.*0.5"),
+            ({"cycle_mult": float("inf")}, "`cycle_mult` must be a finite number of at least 1.*inf"),
             ({"anneal": "sine"}, "`anneal` must be one of.*'sine'"),
-            ({"momentum": 0.9}, "`momentum` must be a pair.*0.9"),
-            ({"momentum": (0.95, 0.85)}, "`momentum` must be a pair.*lowest and the highest"),
-            ({"momentum": (0.9, 1.0)}, "`momentum` must be a pair.*below 1"),
+            ({"warmup_steps": -1}, "`warmup_steps` must be a whole number of at least 0.*-1"),
+            ({"warmup_steps": 0.5}, "`warmup_steps` must be a whole number of at least 0.*0.5"),
+            ({"warmup_steps": 5, "base_lr": 0}, "`warmup_steps` rise to the first rate.*base_lr=0.0"),
+            ({"momentum": (0.95, 0.85)}, "`momentum` must be a pair.*lowest and highest"),
+            ({"momentum": (0.9, 1.0)}, "`momentum` must be from 0 to below 1.*1.0"),
+            ({"momentum": (0.9, 0.9, 0.9)}, "`momentum` must be a pair"),
+            ({"start_step": 1.5}, "`start_step` must be a whole number.*1.5"),
         ],
     )
     def test_bad_arguments(self, arguments, message):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"`CyclicLR`: {message}"):
             CyclicLR(**arguments)
 
 
@@ -208,17 +220,27 @@ class TestOneCycleLR:
         [
             ({"max_lr": 0}, "`max_lr` must be a finite number above 0.*0"),
             ({"div_factor": -1}, "`div_factor` must be a finite number above 0"),
-            ({"final_div_factor": float("inf")}, "`final_div_factor` must be a finite number"),
+            ({"div_factor": float("inf")}, "`div_factor` must be a finite number above 0"),
+            ({"final_div_factor": float("nan")}, "`final_div_factor` must be a number above 0, or infinite"),
+            ({"div_factor": 1e-45}, r"`max_lr / div_factor` must be at most 3\.4e\+38"),
+            ({"total_steps": float("nan")}, "`total_steps` must be a whole number"),
+            (
+                {"total_steps": 10, "warmup_steps": 9},
+                "`total_steps` must leave at least 2 steps after the warm",
+            ),
             ({"pct_start": 1.1}, "`pct_start` must be between 0 and 1.*1.1"),
-            ({"pct_start": 0.6, "three_phase": True}, "between 0 and 0.5 with `three_phase`.*0.6"),
-            ({"total_steps": 1}, "`total_steps` must be.*total_steps=1"),
+            (
+                {"pct_start": 0.6, "three_phase": True},
+                "`pct_start` must be between 0 and 0.5 with `three_phase`.*0.6",
+            ),
+            ({"total_steps": 1}, "`total_steps` must leave at least 2 steps.*total_steps=1"),
             ({"total_steps": 10.5}, "`total_steps` must be a whole number"),
             ({"flat_start": 1.0}, "`flat_start` must be at least 0 and less than 1"),
-            ({"anneal": "exp"}, "`OneCycleLR`: `anneal` must be one of.*'exp'"),
+            ({"anneal": "exp"}, "`anneal` must be one of.*'exp'"),
         ],
     )
     def test_bad_arguments(self, arguments, message):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"`OneCycleLR`: {message}"):
             OneCycleLR(**{"max_lr": 0.1, **arguments})
 
 
@@ -317,6 +339,14 @@ class TestEndInMidCycle:
         with pytest.warns(MidCycleWarning, match="epochs=4 .* 3 or 5 epochs"):
             self.fit(CyclicLR(1.0, 3.0, step_size=4, start_step=-4), 4)
 
+    def test_growing_cycles_and_a_warm_up_end_later(self):
+        self.fit(CyclicLR(1.0, 3.0, 4, cycle_mult=2), 6)
+        self.fit(CyclicLR(1.0, 3.0, 4, cycle_mult=2, warmup_steps=4), 7)
+        with pytest.warns(MidCycleWarning, match="epochs=4 .* 2 or 6 epochs"):
+            self.fit(CyclicLR(1.0, 3.0, 4, cycle_mult=2), 4)
+        with pytest.warns(MidCycleWarning, match="epochs=4 .* 3 or 5 epochs"):
+            self.fit(CyclicLR(1.0, 3.0, 4, warmup_steps=4), 4)
+
     def test_one_cycle_longer_and_shorter_than_the_fit(self):
         self.fit(OneCycleLR(1.0), 3)
         self.fit(OneCycleLR(1.0, total_steps=12), 3)
@@ -366,23 +396,6 @@ class TestTwoDrivers:
             model().fit(*data(16), callbacks=[CyclicLR(), Mine()], verbose=0)
 
 
-def one_weight(optimizer, **compile_kwargs):
-    """A weight w, from 0, whose loss 100 - w has the gradient -1."""
-    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-    network = keras.Sequential([keras.Input((1,)), layer])
-    network.compile(optimizer, "mean_absolute_error", **compile_kwargs)
-    return network
-
-
-def fit_one_weight(network, callbacks, steps=4, **fit_kwargs):
-    x = np.ones((steps, 1))
-    network.fit(x, 100 * x, batch_size=1, callbacks=callbacks, verbose=0, shuffle=False, **fit_kwargs)
-    return network.get_weights()[0].item()
-
-
-HOW = [{}, {"jit_compile": True}, {"run_eagerly": True}]
-
-
 class TestSeveralOptimizers:
     def network(self, first, second):
         kwargs = {"use_bias": False, "kernel_initializer": "zeros"}
@@ -405,158 +418,6 @@ class TestSeveralOptimizers:
     def test_callback_says_that_it_cannot_set_their_rates(self):
         with pytest.raises(RuntimeError, match=r"sets one learning rate.*`CyclicalLearningRate`"):
             fit_one_weight(self.network(0.1, 0.2), [CyclicLR(1.0, 3.0, 2)])
-
-
-class TestMomentum:
-    @pytest.mark.parametrize("how", HOW, ids=str)
-    def test_of_sgd_takes_effect_in_the_step_as_computed_by_hand(self, how):
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
-        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9), **how)
-        # velocity = momentum * velocity + rate, and the weight is the sum of the velocities:
-        # momentum 0.75, 0.5, 0.25, 0.5 and rate 1, 2, 3, 2 give 1, 0.5 + 2, 0.625 + 3, 1.8125 + 2.
-        assert fit_one_weight(network, [clr]) == 1 + 2.5 + 3.625 + 3.8125
-        assert clr.history["momentum"] == [0.75, 0.5, 0.25, 0.5]
-
-    @pytest.mark.parametrize("how", HOW, ids=str)
-    def test_of_adam_takes_effect_in_the_step_as_computed_by_hand(self, how):
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.5, 0.75))
-        weight = fit_one_weight(one_weight(keras.optimizers.Adam(7.0, epsilon=0.0), **how), [clr])
-        # A gradient of -1 makes the second moment cancel out, so each step is rate * m / (1 - beta_1**t).
-        m = expected = 0.0
-        for t, (rate, beta) in enumerate([(1, 0.75), (2, 0.625), (3, 0.5), (2, 0.625)], start=1):
-            m = beta * m + (1 - beta)
-            expected += rate * m / (1 - beta**t)
-        assert weight == pytest.approx(expected, rel=1e-5)
-
-    def test_of_all_steps_of_an_execution_is_that_of_its_first(self):
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
-        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9), steps_per_execution=2)
-        # Rates 1, 1, 3, 3 and momentum 0.75, 0.75, 0.25, 0.25.
-        assert fit_one_weight(network, [clr]) == 1 + 1.75 + (0.4375 + 3) + (0.859375 + 3)
-
-    @pytest.mark.parametrize(
-        "make",
-        [
-            lambda value: keras.optimizers.SGD(momentum=value),
-            lambda value: keras.optimizers.SGD(momentum=value, nesterov=True, gradient_accumulation_steps=2),
-            lambda value: keras.optimizers.RMSprop(momentum=value),
-            lambda value: keras.optimizers.Adam(beta_1=value, amsgrad=True),
-            lambda value: keras.optimizers.AdamW(beta_1=value),
-            lambda value: keras.optimizers.Nadam(beta_1=value),
-            lambda value: keras.optimizers.Adamax(beta_1=value),
-            lambda value: keras.optimizers.Lamb(beta_1=value),
-            lambda value: keras.optimizers.Lion(beta_1=value),
-            lambda value: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=value)),
-        ],
-        ids=["SGD", "Nesterov", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Lamb", "Lion", "LossScale"],
-    )
-    def test_set_to_a_constant_trains_as_an_optimizer_made_with_it(self, make):
-        batches = tf.data.Dataset.from_tensor_slices(data(64)).batch(16)
-
-        def trained(value, momentum):
-            network = model(make(value))
-            clr = CyclicLR(0.01, 0.05, 4, momentum=momentum)
-            network.fit(batches, epochs=2, callbacks=[clr], verbose=0, shuffle=False)
-            return state(network)["variables"]
-
-        pairs = list(zip(trained(0.5, None), trained(0.9, (0.5, 0.5)), strict=True))
-        for expected, got in pairs:
-            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-        plain = zip(pairs, trained(0.9, None), strict=True)
-        assert any(not np.allclose(got, other, rtol=1e-3, atol=1e-4) for (_, got), other in plain)
-
-    def test_in_mixed_float16_under_its_loss_scale(self):
-        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="mixed_float16")
-        network = keras.Sequential([keras.Input((1,)), layer])
-        scaled = keras.optimizers.LossScaleOptimizer(
-            keras.optimizers.SGD(7.0, momentum=0.9), initial_scale=2.0
-        )
-        network.compile(scaled, "mean_absolute_error")
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
-        assert fit_one_weight(network, [clr]) == 1 + 2.5 + 3.625 + 3.8125
-
-    def test_is_the_optimizers_own_again_after_fit(self):
-        network = one_weight(keras.optimizers.SGD(1.0, momentum=0.5))
-        fit_one_weight(network, [])
-        function = network.train_function
-        fit_one_weight(network, [CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))])
-        assert type(network.optimizer.momentum) is float
-        assert network.optimizer.momentum == 0.5
-        assert network.train_function is function
-        before, rate = network.get_weights()[0].item(), float(network.optimizer.learning_rate)
-        velocity = network.optimizer.variables[-1].numpy().item()
-        assert fit_one_weight(network, [], steps=1) == before + 0.5 * velocity + rate
-
-    def test_goes_on_over_several_fits_with_one_traced_step(self):
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
-        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9))
-        functions = []
-        spy = keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: functions.append(clr._cycled_momentum._train_function)
-        )
-        with pytest.warns(MidCycleWarning):
-            fit_one_weight(network, [clr, spy], steps=2)
-        assert fit_one_weight(network, [clr, spy], steps=2) == 1 + 2.5 + 3.625 + 3.8125
-        assert len(set(map(id, functions))) == 1
-
-    def test_of_a_model_saved_meanwhile_is_its_own(self, tmp_path):
-        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9))
-        checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
-        fit_one_weight(network, [CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75)), checkpoint])
-        loaded = keras.models.load_model(tmp_path / "model.keras")
-        assert loaded.optimizer.momentum == 0.9
-
-    def test_is_undisturbed_by_sweeps_in_the_midst_of_fit(self):
-        x, y = data(64)
-        batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
-
-        def trained(*others):
-            network = model()
-            clr = CyclicLR(0.01, 0.05, 4, momentum=(0.25, 0.75))
-            network.fit(batches, epochs=4, callbacks=[clr, *others], verbose=0, shuffle=False)
-            assert network.optimizer.momentum == 0.9
-            return state(network)["variables"]
-
-        sweeps = PeriodicLRFinder(batches, every=1, start_lr=1e-4, end_lr=0.1, epochs=1, verbose=0)
-        for expected, got in zip(trained(), trained(sweeps), strict=True):
-            np.testing.assert_array_equal(got, expected)
-        assert len(sweeps.curves) == 4
-
-    def test_is_given_back_when_the_data_raise(self):
-        def broken():
-            yield np.ones((1, 1)), np.ones((1, 1))
-            raise OSError("the disk is gone")
-
-        network = one_weight(keras.optimizers.SGD(momentum=0.9))
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
-        with pytest.raises(Exception, match="the disk is gone"):
-            network.fit(broken(), steps_per_epoch=4, callbacks=[clr], verbose=0, shuffle=False)
-        assert type(network.optimizer.momentum) is float
-
-    def test_close_gives_it_back_after_another_callback_has_raised(self):
-        network = one_weight(keras.optimizers.SGD(momentum=0.9))
-        raising = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
-        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
-        with pytest.raises(ZeroDivisionError):
-            fit_one_weight(network, [clr, raising])
-        clr.close()
-        clr.close()
-        assert type(network.optimizer.momentum) is float
-
-    @pytest.mark.parametrize(
-        "optimizer", [keras.optimizers.SGD(), keras.optimizers.Adagrad()], ids=["SGD", "Adagrad"]
-    )
-    def test_that_is_not_there_is_an_error_which_says_what_has_one(self, optimizer):
-        name = type(optimizer).__name__
-        with pytest.raises(
-            ValueError, match=rf"`OneCycleLR`: the momentum of `{name}` cannot be cycled.*Adam"
-        ):
-            fit_one_weight(one_weight(optimizer), [OneCycleLR(1.0, momentum=(0.85, 0.95))])
-
-    def test_of_one_cycle_mirrors_the_rate(self):
-        clr = OneCycleLR(1.0, pct_start=0.6, anneal="linear", momentum=(0.85, 0.95))
-        fit_one_weight(one_weight(keras.optimizers.Adam()), [clr], steps=5)
-        np.testing.assert_allclose(clr.history["momentum"], [0.95, 0.9, 0.85, 0.9, 0.95])
 
 
 class TestSteps:
@@ -603,3 +464,231 @@ class TestConfig:
             ValueError, match=r"`CyclicLR`: its `scale_fn` cannot be saved.*register_keras_ser"
         ):
             CyclicLR(scale_fn=lambda cycle: 1 / cycle).get_config()
+
+
+GUESTS = (
+    (CyclicLR, {"base_lr": 0.1, "max_lr": 0.5, "step_size": 4}),
+    (CyclicalLearningRate, {"base_lr": 0.1, "max_lr": 0.5, "step_size": 4}),
+    (OneCycleLR, {"max_lr": 0.1, "total_steps": 20}),
+    (OneCycleLearningRate, {"max_lr": 0.1, "total_steps": 20}),
+)
+STRINGS = ("mode", "scale_mode", "anneal", "name")
+MAY_BE_NONE = ("scale_fn", "step_size_down", "momentum", "start_step")
+
+
+def wrong_types():
+    """Every argument of every guest with values that are not of its type."""
+    for guest, arguments in GUESTS:
+        for name in inspect.signature(guest).parameters:
+            wrong = [["0.5", "0.5"], {}, object(), 1j]
+            wrong += [1.0] if name in STRINGS else ["0.5"]
+            wrong += [0] if name == "three_phase" else [True]
+            wrong += [] if name in MAY_BE_NONE or (guest, name) == (OneCycleLR, "total_steps") else [None]
+            for value in wrong:
+                yield pytest.param(guest, arguments, name, value, id=f"{guest.__name__}-{name}-{value}")
+
+
+class TestWrongTypes:
+    @pytest.mark.parametrize("guest, arguments, name, value", list(wrong_types()))
+    def test_of_any_argument_are_type_errors_that_name_it(self, guest, arguments, name, value):
+        message = rf"`{guest.__name__}`: `{name}` must be"
+        with pytest.raises((TypeError, ValueError), match=message) as caught:
+            guest(**{**arguments, name: value})
+        assert caught.type is TypeError
+
+    @pytest.mark.parametrize(
+        "method, arguments",
+        [
+            ("lr_at", {"step": "3"}),
+            ("momentum_at", {"step": [3]}),
+            ("preview", {"steps": "3"}),
+            ("plot_preview", {"steps": None}),
+            ("plot_preview", {"steps": 3, "title": 3}),
+        ],
+    )
+    def test_of_a_methods_argument(self, method, arguments):
+        name = list(arguments)[-1]
+        with pytest.raises(TypeError, match=rf"`CyclicLR.{method}`: `{name}` must be"):
+            getattr(CyclicLR(), method)(**arguments)
+
+    def test_in_reset_change_nothing(self):
+        clr = CyclicLR(1.0, 3.0, 2)
+        with pytest.raises(TypeError, match="`CyclicLR`: `max_lr` must be a number"):
+            clr.reset(base_lr=2.0, max_lr="4")
+        assert (clr.base_lr, clr.max_lr) == (1, 3)
+
+
+class TestSettings:
+    def test_are_attributes_that_can_be_set_and_are_checked(self):
+        clr = CyclicLR(1.0, 3.0, 2)
+        clr.max_lr = 5
+        assert clr.preview(3).tolist() == [1, 3, 5]
+        with pytest.raises(ValueError, match="`CyclicLR`: `base_lr` must be at least 0 and less than"):
+            clr.base_lr = 9.0
+        assert clr.base_lr == 1
+
+    def test_unknown_ones_are_attribute_errors(self):
+        with pytest.raises(AttributeError, match="'CyclicLR' object has no attribute 'total_steps'"):
+            _ = CyclicLR().total_steps
+
+    @pytest.mark.parametrize("total", [tf.constant(8, "int64"), np.int64(8), np.array(8), 8.0])
+    def test_may_be_tensors_and_numpys_numbers(self, total):
+        assert OneCycleLR(1.0, total).get_config()["total_steps"] == 8
+        clr = CyclicLR(np.float32(0.25), keras.ops.convert_to_tensor(0.5), total)
+        json.dumps(clr.get_config())
+        assert clr.preview(3).tolist() == [0.25, 0.28125, 0.3125]
+
+
+def loop_of_ones_own(callback, steps=8, epochs=True, **params):
+    """The rates of a loop around a CallbackList, read from the optimizer."""
+    network = one_weight(keras.optimizers.SGD(7.0))
+    network.optimizer.build(network.trainable_variables)
+    rates = []
+    callbacks = keras.callbacks.CallbackList([callback], model=network, **params)
+    callbacks.on_train_begin()
+    for step in range(steps):
+        if epochs and step % 4 == 0:
+            callbacks.on_epoch_begin(step // 4)
+        callbacks.on_train_batch_begin(step % 4)
+        rates.append(float(network.optimizer.learning_rate))
+        network.optimizer.apply([tf.ones((1, 1))])
+        callbacks.on_train_batch_end(step % 4, {"loss": 1.0})
+    callbacks.on_train_end()
+    return rates
+
+
+class TestLoopOfOnesOwn:
+    TRIANGLE = (1, 2, 3, 2, 1, 2, 3, 2)
+
+    @pytest.mark.parametrize("epochs", [True, False])
+    @pytest.mark.parametrize("start_step", [0, None])
+    def test_without_params_has_the_rates_of_fit(self, epochs, start_step):
+        clr = CyclicLR(1.0, 3.0, 2, start_step=start_step)
+        assert loop_of_ones_own(clr, epochs=epochs) == list(self.TRIANGLE)
+        assert clr.history["lr"] == list(self.TRIANGLE)
+        assert clr.history["iterations"] == list(range(1, 9))
+        assert clr.history["loss"] == [1.0] * 8
+
+    def test_with_params_as_well(self):
+        assert loop_of_ones_own(CyclicLR(1.0, 3.0, 2), epochs=2, steps=8) == list(self.TRIANGLE)
+
+    @pytest.mark.parametrize("epochs", [True, False])
+    def test_one_cycle_needs_total_steps_there(self, epochs):
+        clr = OneCycleLR(1.0, total_steps=8, warmup_steps=2, anneal="linear", div_factor=4)
+        np.testing.assert_allclose(loop_of_ones_own(clr, epochs=epochs), clr.preview(8), rtol=1e-6)
+        with pytest.raises(
+            ValueError, match=r"`OneCycleLR`: the length of this `fit` is unknown.*`total_steps`"
+        ):
+            loop_of_ones_own(OneCycleLR(1.0), epochs=epochs)
+
+    def test_reset_leaves_out_another_warm_up(self):
+        clr = CyclicLR(1.0, 3.0, 2, warmup_steps=1)
+        assert loop_of_ones_own(clr, steps=4, epochs=False) == [0.5, 1, 2, 3]
+        clr.reset(max_lr=5.0)
+        clr.start_step = None
+        assert loop_of_ones_own(clr, steps=3, epochs=False) == [1, 3, 5]
+
+
+class TestMetricsOfTheSameNames:
+    def test_do_not_enter_the_callbacks_history_and_keep_their_own_place(self):
+        def metric(name, value):
+            def constant(y_true, y_pred):
+                return keras.ops.convert_to_tensor(value)
+
+            constant.__name__ = name
+            return constant
+
+        names = {"lr": 5.0, "momentum": 6.0, "iterations": 7.0, "learning_rate": 8.0}
+        optimizer = keras.optimizers.SGD(7.0, momentum=0.9)
+        network = one_weight(optimizer, metrics=[metric(*item) for item in names.items()])
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        x = np.ones((4, 1))
+        history = network.fit(x, x, batch_size=1, callbacks=[clr], verbose=0).history
+        assert clr.history["lr"] == [1, 2, 3, 2]
+        assert clr.history["momentum"] == [0.75, 0.5, 0.25, 0.5]
+        assert clr.history["iterations"] == [1, 2, 3, 4]
+        assert {name: history[name] for name in names} == {name: [value] for name, value in names.items()}
+
+
+COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda callback: pickle.loads(pickle.dumps(callback))}
+
+
+@pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
+class TestCopies:
+    @pytest.mark.parametrize("way", COPIES)
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: CyclicLR(1.0, 3.0, 2, warmup_steps=1),
+            lambda: CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75)),
+            lambda: OneCycleLR(1.0),
+            lambda: OneCycleLR(1.0, momentum=(0.25, 0.75)),
+        ],
+        ids=["CyclicLR", "with momentum", "OneCycleLR", "OneCycleLR with momentum"],
+    )
+    def test_of_new_and_used_callbacks_do_what_the_original_does(self, make, way):
+        def trained(clr):
+            return fit_one_weight(one_weight(keras.optimizers.SGD(7.0, momentum=0.9)), [clr])
+
+        original = make()
+        weight = trained(original)
+        new = COPIES[way](make())
+        assert trained(new) == weight
+        used = COPIES[way](original)
+        assert used.history == original.history
+        assert used.model is None
+        assert used.get_config() == original.get_config()
+        assert trained(used) == weight
+        assert used.history["lr"] == 2 * original.history["lr"]
+
+    def test_in_the_midst_of_fit_leave_the_original_alone(self):
+        clr = CyclicLR(1.0, 3.0, 2, momentum=(0.25, 0.75))
+        copies = []
+        copying = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: copies.append(copy.deepcopy(clr))
+        )
+        network = one_weight(keras.optimizers.SGD(7.0, momentum=0.9))
+        assert fit_one_weight(network, [clr, copying]) == 1 + 2.5 + 3.625 + 3.8125
+        assert [len(each.history.get("lr", [])) for each in copies] == [0, 1, 2, 3]
+
+    def test_of_a_scale_fn_without_a_name_work(self):
+        clr = copy.deepcopy(CyclicLR(1.0, 3.0, 2, scale_fn=lambda cycle: 1 / cycle))
+        assert (
+            clr.preview(8).tolist()
+            == CyclicLR(1.0, 3.0, 2, scale_fn=lambda cycle: 1 / cycle).preview(8).tolist()
+        )
+
+
+ON_JAX = """
+import keras, numpy as np
+from one_weight import fit_one_weight, one_weight
+from pyimagesearch_lr.cycles import CyclicalLearningRate, CyclicLR, OneCycleLearningRate, OneCycleLR
+assert keras.backend.backend() == "jax"
+one_cycle = {"total_steps": 8, "anneal": "linear", "div_factor": 4, "warmup_steps": 2}
+growing = {"step_size_down": 2, "cycle_mult": 3, "anneal": "cos"}
+for callback, schedule in (
+    (CyclicLR(1.0, 3.0, 2), CyclicalLearningRate(1.0, 3.0, 2)),
+    (CyclicLR(0.0, 4.0, 0, **growing), CyclicalLearningRate(0.0, 4.0, 0, **growing)),
+    (OneCycleLR(1.0, **one_cycle), OneCycleLearningRate(1.0, **one_cycle)),
+):
+    expected = callback.preview(8).sum()
+    of_callback = fit_one_weight(one_weight(keras.optimizers.SGD(7.0)), [callback], steps=8)
+    of_schedule = fit_one_weight(one_weight(keras.optimizers.SGD(schedule)), [], steps=8)
+    np.testing.assert_allclose([of_callback, of_schedule], expected, rtol=1e-5)
+    assert callback.history["lr"] == callback.preview(8).tolist()
+    steps = (100, 9_999, 100_003)
+    expected = [callback.lr_at(step) for step in steps]
+    np.testing.assert_allclose([float(schedule(step)) for step in steps], expected, rtol=1e-3, atol=1e-3)
+print("right")
+"""
+
+
+def test_all_four_train_on_jax_at_the_right_rates(jax_environment):
+    run = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", ON_JAX],
+        env=jax_environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.stdout == "right\n", run.stderr

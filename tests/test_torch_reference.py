@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyimagesearch_lr.schedules import cyclic, one_cycle, one_cycle_momentum
+from pyimagesearch_lr.schedules import Cyclic, OneCycle
 
 REFERENCE = json.loads(Path(__file__).with_name("torch_schedules.json").read_text(encoding="utf-8"))
 BASE_MOMENTUM, MAX_MOMENTUM = 0.85, 0.95
@@ -36,18 +36,16 @@ def assert_equal_to_rounding(values, expected):
 @cases("CyclicLR")
 def test_cyclic_rate_and_momentum_are_pytorchs(case):
     steps, arguments = ours(case)
-    assert_equal_to_rounding(cyclic(steps, **arguments), case["lr"])
-    against = {**arguments, "base_lr": MAX_MOMENTUM, "max_lr": BASE_MOMENTUM}
-    assert_equal_to_rounding(cyclic(steps, **against), case["momentum"])
+    assert_equal_to_rounding(Cyclic(**arguments)(steps), case["lr"])
+    momentum = Cyclic(**arguments).momentum(steps, BASE_MOMENTUM, MAX_MOMENTUM)
+    assert_equal_to_rounding(momentum, case["momentum"])
 
 
 @cases("OneCycleLR")
 def test_one_cycle_rate_and_momentum_are_pytorchs(case):
     steps, arguments = ours(case)
-    assert_equal_to_rounding(one_cycle(steps, **arguments), case["lr"])
-    for name in ("max_lr", "div_factor", "final_div_factor"):
-        arguments.pop(name, None)
-    momentum = one_cycle_momentum(steps, BASE_MOMENTUM, MAX_MOMENTUM, **arguments)
+    assert_equal_to_rounding(OneCycle(**arguments)(steps), case["lr"])
+    momentum = OneCycle(**arguments).momentum(steps, BASE_MOMENTUM, MAX_MOMENTUM)
     assert_equal_to_rounding(momentum, case["momentum"])
 
 
