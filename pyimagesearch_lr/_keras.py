@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 BACKEND = keras.backend.backend()
+RATE, COUNT_OF_BATCHES = "_learning_rate", "_iterations"  # of an optimizer
 ATTRIBUTES_OF_FIT = (
     "history",
     "stop_training",
@@ -260,7 +261,7 @@ def rate_object(optimizer: keras.optimizers.Optimizer) -> Any:
         RuntimeError: If this version of Keras keeps it where it cannot be read.
     """
     holder = rate_holder(optimizer)
-    found = getattr(holder, "_learning_rate", None)
+    found = getattr(holder, RATE, None)
     if found is None:
         raise RuntimeError(
             f"the learning rate of this `{type(holder).__name__}` is a schedule, and Keras "
@@ -274,7 +275,7 @@ def rate_source(optimizer: keras.optimizers.Optimizer) -> str | None:
     """The name of the schedule or callable that sets the optimizer's rate; None where a float can be set."""
     if is_settable(optimizer):
         return None
-    rate = getattr(rate_holder(optimizer), "_learning_rate", None)
+    rate = getattr(rate_holder(optimizer), RATE, None)
     return getattr(rate, "__name__", type(rate).__name__)
 
 
@@ -304,7 +305,7 @@ def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
     gradients overflowed are not among them.
     """
     holder = rate_holder(optimizer)
-    batches = getattr(holder, "_iterations", None)
+    batches = getattr(holder, COUNT_OF_BATCHES, None)
     if batches is None:  # the public count is of updates
         return int(to_numpy(holder.iterations)) * (holder.gradient_accumulation_steps or 1)
     return int(to_numpy(batches))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, cast
 
 PACKAGE = __package__
 MOVED = {
@@ -62,7 +63,7 @@ def _lookup_in(rooms: Sequence[str], old: str) -> Any:
 
 def _frames_to_the_import() -> int:
     """The `stacklevel`, seen from the caller, of the line that imports: beyond Python's own machinery."""
-    level, frame = 1, sys._getframe(1)
+    level, frame = 0, cast(FrameType, inspect.currentframe())
     while frame.f_back and (frame.f_code.co_filename == __file__ or "importlib" in frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return level

@@ -332,10 +332,11 @@ def _generator_state(value: Any) -> Callable | None:
     """A function that reads a random generator's state and returns what sets it; None of other things."""
     if isinstance(value, random.Random):
         return lambda: _setter(value.setstate, value.getstate())
-    if isinstance(value, np.random.mtrand.RandomState):
-        return lambda: _setter(value.set_state, value.get_state())
+    if isinstance(value, np.random.RandomState):
+        legacy: Any = value
+        return lambda: _setter(legacy.set_state, legacy.get_state())
     if isinstance(value, np.random.Generator):
-        bits = value.bit_generator
+        bits: Any = value.bit_generator
         return lambda: _setter(lambda state: setattr(bits, "state", state), bits.state)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, getattr(torch, "Generator", ())):

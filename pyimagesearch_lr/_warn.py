@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 import warnings
 from types import FrameType
+from typing import cast
 
 PASSED_OVER = (__package__, "keras", "tensorflow")
 
@@ -19,7 +20,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
         message: String, what is to be known.
         category: Subclass of `Warning`.
     """
-    frame = sys._getframe(1)
+    frame = cast(FrameType, inspect.currentframe())
     while frame.f_back is not None and _is_passed_over(frame):
         frame = frame.f_back
     module = frame.f_globals

@@ -201,9 +201,9 @@ class RateDriver(Guest, _keras.OwnCallback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
         self._end_momentum_of_step()
+        own = {**self._used, "iterations": _keras.steps_done(self.model.optimizer)}  # JAX syncs for the model
         if self._watch is not None:
             self._watch.check(math.isfinite(logs.get("loss", 0.0)), self._used["lr"])
-        own = {**self._used, "iterations": _keras.steps_done(self.model.optimizer)}
         for name, value in {**logs, **own}.items():
             self.history.setdefault(name, []).append(value)
         self._tell(logs)

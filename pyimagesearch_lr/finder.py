@@ -377,8 +377,8 @@ class LearningRateFinder:
             "data": data.kind,
             "traces": self._traces,
         }
-        ramp = {"start_lr": start_lr, "end_lr": end_lr, "ramp": settings["ramp"]}
-        rules = {"stop_factor": self.stop_factor, "beta": self.beta}
+        ramp: dict[str, Any] = {"start_lr": start_lr, "end_lr": end_lr, "ramp": settings["ramp"]}
+        rules: dict[str, Any] = {"stop_factor": self.stop_factor, "beta": self.beta}
         sweep = _Recording(
             functools.partial(
                 Sweep.over, **ramp, num_steps=steps, steps_per_lr=settings["steps_per_lr"], **rules
@@ -670,6 +670,7 @@ class Data:
     def of(cls, train_data: Any, batch_size: int, sample_weight: Any) -> Data:
         """Look at what the user gave, taking nothing from it."""
         given = _as_tuple_if_arrays(train_data)
+        num_batches: float | None
         if isinstance(given, tuple):
             batch_size = COUNT("find", "batch_size", batch_size)
             if sample_weight is not None and len(given) == 2:

@@ -172,10 +172,10 @@ class Recorder(_keras.OwnCallback):
 
     @contextmanager
     def _closed_on_error(self) -> Iterator[None]:
-        with _keras.closed_on_error(self._fail):
+        with _keras.closed_on_error(self.fail):
             yield
 
-    def _fail(self) -> None:
+    def fail(self) -> None:
         """What an error inside `fit` has to do at once: on JAX it is `fit` that ends last, then its end."""
         if self.sweeps:
             self.sweeps[-1].stop("interrupted")
@@ -203,7 +203,7 @@ class Recorder(_keras.OwnCallback):
         if sweep.stop_reason is not None:
             self._next_sweep(fit)
 
-    def _is_over_after(self, steps: list[dict[str, float]]) -> bool:
+    def is_over_after(self, steps: list[dict[str, float]]) -> bool:
         """Record these steps; whether the sweep has come to its end with them."""
         if steps and self._fit is not None:
             self._record(self._fit, steps)
@@ -441,7 +441,7 @@ class _Fit:
         self._snapshot: _state.Snapshot | None = None
         self._is_prepared = False
         self._close = recorder.close
-        self._fail = recorder._fail
+        self._fail = recorder.fail
         self._sweep = sweep
         self._owner = recorder.owner
         self._finalizer: Any = None
@@ -534,7 +534,7 @@ class _Fit:
                 except _keras.end_of_data():
                     raise
                 except Exception:  # in the midst of an execution of several steps
-                    if not self._recorder._is_over_after(self._steps.unread()):
+                    if not self._recorder.is_over_after(self._steps.unread()):
                         raise
                     return {}  # it was a step after the sweep's end, not taken one by one
 

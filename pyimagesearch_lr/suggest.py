@@ -304,7 +304,7 @@ class _Shape:
             )
         level = float(np.median(losses[: max(MIN_POINTS // 2, end // 10)]))
         shape = cls(line, level, int(np.argmin(line.losses)), (float(lrs[0]), float(lrs[end - 1])))
-        shape._check(broke_off=end < len(losses))
+        shape.check(broke_off=end < len(losses))
         return shape
 
     @property

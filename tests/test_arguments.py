@@ -30,7 +30,7 @@ NO_NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("kind", [number(), whole(), rate(zero=True)], ids=["number", "whole", "rate"])
 def test_what_is_no_number_is_a_type_error_that_says_what_it_is(kind, value):
     with pytest.raises(TypeError, match=rf"`Mine`: `size` must be a number.*of type {type(value).__name__}"):

@@ -485,7 +485,9 @@ def wrong_types():
             wrong += [0] if name == "three_phase" else [True]
             wrong += [] if name in MAY_BE_NONE or (guest, name) == (OneCycleLR, "total_steps") else [None]
             for value in wrong:
-                yield pytest.param(guest, arguments, name, value, id=f"{guest.__name__}-{name}-{value}")
+                yield pytest.param(
+                    guest, arguments, name, value, id=f"{guest.__name__}-{name}-{type(value).__name__}"
+                )
 
 
 class TestWrongTypes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,8 @@ MAY_IMPORT = {
         "sweep",
     },
     "__main__": {"curve", "files", "suggest"},
+    "pipeline.terminal": set(),
+    "pipeline.machine": {"pipeline.terminal"},
     "pipeline.plan": {"probing", "schedules", "pipeline.checkpoint", "pipeline.machine"},
     "pipeline.fashion_mnist": set(),
     "pipeline.data": {"pipeline.fashion_mnist", "pipeline.terminal"},
@@ -78,22 +82,21 @@ NUMPY_ROOMS = (
     "probing",
     "files",
 )
-TENSORFLOW_ROOMS = {
+TENSORFLOW_ROOMS = {"_fast", "_tensorflow", "layers"}
+TENSORFLOW_ROOMS |= {"pipeline.fashion_mnist", "pipeline.machine", "pipeline.tensorboard_log"}
+PRIVATE_ROOMS = {"_fast", "_keras"}  # the only ones that may know a private name of Keras or TensorFlow
+KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_keras",
     "_momentum",
-    "_fast",
-    "layers",
-    "pipeline.fashion_mnist",
-    "pipeline.machine",
-    "pipeline.tensorboard_log",
-    "pipeline.training",
-}
-KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_state",
+    "_watch",
     "cycles",
     "finder",
     "minigooglenet",
+    "recording",
     "pipeline.checkpoint",
+    "pipeline.machine",
+    "pipeline.training",
 }
 
 
@@ -299,6 +302,125 @@ def test_import_paths_of_0_1_give_the_very_same_objects(old, name, new):
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = sys.modules[f"{PACKAGE}.{old}"].nothing
     assert len(caught) == 1
+
+
+class PrivateNames(ast.NodeVisitor):
+    """Where a source text reaches for a private name of an object that is not its own."""
+
+    def __init__(self, source: str):
+        self.found: list[str] = []
+        tree = ast.parse(source)
+        self._own = {"self", "cls"} | {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE)
+            for alias in node.names
+        }
+        self.visit(tree)
+
+    def visit_Attribute(self, node):
+        is_own = isinstance(node.value, ast.Name) and node.value.id in self._own
+        is_super = isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "super"
+        if self._is_private(node.attr) and not (is_own or is_super):
+            self.found.append(f"{ast.unparse(node)} in line {node.lineno}")
+        self.generic_visit(node)
+
+    def visit_Call(self, node):
+        if getattr(node.func, "id", "") in ("getattr", "setattr", "hasattr", "delattr"):
+            self._look_at(node.args[1], node)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node):
+        if ast.unparse(node.value).startswith("vars(") or ast.unparse(node.value).endswith(".__dict__"):
+            self._look_at(node.slice, node)
+        self.generic_visit(node)
+
+    def _look_at(self, name, node):
+        if isinstance(name, ast.Constant) and self._is_private(str(name.value)):
+            self.found.append(f"{ast.unparse(node)} in line {node.lineno}")
+
+    @staticmethod
+    def _is_private(name):
+        return name.startswith("_") and not name.endswith("__")
+
+
+def test_reader_of_private_names_sees_them():
+    source = """
+from pyimagesearch_lr import _keras
+from pyimagesearch_lr._keras import door
+class A(B):
+    def f(self, model):
+        self._x = _keras._y + door._z + super()._w + cls._v + model.__class__
+        model._a + self.b._c
+        getattr(model, "_d"), setattr(self, "e", 1), vars(model)["_f"], model.__dict__["_g"], vars(model)[h]
+"""
+    found = [each.partition(" in line")[0] for each in PrivateNames(source).found]
+    assert found == [
+        "model._a",
+        "self.b._c",
+        "getattr(model, '_d')",
+        "vars(model)['_f']",
+        "model.__dict__['_g']",
+    ]
+
+
+@pytest.mark.parametrize("room", sorted(set(ROOMS) - PRIVATE_ROOMS))
+def test_private_names_of_keras_and_tensorflow_stand_in_two_rooms_only(room):
+    source = path_of(room).read_text(encoding="utf-8")
+    assert PrivateNames(source).found == []
+    assert "keras.src" not in source
+    assert "tensorflow.python" not in source
+
+
+def copy_without_the_accelerator(folder: Path) -> Path:
+    shutil.copytree(FOLDER, folder / PACKAGE, ignore=shutil.ignore_patterns("_fast.py", "__pycache__"))
+    return folder
+
+
+SWEEP_AND_CYCLE = """
+import sys
+sys.meta_path = [each for each in sys.meta_path if "editable" not in str(each).lower()]  # of this checkout
+import keras, numpy as np
+import pyimagesearch_lr
+for name in pyimagesearch_lr.__all__:
+    getattr(pyimagesearch_lr, name)
+from pyimagesearch_lr import CyclicLR, LearningRateFinder
+x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+y = x.sum(axis=1, keepdims=True)
+def made():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+    return model
+model = made()
+before = [np.array(v) for v in model.get_weights()]
+finder = LearningRateFinder(model, stop_factor=None)
+curve = finder.find((x, y), 1e-4, 0.1, num_steps=12, batch_size=64, verbose=0)
+oracle, reference = [], made()
+for rate in np.geomspace(1e-4, 0.1, 12):
+    reference.optimizer.learning_rate = rate
+    reference.reset_metrics()
+    oracle.append(float(reference.train_on_batch(x, y)))
+np.testing.assert_allclose(curve.raw_losses, oracle, rtol=1e-5)
+assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+clr = CyclicLR(0.1, 0.3, step_size=2)
+model.fit(x, y, batch_size=16, epochs=1, verbose=0, callbacks=[clr])
+np.testing.assert_allclose(clr.history["lr"], [0.1, 0.2, 0.3, 0.2])
+print(keras.backend.backend(), "fast" if "pyimagesearch_lr._fast" in sys.modules else "plain")
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_everything_works_without_the_accelerator_and_on_another_backend(backend, tmp_path):
+    pytest.importorskip(backend)
+    folder = copy_without_the_accelerator(tmp_path)
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", SWEEP_AND_CYCLE]
+    run = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.split() == [backend, "plain"]
 
 
 def test_no_room_is_a_drawer_for_odds_and_ends():

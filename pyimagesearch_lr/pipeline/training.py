@@ -131,10 +131,8 @@ def find(plan: Plan, model: keras.Model, data: Data) -> Finding:
             data.training_batches(plan.recipe.stages[0].image_size),
             settings.lrfind_start_lr,
             settings.lrfind_end_lr,
-            epochs=1,
-            steps_per_epoch=settings.lrfind_steps,
-            verify=settings.lrfind_verify_steps > 0,
-            verify_steps=settings.lrfind_verify_steps,
+            num_steps=settings.lrfind_steps,
+            verify=settings.lrfind_verify_steps,
             verbose=verbosity(),
         )
     finally:

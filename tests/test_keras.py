@@ -1,0 +1,126 @@
+"""The door to Keras: each private name has a fall-back, or a refusal that says what is missing."""
+
+import random
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import data, model
+
+from pyimagesearch_lr import LearningRateFinder, _keras, _state
+
+
+def without(monkeypatch, *paths):
+    """A Keras or TensorFlow that lacks what stands at these private paths."""
+    private = _keras.private
+    monkeypatch.setattr(_keras, "private", lambda path: None if path in paths else private(path))
+
+
+@pytest.fixture
+def curve():
+    return sweep()
+
+
+def sweep(**options):
+    x, y = data(64)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    finder = LearningRateFinder(model(**options), stop_factor=None)
+    return finder.find(dataset, 1e-4, 1.0, num_steps=8, verbose=0)
+
+
+def test_private_gives_what_is_there_and_none_where_nothing_is():
+    assert _keras.private("random:Random") is random.Random
+    assert _keras.private("random:no_such_name") is None
+    assert _keras.private("no_such_module:name") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "keras.src.trainers.data_adapters.array_data_adapter:ArrayDataAdapter",
+        "keras.src.trainers.data_adapters.py_dataset_adapter:OrderedEnqueuer",
+        "keras.src.random.seed_generator:GLOBAL_SEED_GENERATOR",
+        "keras.src.backend.common:global_state",
+        "tensorflow.python.eager.context:context",
+    ],
+)
+def test_without_a_private_name_sweeps_go_on(path, monkeypatch, curve):
+    assert _keras.private(path) is not None
+    without(monkeypatch, path)
+    np.testing.assert_array_equal(sweep().raw_losses, curve.raw_losses)
+    x, y = data(64)
+    network = model()
+    before = network.get_weights()
+    found = LearningRateFinder(network, stop_factor=None).find((x, y), 1e-4, 1.0, num_steps=8, verbose=0)
+    assert len(found) == 8
+    for a, b in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_optimizer_whose_schedule_cannot_be_read_is_refused_by_name(monkeypatch):
+    network = model(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)))
+    monkeypatch.setattr(_keras, "RATE", "_no_such_name")
+    with pytest.raises(RuntimeError, match=r"learning rate of this `SGD` is a schedule, and Keras.*float"):
+        LearningRateFinder(network).find(data(64), 1e-4, 1.0, num_steps=8, verbose=0)
+
+
+def test_the_count_of_steps_falls_back_to_the_public_one(monkeypatch):
+    network = model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    network.fit(*data(64), batch_size=16, verbose=0)
+    assert _keras.steps_done(network.optimizer) == 4
+    monkeypatch.setattr(_keras, "COUNT_OF_BATCHES", "_no_such_name")
+    assert _keras.steps_done(network.optimizer) == 4
+
+
+def test_the_neighbours_of_a_callback_are_found_in_fit_and_nowhere_else():
+    seen = []
+
+    class Asking(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((_keras.callbacks_of_fit(), _keras.fit_is_running(self.model)))
+
+    asking, network = Asking(), model()
+    network.fit(*data(32), callbacks=[asking], verbose=0)
+    ((callbacks, is_running),) = seen
+    assert asking in callbacks
+    assert is_running
+    assert _keras.callbacks_of_fit() == []
+    assert not _keras.fit_is_running(network)
+
+
+def test_no_worker_is_left_after_a_sweep_over_a_pydataset_with_workers():
+    class Slow(keras.utils.PyDataset):
+        def __len__(self):
+            return 50
+
+        def __getitem__(self, index):
+            return data(8)
+
+    before = set(threading.enumerate())
+    LearningRateFinder(model()).find(Slow(workers=2), 1e-5, 1e-3, num_steps=5, verbose=0)
+    left = [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    assert not [thread for thread in left if "Enqueuer" in repr(getattr(thread, "_target", ""))]
+
+
+def test_a_model_of_another_package_is_refused_by_name():
+    class Model:
+        pass
+
+    with pytest.raises(TypeError, match=r"`LearningRateFinder` takes a model of Keras 3 \(`keras.Model`\)"):
+        LearningRateFinder(Model())
+
+
+def test_an_optimizer_is_copied_with_all_that_was_set_on_it():
+    optimizer = keras.optimizers.AdamW(lambda: 0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["kernel", "bias"])
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    network.compile("sgd", "mse")
+    x = np.zeros((8, 2), "float32")
+    with _keras.optimizer_in_place(network, optimizer):
+        assert network.optimizer is not optimizer
+        network.fit(x, x[:, :1], verbose=0)
+        np.testing.assert_array_equal(network.get_weights()[0], np.ones((2, 1)))  # no decay, as it was set
+    assert not optimizer.built
+    assert _state.is_built(network) is False
