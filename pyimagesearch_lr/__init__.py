@@ -1,4 +1,4 @@
-"""A learning-rate finder and cyclical learning rates for Keras 3 on TensorFlow."""
+"""A learning-rate finder and cyclical learning rates for Keras 3."""
 
 import sys
 from importlib import import_module

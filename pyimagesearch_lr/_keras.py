@@ -165,6 +165,18 @@ def check_model(owner: str, model: Any) -> None:
     raise TypeError(f"`{owner}` takes a model of Keras 3 (`keras.Model`). Received: {kind}.{legacy}")
 
 
+def symbolic_build(model: keras.Model, iterator: Any) -> None:
+    """Let Keras create all variables from the shapes of the batches, as its `fit` does on JAX and PyTorch.
+
+    Nothing happens where this version of Keras does it in another way: the first step creates them then.
+    """
+    build, spec = getattr(model, "_symbolic_build", None), getattr(iterator, "element_spec", None)
+    if build is None or spec is None or num_replicas(model) > 1:
+        return
+    nothing = private("tensorflow.python.data.util.structure:NoneTensorSpec") or ()
+    build(data_batch=keras.tree.map_structure(lambda each: None if isinstance(each, nothing) else each, spec))
+
+
 @contextmanager
 def train_function_made_anew(model: keras.Model, train_step: Callable | None = None) -> Iterator[Callable]:
     """Give the model a train function that is traced from the beginning; take it out at the end.

@@ -107,9 +107,10 @@ class Found:
 
 
 def is_built(model: keras.Model) -> bool:
-    """Whether a training step would create no more variables of layers and optimizer."""
+    """Whether a training step would create no more variables."""
     layers = [each for each in Found(model).owners if isinstance(each, keras.layers.Layer)]
-    return bool(getattr(model.optimizer, "built", True)) and all(layer.built for layer in layers)
+    parts = [model.optimizer, *model.metrics, *layers]
+    return all(getattr(part, "built", True) for part in parts)
 
 
 def build_as_fit_would(model: keras.Model, iterator: Any) -> None:
@@ -122,6 +123,11 @@ def build_as_fit_would(model: keras.Model, iterator: Any) -> None:
     if is_built(model):
         return
     keras_trains = type(model).train_step is keras.Model.train_step
+    if keras_trains:
+        with suppress(Exception):
+            _keras.symbolic_build(model, iterator)
+    if is_built(model):
+        return
     if _keras.BACKEND == "tensorflow" and not (model.built and keras_trains) and not model.run_eagerly:
         with suppress(Exception):  # fit says what is wrong with the step, and better
             _keras.tensorflow().trace_step(model, iterator)
@@ -167,7 +173,7 @@ class Snapshot:
             _InMemory(self._variables) if directory is None else _OnDisk(self._variables, directory)
         )
         self._generators = [read() for read in found.generators]
-        self._numbers = [(owner, _numbers_of(owner), _variables_of(owner)) for owner in found.owners]
+        self._numbers = [(owner, _numbers_of(owner), _is_built(owner)) for owner in found.owners]
         self._containers = [(each, copy.copy(each)) for each in found.containers]
         self._arrays = [(each, each.copy()) for each in found.arrays]
 
@@ -176,8 +182,8 @@ class Snapshot:
         self._copies.put_back()
         for put_back in self._generators:
             put_back()
-        for owner, numbers, variables in self._numbers:
-            if _variables_of(owner) == variables:
+        for owner, numbers, was_built in self._numbers:
+            if _is_built(owner) == was_built:
                 _set_numbers(owner, numbers)
         for container, items in self._containers:
             _set_items(container, items)
@@ -340,7 +346,8 @@ def _generator_state(value: Any) -> Callable | None:
         return lambda: _setter(lambda state: setattr(bits, "state", state), bits.state)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, getattr(torch, "Generator", ())):
-        return lambda: _setter(value.set_state, value.get_state().clone())
+        own: Any = value
+        return lambda: _setter(own.set_state, own.get_state().clone())
     return None
 
 
@@ -367,8 +374,9 @@ def _is_replaced_whole(value: Any) -> bool:
     return isinstance(value, (*NUMBERS, np.ndarray)) or keras.ops.is_tensor(value)
 
 
-def _variables_of(owner: Any) -> int:
-    return sum(_keras.is_variable(value) for value in _attributes(owner).values())
+def _is_built(owner: Any) -> Any:
+    """Whether a layer, metric, loss or optimizer has been built; None of other objects."""
+    return owner.built if isinstance(owner, KERAS_KINDS) and hasattr(owner, "built") else None
 
 
 def _attributes(owner: Any) -> dict[str, Any]:

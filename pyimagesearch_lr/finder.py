@@ -772,9 +772,10 @@ class Passes(keras.utils.PyDataset):
         return self.dataset[int(self._order[index])]
 
 
-def _curve_of(recording: Recorder, **metadata: Any) -> LRCurve | None:
+def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
     """What was recorded: the mean of the sweeps that are whole, or as much of the first as there is."""
     whole = [sweep for sweep in recording.sweeps if sweep.stop_reason in WHOLE]
+    metadata = {**ramp, "recorder": recording.recorded_by}
     curves = [sweep.curve(**metadata) for sweep in whole or recording.sweeps[:1] if sweep.losses]
     return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 KERNEL_DTYPES = ("float16", "bfloat16", "float32")
 
@@ -55,6 +57,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
     def _is_fusable(self, inputs: Any, mask: Any) -> bool:
+        if keras.backend.backend() != "tensorflow":
+            return False
         last_axis = len(inputs.shape) == 4 and self.axis in (-1, 3)
         is_served = keras.backend.standardize_dtype(inputs.dtype) in KERNEL_DTYPES
         is_served = is_served and self.variable_dtype == "float32"

@@ -61,6 +61,7 @@ class Recorder(_keras.OwnCallback):
 
     Attributes:
         sweeps: List of `Sweep`, those of the last `fit`; the last one may be unfinished.
+        recorded_by: String, which recorder served the last `fit`: "plain" or "fast"; None before.
     """
 
     drives_learning_rate = True
@@ -98,6 +99,7 @@ class Recorder(_keras.OwnCallback):
         self.restore = restore
         self.verbose = verbose
         self.sweeps: list[Sweep] = []
+        self.recorded_by: str | None = None
         self.data = data
         self.traces = traces
         self._fit: _Fit | None = None
@@ -139,7 +141,7 @@ class Recorder(_keras.OwnCallback):
         self.sweeps = [self.new_sweep(steps)]
         self._fit = _Fit(self, self.model, self.sweeps[0])
         with _keras.closed_on_error(self.close):
-            self._fit.begin()
+            self.recorded_by = self._fit.begin()
         self._progress = keras.utils.Progbar(
             self.repeats * self.sweeps[0].num_steps,
             verbose=self.verbose,
@@ -452,7 +454,8 @@ class _Fit:
         """Whether the state is to be put back only when `fit` has returned, and will be."""
         return FINAL_AFTER_FIT and self._finalizer is not None
 
-    def begin(self) -> None:
+    def begin(self) -> str:
+        """Take the copy, set the recorder to work and spread the nets; return which recorder it is."""
         recorder, model = self._recorder, self._model
         running = _keras.running_fit()
         self._finalizer = None if running is None else weakref.finalize(running, self._close)
@@ -471,6 +474,7 @@ class _Fit:
             for name in USES:
                 use = self._asking_first(getattr(model, name))
                 self._stack.enter_context(_keras.replaced_attribute(model, name, use))
+        return self._steps.name
 
     def _steps_recorder(self, rates: Rates, running: Any) -> Any:
         recorder, model = self._recorder, self._model

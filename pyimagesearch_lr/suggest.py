@@ -336,7 +336,7 @@ class _Shape:
     def fall_begins_lr(self) -> float:
         return self.lr_of(self.fall_begins)
 
-    def _check(self, *, broke_off: bool) -> None:
+    def check(self, *, broke_off: bool) -> None:
         noise = self.line.error
         rise = float(self.smoothed[-1] - self.smoothed[self.lowest])
         if self.lowest == 0 or self.fall <= STANDS_OUT * noise or self.fall <= 1e-6 * abs(self.level):

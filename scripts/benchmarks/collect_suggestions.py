@@ -202,7 +202,7 @@ class Trainer:
     def verified(self, steps: int, verify_steps: int) -> Iterator[dict]:
         """What `verify=True` answers, None for no answer, and all the steps it took."""
         for seed in SWEEP_SEEDS:
-            curve = self._swept(seed, steps, verify=True, verify_steps=verify_steps)
+            curve = self._swept(seed, steps, verify=verify_steps)
             cost = len(curve) + sum(probe.steps for probe in curve.probes)
             pick = rounded(curve.suggest().max_lr) if curve.probes else None
             found = {"pick": pick, "cost_steps": cost}

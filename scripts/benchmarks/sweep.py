@@ -402,8 +402,8 @@ def peak(way: str) -> int:
     else:
         with tempfile.TemporaryDirectory() as folder:
             snapshot_dir = folder if way.endswith("disk") else None
-            finder = LearningRateFinder(model, stop_factor=None)
-            finder.find((x, y), epochs=1, batch_size=32, snapshot_dir=snapshot_dir, **SWEEP)
+            finder = LearningRateFinder(model, stop_factor=None, snapshot_dir=snapshot_dir)
+            finder.find((x, y), epochs=1, batch_size=32, **SWEEP)
     return peak_kib()
 
 
