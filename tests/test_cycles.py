@@ -384,7 +384,9 @@ class TestTwoDrivers:
         network = model()
         network.fit(*data(16), verbose=0)
         before = state(network)
-        with pytest.raises(RuntimeError, match="`LRFinder` and `CyclicLR` both drive the learning rate"):
+        with pytest.raises(
+            RuntimeError, match="`LearningRateFinder` and `CyclicLR` both drive the learning rate"
+        ):
             LearningRateFinder(network).find(data(64), 1e-5, 1.0, epochs=2, verbose=0, callbacks=[CyclicLR()])
         assert_same_state(before, state(network))
 

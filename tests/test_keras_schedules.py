@@ -182,6 +182,10 @@ class Savable(Registered):
     def get_config(self):
         return {"base": self.base}
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
 
 @pytest.mark.parametrize(
     "scale_fn", [NotRegistered(3.0), functools.partial(pow, 0.5)], ids=["object", "partial"]
