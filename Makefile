@@ -44,7 +44,7 @@ static: .venv/.installed  ## formatting, lint, types
 	$(PY) -m mypy
 
 doctest: .venv/.installed  ## run the examples in the docstrings
-	$(PY) -m pytest --doctest-modules pyimagesearch_lr
+	$(PY) -m pytest --doctest-modules pyimagesearch_lr --deselect $(NEEDS_IMAGES)
 
 wheel: .venv/.installed  ## build dist/*.whl
 	rm -rf build
@@ -68,6 +68,10 @@ PYTHONPATH=$$(echo $(DEBIAN)/usr/share/python-wheels/pip-*.whl) \
 	$(PY) -m pip install --quiet --ignore-installed pip && \
 rm -rf $(DEBIAN)
 endef
+
+# An example that needs the full data: tests/pipeline/test_fashion_mnist.py runs it where they are.
+FASHION_MNIST := pipeline/fashion_mnist
+NEEDS_IMAGES := pyimagesearch_lr/$(FASHION_MNIST).py::pyimagesearch_lr.$(subst /,.,$(FASHION_MNIST)).load_data
 
 .venv/.installed: setup.py pyproject.toml
 	@$(PY) -m pip --version > /dev/null 2>&1 || { \

@@ -437,7 +437,7 @@ class _Fit:
     """What a recording holds while a `fit` goes on: the steps' recorder, the copy of the state, the nets."""
 
     def __init__(self, recorder: Recorder, model: keras.Model, sweep: Sweep):
-        self._recorder = weakref.proxy(recorder)
+        self._recorder = recorder
         self._model = model
         self._stack = ExitStack()
         self._snapshot: _state.Snapshot | None = None

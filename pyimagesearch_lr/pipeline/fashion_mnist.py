@@ -98,8 +98,8 @@ def load_data(data_dir: str | os.PathLike[str] | None = None) -> Arrays:
 
     Example:
 
-    >>> (x_train, y_train), (x_test, y_test) = load_data()  # doctest: +SKIP
-    >>> x_train.shape, CLASS_NAMES[y_train[0]]  # doctest: +SKIP
+    >>> (x_train, y_train), (x_test, y_test) = load_data()
+    >>> x_train.shape, CLASS_NAMES[y_train[0]]
     ((60000, 28, 28), 'ankle boot')
     """
     return _load_folder(_find_folder() if data_dir is None else Path(data_dir).expanduser())
