@@ -556,7 +556,10 @@ def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
             fresh = scaled(fresh)
         if model.built:
             fresh.build(model.trainable_variables)
-    with replaced_attribute(model, "optimizer", fresh):
+    with (
+        replaced_attribute(model, "optimizer", fresh),
+        replaced_attribute(model, "train_function", None),  # it was traced with the model's own
+    ):
         yield
 
 

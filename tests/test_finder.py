@@ -734,7 +734,7 @@ class TestTraceless:
             finder.find((x, y), **SWEEP, epochs=9, batch_size=8, callbacks=[Interrupting(error, at)])
         assert_same_state(before, state(network))
         assert finder.curve.stop_reason == "interrupted"
-        assert len(finder.curve) == 2 * (at + 1)
+        assert len(finder.curve) == at + 1  # while it sweeps, an execution has one step
 
     def test_no_file_is_left_behind(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -934,13 +934,16 @@ class TestRepeats:
         assert curve.suggest().spread == pytest.approx(statistics.stdev(np.log10(single)))
 
     def test_keeping_the_mock_weights_cannot_be_combined(self):
-        with pytest.raises(ValueError, match=r"needs `restore=True`\. Received: repeats=2, restore=False"):
+        with (
+            pytest.warns(DeprecationWarning, match="`LRFinder`: `repeats`"),
+            pytest.raises(ValueError, match=r"needs `restore=True`\. Received: repeats=2, restore=False"),
+        ):
             LRFinder(repeats=2, restore=False)
 
     @pytest.mark.parametrize("repeats", [0, -1, 1.5])
     def test_number_that_is_not_a_count_is_refused(self, repeats):
-        with pytest.raises(ValueError, match=rf"whole number of at least 1\. Received: {repeats}"):
-            LRFinder(repeats=repeats)
+        with pytest.raises(ValueError, match=rf"`repeats` must be .*at least 1\. Received: repeats={repeats}\."):
+            LearningRateFinder(model()).find(data(64), **SWEEP, epochs=1, repeats=repeats)
 
 
 class TestVerify:
@@ -1062,6 +1065,18 @@ class TestCompare:
             alone = LearningRateFinder(model(optimizer)).find(dataset, **SWEEP, epochs=3)
             assert curves[label].raw_losses.tolist() == alone.raw_losses.tolist()
             assert curves[label].lrs.tolist() == alone.lrs.tolist()
+
+    def test_each_optimizer_trains_a_model_that_another_has_trained(self):
+        x, y = data(64)
+        parts, neighbour = batches(x, y, 16), keras.callbacks.Callback()
+        network, alone = model("rmsprop", dropout=0), model(keras.optimizers.Adam(), dropout=0)
+        network.fit(x, y, verbose=0)
+        alone.set_weights(network.get_weights())
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+        curve = compare(network, {"Adam": "adam"}, dataset, **SWEEP, epochs=2, callbacks=[neighbour])["Adam"]
+        oracle = losses_of_train_on_batch(alone, parts * 2, np.geomspace(1e-5, 1.0, 8))
+        assert curve.metadata["recorder"] == "plain"
+        np.testing.assert_allclose(curve.raw_losses, oracle, rtol=2e-6)
 
     def test_a_grid_of_weight_decays_in_one_test(self):
         network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
