@@ -30,6 +30,7 @@ ATTRIBUTES_OF_FIT = (
     "_initial_epoch",
     "_eval_epoch_iterator",
 )
+MODULE_OF_SUMS = "tensorflow.python.distribute.distribute_lib"
 GATHERED_AT_ONCE = 2**24
 GATHERED_AHEAD = 2
 KERAS_RATE_DRIVERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
@@ -199,6 +200,41 @@ def train_function_made_anew(model: keras.Model, train_step: Callable | None = N
             made = model.train_function
         stack.enter_context(replaced_attribute(model, "train_function", made))
         yield made
+
+
+@contextmanager
+def traces_released() -> Iterator[None]:
+    """Let go of the train steps that are traced inside, once nobody else holds them.
+
+    Keras sums a step's gradients over the devices through a custom gradient, and TensorFlow keeps each of
+    those, with the graph around it, for the life of the process: 1.7 MB for a trace of a small network. Their
+    own gradient is taken while the step is traced, if at all.
+    """
+    registry = getattr(private("tensorflow.python.framework.ops:gradient_registry"), "_registry", None)
+    if BACKEND != "tensorflow" or registry is None:
+        yield
+        return
+    before = set(registry)
+    try:
+        yield
+    finally:
+        for name in set(registry) - before:
+            if any(each.__module__ == MODULE_OF_SUMS for each in _functions_within(registry[name]["type"])):
+                del registry[name]
+
+
+def _functions_within(function: Any) -> list:
+    """A function, and those it closes over, each once."""
+    found, pending = [], [function]
+    while pending:
+        function = pending.pop()
+        if not inspect.isfunction(function) or function in found:
+            continue
+        found.append(function)
+        for cell in function.__closure__ or ():
+            with suppress(ValueError):  # an empty cell
+                pending.append(cell.cell_contents)
+    return found
 
 
 @contextmanager

@@ -462,6 +462,7 @@ class _Fit:
         if self._finalizer is not None:
             self._finalizer.atexit = False
         self._stack.callback(setattr, model, "stop_training", False)
+        self._stack.enter_context(_keras.traces_released())
         if _state.is_built(model):
             self._prepare()
         rates = Rates(model, self._sweep.step_lrs, recorder.traces)

@@ -1,5 +1,6 @@
 """The door to Keras: each private name has a fall-back, or a refusal that says what is missing."""
 
+import gc
 import random
 import threading
 
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 from models import data, model
 
-from pyimagesearch_lr import LearningRateFinder, _keras, _state
+from pyimagesearch_lr import LearningRateFinder, _keras, _state, recording
 
 
 def without(monkeypatch, *paths):
@@ -44,6 +45,7 @@ def test_private_gives_what_is_there_and_none_where_nothing_is():
         "keras.src.random.seed_generator:GLOBAL_SEED_GENERATOR",
         "keras.src.backend.common:global_state",
         "tensorflow.python.eager.context:context",
+        "tensorflow.python.framework.ops:gradient_registry",
     ],
 )
 def test_without_a_private_name_sweeps_go_on(path, monkeypatch, curve):
@@ -88,6 +90,51 @@ def test_the_neighbours_of_a_callback_are_found_in_fit_and_nowhere_else():
     assert is_running
     assert _keras.callbacks_of_fit() == []
     assert not _keras.fit_is_running(network)
+
+
+def graphs_alive():
+    gc.collect()
+    return sum(isinstance(each, tf.Graph) for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("recorder", ["fast", "plain"])
+def test_no_trace_of_a_finders_step_outlives_it(recorder, monkeypatch):
+    if recorder == "plain":
+        monkeypatch.setattr(recording, "fast_recorder_for", lambda *args: None)
+    network, (x, y) = model(), data(64)
+
+    def sweeps(count):
+        for _ in range(count):
+            LearningRateFinder(network).find((x, y), 1e-4, 1.0, num_steps=4, verbose=0)
+        return graphs_alive()
+
+    after_two = sweeps(2)
+    assert sweeps(3) == after_two
+
+
+def test_a_custom_gradient_of_the_users_own_stays():
+    @tf.custom_gradient
+    def doubled(x):
+        return x, lambda upstream: 2.0 * upstream
+
+    function = tf.function(doubled)
+
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x):
+            return function(self.dense(x))
+
+    network = Network()
+    network.compile("sgd", "mse")
+    LearningRateFinder(network).find(data(64), 1e-4, 1.0, num_steps=4, verbose=0)
+    x = tf.constant(np.ones((32, 3), "float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    np.testing.assert_array_equal(tape.gradient(y, x), np.full((32, 3), 2.0))
 
 
 def test_no_worker_is_left_after_a_sweep_over_a_pydataset_with_workers():
