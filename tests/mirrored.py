@@ -1,4 +1,4 @@
-"""A sweep under MirroredStrategy on two logical devices; test_distribute.py runs it as a process."""
+"""A sweep under MirroredStrategy on two logical devices; test_finder_mirrored.py runs it as a process."""
 
 import os
 

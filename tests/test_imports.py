@@ -447,3 +447,12 @@ def test_every_public_name_resolves():
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"module 'pyimagesearch_lr' has no attribute 'LRFindr'"):
         _ = pyimagesearch_lr.LRFindr
+
+
+def test_every_room_has_tests_of_its_name():
+    elsewhere = {"_moved": "imports", "_tensorflow": "keras"}  # the door to it, which all others use
+    tests = Path(__file__).parent
+    for folder, names in ((FOLDER, tests), (FOLDER / "pipeline", tests / "pipeline")):
+        for room in folder.glob("*.py"):
+            name = elsewhere.get(room.stem, room.stem.strip("_"))
+            assert name == "init" or list(names.glob(f"test_{name}*.py")), room

@@ -17,6 +17,24 @@ from pyimagesearch_lr.finder import PeriodicLRFinder
 HOW = [{}, {"jit_compile": True}, {"run_eagerly": True}]
 
 
+MAKE = {
+    "SGD": lambda value: keras.optimizers.SGD(momentum=value),
+    "Adam": lambda value: keras.optimizers.Adam(beta_1=value, amsgrad=True),
+    "Lion": lambda value: keras.optimizers.Lion(beta_1=value),
+    "LossScale": lambda value: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=value)),
+}
+MAKE_OTHERS = {
+    "Nesterov": lambda value: keras.optimizers.SGD(
+        momentum=value, nesterov=True, gradient_accumulation_steps=2
+    ),
+    "RMSprop": lambda value: keras.optimizers.RMSprop(momentum=value),
+    "AdamW": lambda value: keras.optimizers.AdamW(beta_1=value),
+    "Nadam": lambda value: keras.optimizers.Nadam(beta_1=value),
+    "Adamax": lambda value: keras.optimizers.Adamax(beta_1=value),
+    "Lamb": lambda value: keras.optimizers.Lamb(beta_1=value),
+}
+
+
 class TestMomentum:
     @pytest.mark.parametrize("how", HOW, ids=str)
     def test_of_sgd_takes_effect_in_the_step_as_computed_by_hand(self, how):
@@ -47,18 +65,9 @@ class TestMomentum:
     @pytest.mark.parametrize(
         "make",
         [
-            lambda value: keras.optimizers.SGD(momentum=value),
-            lambda value: keras.optimizers.SGD(momentum=value, nesterov=True, gradient_accumulation_steps=2),
-            lambda value: keras.optimizers.RMSprop(momentum=value),
-            lambda value: keras.optimizers.Adam(beta_1=value, amsgrad=True),
-            lambda value: keras.optimizers.AdamW(beta_1=value),
-            lambda value: keras.optimizers.Nadam(beta_1=value),
-            lambda value: keras.optimizers.Adamax(beta_1=value),
-            lambda value: keras.optimizers.Lamb(beta_1=value),
-            lambda value: keras.optimizers.Lion(beta_1=value),
-            lambda value: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=value)),
+            *(pytest.param(make, id=name) for name, make in MAKE.items()),
+            *(pytest.param(make, id=name, marks=pytest.mark.slow) for name, make in MAKE_OTHERS.items()),
         ],
-        ids=["SGD", "Nesterov", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Lamb", "Lion", "LossScale"],
     )
     def test_set_to_a_constant_trains_as_an_optimizer_made_with_it(self, make):
         batches = tf.data.Dataset.from_tensor_slices(data(64)).batch(16)

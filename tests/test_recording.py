@@ -62,12 +62,21 @@ def swept_model():
     return network
 
 
-@pytest.mark.parametrize(
-    "error, is_first, is_kept",
-    [(RuntimeError, False, False), (KeyboardInterrupt, True, False), (RuntimeError, True, True)],
-    ids=["error, finder last", "Ctrl-C, finder first", "traceback kept"],
-)
-@pytest.mark.parametrize("hook", HOOKS)
+ENDINGS = {
+    "error, finder last": (RuntimeError, False, False),
+    "Ctrl-C, finder first": (KeyboardInterrupt, True, False),
+    "traceback kept": (RuntimeError, True, True),
+}
+CASES = [
+    pytest.param(
+        hook, *ENDINGS[ending], id=f"{hook}, {ending}", marks=() if (i + j) % 3 == 0 else pytest.mark.slow
+    )
+    for i, hook in enumerate(HOOKS)
+    for j, ending in enumerate(ENDINGS)
+]  # every hook and every ending in the fast tests, each with each in all
+
+
+@pytest.mark.parametrize("hook, error, is_first, is_kept", CASES)
 def test_an_error_in_any_hook_of_a_neighbour_leaves_no_trace(hook, error, is_first, is_kept, untouched):
     network = swept_model()
     before = state(network)
@@ -165,14 +174,15 @@ def assert_same_variables(before, network):
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
 @pytest.mark.parametrize("momentum", [None, (0.8, 0.9)])
 def test_used_callbacks_are_copied_and_pickled_and_work_again(make, momentum):
+    network = model()
     for callback in (
         LRFinder(1e-4, 0.1, stop_factor=None),
         CyclicLR(0.01, 0.02, step_size=4, momentum=momentum),
         OneCycleLR(0.02, momentum=momentum),
     ):
-        model().fit(*data(32), batch_size=8, epochs=2, callbacks=[callback], verbose=0)
+        network.fit(*data(32), batch_size=8, epochs=2, callbacks=[callback], verbose=0)
         other = make(callback)
-        model().fit(*data(32), batch_size=8, epochs=2, callbacks=[other], verbose=0)
+        network.fit(*data(32), batch_size=8, epochs=2, callbacks=[other], verbose=0)
         rates = [each.lrs if isinstance(each, LRFinder) else each.history["lr"] for each in (callback, other)]
         assert rates[0] == rates[1][-8:]
 
@@ -201,61 +211,6 @@ def test_kerass_debug_limit_is_named():
         keras.config.set_max_steps_per_epoch(None)
     assert len(curve) < 12
     assert curve.stop_reason == "limited"
-
-
-class Idle(keras.Sequential):
-    def train_step(self, batch):
-        x, y = batch
-        return {"loss": tf.reduce_mean((self(x) - y) ** 2)}
-
-
-class TwoOptimizers(keras.Sequential):
-    def compile(self, first, second):
-        super().compile()
-        self.parts = {"first": first, "second": second}
-
-    def train_step(self, batch):
-        x, y = batch
-        with tf.GradientTape(persistent=True) as tape:
-            loss = tf.reduce_mean((self(x) - y) ** 2)
-        for optimizer, weight in zip(self.parts.values(), self.trainable_variables, strict=True):
-            optimizer.apply([tape.gradient(loss, weight)], [weight])
-        return {"loss": loss}
-
-
-class TestTrainingWatch:
-    x = np.ones((32, 2), "float32")
-
-    def sweep(self, network):
-        finder = LearningRateFinder(network)
-        return finder.find((self.x, self.x[:, :1]), 1e-3, 1.0, num_steps=8, batch_size=8, verbose=0)
-
-    def test_optimizers_in_a_dict_that_train_in_place_of_the_compiled_one_are_named(self):
-        network = TwoOptimizers([keras.Input((2,)), keras.layers.Dense(1)])
-        network.compile(keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.1))
-        before = network.get_weights()
-        named = r"parts\['first'\]` \(Adam\) and `parts\['second'\]` \(SGD\)"
-        with pytest.raises(RuntimeError, match=named):
-            self.sweep(network)
-        with pytest.raises(RuntimeError, match=named):
-            network.fit(self.x, self.x[:, :1], batch_size=8, callbacks=[CyclicLR(0.1, 0.2, 2)], verbose=0)
-        assert int(network.parts["first"].iterations) > 0  # of the second fit: a cycle puts nothing back
-        assert all(np.isfinite(weight).all() for weight in before)
-
-    def test_a_step_that_trains_nothing_is_refused(self):
-        network = Idle([keras.Input((2,)), keras.layers.Dense(1)])
-        network.compile("sgd")
-        with pytest.raises(RuntimeError, match="has no effect"):
-            self.sweep(network)
-
-    def test_gradient_accumulation_and_loss_scale_are_no_reason(self):
-        for optimizer in (
-            keras.optimizers.SGD(0.1, gradient_accumulation_steps=4),
-            keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
-        ):
-            network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-            network.compile(optimizer, "mse")
-            assert len(self.sweep(network)) == 8
 
 
 class Overriding(keras.Sequential):

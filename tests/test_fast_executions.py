@@ -1,7 +1,6 @@
 """Many steps in one execution: as many as are quick, the same curve, and no batch drawn for nothing."""
 
 import collections
-import itertools
 
 import keras
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import tensorflow as tf
 from models import assert_same_state, data, model, state
 
-from pyimagesearch_lr import _fast, _keras
+from pyimagesearch_lr import _fast
 from pyimagesearch_lr.finder import LearningRateFinder
 from pyimagesearch_lr.recording import Recorder
 
@@ -218,43 +217,3 @@ def test_model_that_makes_its_own_train_function_takes_single_steps(executions):
         finder = LearningRateFinder(network)
         finder.find((x, x[:, :1]), 1e-5, 1e-3, epochs=1, batch_size=4, verbose=0)
     assert executions == [1] * 20
-
-
-class TestArrayBatches:
-    """Keras's own batches of arrays, whatever number of them is gathered at once."""
-
-    @staticmethod
-    def passes(samples, batch_size, count):
-        x = np.arange(samples)
-        tf.random.set_seed(7)
-        stream = _keras.array_batches(x, {"y": x, "z": None}, None, batch_size, 1000).as_numpy_iterator()
-        found = [next(stream) for _ in range(count * -(-samples // batch_size))]
-        for batch in found:
-            np.testing.assert_array_equal(batch[0], batch[1]["y"])
-        return [batch[0].tolist() for batch in found]
-
-    @pytest.mark.parametrize("samples, batch_size", [(70, 16), (64, 16), (5, 16), (70, 1)])
-    def test_order_does_not_depend_on_how_many_are_gathered_at_once(self, samples, batch_size, monkeypatch):
-        orders = []
-        for at_once in (1, 2, 3, 1000):
-            monkeypatch.setattr(_keras, "_batches_at_once", lambda *_, at_once=at_once: at_once)
-            orders.append(self.passes(samples, batch_size, 3))
-        assert orders[1:] == orders[:1] * 3
-
-    def test_every_pass_has_every_sample_once_in_another_order(self):
-        found = self.passes(70, 16, 3)
-        passes = [list(itertools.chain(*found[i : i + 5])) for i in (0, 5, 10)]
-        assert [sorted(each) for each in passes] == [list(range(70))] * 3
-        assert len({tuple(each) for each in passes}) == 3
-
-    @pytest.mark.parametrize(
-        "shape, at_once", [((1000, 256, 256, 16), 1), ((100_000, 32, 32), 64), ((100_000,), 65_536)]
-    )
-    def test_what_is_gathered_at_once_is_bounded_in_bytes(self, shape, at_once):
-        array = np.broadcast_to(np.float32(0), shape)
-        assert _keras._batches_at_once([array, None], 64) == at_once
-
-    def test_tensors_are_gathered_batch_by_batch(self):
-        assert _keras._batches_at_once([tf.range(70), None], 16) == 1
-        stream = _keras.array_batches(tf.range(70), None, None, 16, 1000).as_numpy_iterator()
-        assert sorted(np.concatenate([next(stream) for _ in range(5)])) == list(range(70))

@@ -113,8 +113,14 @@ LOADING = {
 }
 
 
-@pytest.mark.parametrize("ending", ["keras", "h5"])
-@pytest.mark.parametrize("order", LOADING)
+@pytest.mark.parametrize(
+    "order, ending",
+    [
+        pytest.param(order, ending, marks=() if (i + j) % 2 == 0 else pytest.mark.slow)
+        for i, order in enumerate(LOADING)
+        for j, ending in enumerate(("keras", "h5"))
+    ],
+)
 def test_saved_model_loads_in_another_process_after_one_import_in_whatever_order(order, ending, tmp_path):
     schedule = OneCycleLearningRate(0.05, 9) if ending == "keras" else CyclicalLearningRate(0.01, 0.05, 4)
     network = one_weight(keras.optimizers.SGD(schedule))
