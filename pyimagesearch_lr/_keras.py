@@ -179,6 +179,20 @@ def symbolic_build(model: keras.Model, iterator: Any) -> None:
 
 
 @contextmanager
+def first_look_repeated(model: keras.Model) -> Iterator[None]:
+    """Let the next `fit` look at a first batch again, as before the model's first training.
+
+    On JAX and PyTorch it does so as long as the loss is not built, and from arrays it draws an order for that.
+    """
+    loss = getattr(model, "_compile_loss", None)
+    if BACKEND == "tensorflow" or loss is None:
+        yield
+        return
+    with replaced_attribute(loss, "built", loss.built):
+        yield
+
+
+@contextmanager
 def train_function_made_anew(model: keras.Model, train_step: Callable | None = None) -> Iterator[Callable]:
     """Give the model a train function that is traced from the beginning; take it out at the end.
 

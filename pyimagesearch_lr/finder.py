@@ -949,6 +949,7 @@ def _undisturbed(model: keras.Model) -> Iterator[None]:
         if model.steps_per_execution != 1:
             stack.enter_context(_keras.replaced_attribute(model, "steps_per_execution", 1))
             stack.enter_context(_keras.replaced_attribute(model, "train_function", None))
+        stack.enter_context(_keras.first_look_repeated(model))
         for name in _keras.ATTRIBUTES_OF_FIT:
             keep = name == "train_function"  # its trace is as good as new
             value = vars(model).get(name) if keep else None

@@ -656,6 +656,7 @@ class TestTraceless:
         assert_same_state({**before, "attributes": 0}, {**state(network), "attributes": 0})
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX has none")
     def test_tensorflow_variable_of_a_layer_is_put_back(self):
         class Counting(keras.layers.Layer):
             def __init__(self):

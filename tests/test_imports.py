@@ -423,6 +423,40 @@ def test_everything_works_without_the_accelerator_and_on_another_backend(backend
     assert run.stdout.split() == [backend, "plain"]
 
 
+PROMISES = """
+import sys
+import pytest
+sys.meta_path = [each for each in sys.meta_path if "editable" not in str(each).lower()]  # of this checkout
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_loss_is_true_and_no_trace_is_left_without_the_accelerator_and_on_another_backend(backend, tmp_path):
+    pytest.importorskip(backend)
+    folder = copy_without_the_accelerator(tmp_path)
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(folder)}
+    tests = Path(__file__).parent
+    classes = [f"{tests}/test_finder.py::{name}" for name in ("TestTrueLoss", "TestTraceless")]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-m",
+        "not slow",
+        "-c",
+        f"{tests.parent}/pyproject.toml",
+    ]
+    command = [sys.executable, "-c", PROMISES, *options, *classes]
+    run = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1200, check=False
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
+
+
 def test_no_room_is_a_drawer_for_odds_and_ends():
     assert not {"utils", "helpers", "common", "misc"} & set(ROOMS)
 
