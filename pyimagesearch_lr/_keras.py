@@ -182,7 +182,7 @@ def symbolic_build(model: keras.Model, iterator: Any) -> None:
 def first_look_repeated(model: keras.Model) -> Iterator[None]:
     """Let the next `fit` look at a first batch again, as before the model's first training.
 
-    On JAX and PyTorch it does so as long as the loss is not built, and from arrays it draws an order for that.
+    On JAX and PyTorch it does so as long as the loss is not built, and draws an order of arrays for that.
     """
     loss = getattr(model, "_compile_loss", None)
     if BACKEND == "tensorflow" or loss is None:

@@ -11,9 +11,9 @@ import numpy as np
 from pyimagesearch_lr import schedules
 from pyimagesearch_lr._arguments import number, optional, whole
 from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.schedules import MOST_STEPS
 from pyimagesearch_lr.smoothing import ExponentialMovingAverage
 
-MOST_STEPS = 10**7
 RECENT_LOSSES = 10
 RECENT_SHARE = 1 / 20
 STANDS_OUT = 5.0
