@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, fields
@@ -122,6 +123,20 @@ def function(owner: str, name: str, value: Any) -> Callable:
     """Anything that can be called."""
     if not callable(value):
         raise wrong_type(owner, name, "a function", value)
+    return value
+
+
+def path(owner: str, name: str, value: Any) -> str | os.PathLike:
+    """The path of a file or folder."""
+    if not isinstance(value, str | os.PathLike):
+        raise wrong_type(owner, name, "a path", value)
+    return value
+
+
+def mapping(owner: str, name: str, value: Any) -> Mapping:
+    """A dict, or what acts as one."""
+    if not isinstance(value, Mapping):
+        raise wrong_type(owner, name, "a dict", value)
     return value
 
 

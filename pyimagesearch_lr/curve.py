@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pyimagesearch_lr._arguments import one_of, whole
+from pyimagesearch_lr._arguments import path as path_of
 from pyimagesearch_lr.files import strict_json, written_whole
 from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, smoothed
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe, Suggestion, best_probe, suggest
@@ -153,9 +154,10 @@ class LRCurve:
                 the metadata in a comment on its first line. A metric's column is named `metrics.<name>`.
 
         Raises:
+            TypeError: If it is no path.
             ValueError: If the path ends in neither.
         """
-        path = Path(path)
+        path = Path(path_of("LRCurve.save", "path", path))
         text = {".json": self._to_json, ".csv": self._to_csv}[_format_of(path)]()
         with written_whole(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -171,7 +173,7 @@ class LRCurve:
             FileNotFoundError: If there is no such file.
             ValueError: If the file does not hold a curve.
         """
-        path = Path(path)
+        path = Path(path_of("LRCurve.load", "path", path))
         parse = {".json": _fields_from_json, ".csv": _fields_from_csv}[_format_of(path)]
         try:
             return cls(**parse(path.read_text(encoding="utf-8")))

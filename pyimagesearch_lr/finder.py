@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import numbers
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,17 +17,16 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
-from pyimagesearch_lr._arguments import optional, whole, wrong_type
+from pyimagesearch_lr._arguments import mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import check_verify_steps, probe_around
-from pyimagesearch_lr.recording import Recorder
+from pyimagesearch_lr.recording import COUNT, Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
 
 END_OF_PROBE = 0.2
 VERIFY_STEPS = 1200
-COUNT = whole("a whole number of at least 1", lambda count: count >= 1)
 OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "snapshot_dir")
 WHOLE = ("end_lr", "diverged", "non_finite")
 TUTORIAL_NAMES = {
@@ -141,6 +141,7 @@ class LRFinder(Recorder):
         moved = _warned_of("LRFinder", moved, ("repeats", "independent", "verbose"))
         COUNT("LRFinder", "repeats", moved.get("repeats", 1))
         _check_independent(moved.get("independent", False), steps_per_lr, validation_data, "LRFinder")
+        _check_validation(validation_data, validation_steps, "LRFinder")
         super().__init__(
             num_steps,
             monitor=monitor,
@@ -368,12 +369,15 @@ class LearningRateFinder:
         steps = _num_steps(num_steps, epochs, steps_per_epoch, sample_size, data)
         _check_independent(settings["independent"], settings["steps_per_lr"], validation_data)
         feed = functools.partial(
-            self._fit, data=data, class_weight=class_weight, callbacks=list(callbacks or ())
+            self._fit,
+            data=data,
+            class_weight=optional(mapping)("find", "class_weight", class_weight),
+            callbacks=_listed(callbacks),
         )
         common = {
             "monitor": monitor,
             "snapshot_dir": settings["snapshot_dir"],
-            "verbose": verbose,
+            "verbose": int(verbose) if isinstance(verbose, bool) else verbose,
             "data": data.kind,
             "traces": self._traces,
         }
@@ -508,6 +512,7 @@ class PeriodicLRFinder(_keras.OwnCallback):
         **find: Any,
     ) -> None:
         super().__init__()
+        _check_is_data("PeriodicLRFinder", "train_data", train_data)
         every = COUNT("PeriodicLRFinder", "every", every)
         choices = ("verified", *METHODS)
         if apply is not None and apply not in choices:
@@ -669,6 +674,7 @@ class Data:
     @classmethod
     def of(cls, train_data: Any, batch_size: int, sample_weight: Any) -> Data:
         """Look at what the user gave, taking nothing from it."""
+        _check_is_data("find", "train_data", train_data)
         given = _as_tuple_if_arrays(train_data)
         num_batches: float | None
         if isinstance(given, tuple):
@@ -866,8 +872,25 @@ def _check_independent(
         )
 
 
-def _check_validation(data: Any, steps: int | None) -> None:
-    """Raise if an evaluation would not end."""
+def _listed(callbacks: Any) -> list:
+    """The callbacks as a list; one may stand alone, as in `fit`."""
+    listed = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or []
+    if not isinstance(listed, list | tuple) or not all(
+        isinstance(each, keras.callbacks.Callback) for each in listed
+    ):
+        raise wrong_type("find", "callbacks", "a list of Keras callbacks", callbacks)
+    return list(listed)
+
+
+def _check_is_data(owner: str, name: str, data: Any) -> None:
+    if data is None or isinstance(data, str | bytes | numbers.Number):
+        raise wrong_type(owner, name, "what `fit` takes as data: arrays, a data set or a generator", data)
+
+
+def _check_validation(data: Any, steps: int | None, owner: str = "find") -> None:
+    """Raise if an evaluation would not end, or there is nothing to evaluate on."""
+    if data is not None:
+        _check_is_data(owner, "validation_data", data)
     if data is None or steps is not None:
         return
     endless = _keras.is_tf_dataset(data) and int(data.cardinality()) == -1
@@ -894,7 +917,14 @@ def _num_samples(train_data: tuple) -> int:
             "`train_data` must be `(x, y)` or `(x, y, sample_weight)` where it is a tuple. "
             f"Received a tuple of {len(train_data)}."
         )
-    first = keras.tree.flatten(train_data[0])[0]
+    first: Any = next(iter(keras.tree.flatten(train_data[0])), ())
+    if not getattr(first, "shape", ()) and not hasattr(first, "__len__"):
+        raise wrong_type(
+            "find",
+            "train_data",
+            "arrays where it is a tuple; make lists of numbers so by `np.array`",
+            train_data,
+        )
     return int(first.shape[0]) if getattr(first, "shape", ()) else len(first)
 
 

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state
+from pyimagesearch_lr._arguments import flag, optional, path, text, whole
 from pyimagesearch_lr._watch import TrainingWatch
 from pyimagesearch_lr.sweep import Sweep
 
@@ -37,6 +38,8 @@ USES = (
     "export",
     "compile",
 )
+COUNT = whole("a whole number of at least 1", lambda count: count >= 1)
+VERBOSE = whole("0, 1 or 2", lambda value: 0 <= value <= 2)
 FINAL_AFTER_FIT = _keras.BACKEND == "jax"  # until it returns, it writes over what a hook has put back
 
 
@@ -83,6 +86,7 @@ class Recorder(_keras.OwnCallback):
         traces: dict | None = None,
     ) -> None:
         super().__init__()
+        restore = flag(self.owner, "restore", restore)
         if not restore and (repeats > 1 or independent):
             what = f"repeats={repeats}" if repeats > 1 else "independent=True"
             raise ValueError(
@@ -91,13 +95,13 @@ class Recorder(_keras.OwnCallback):
             )
         self.num_steps = num_steps
         self.repeats = repeats
-        self.monitor = monitor
+        self.monitor = text(self.owner, "monitor", monitor)
         self.validation_data = validation_data
-        self.validation_steps = validation_steps
+        self.validation_steps = optional(COUNT)(self.owner, "validation_steps", validation_steps)
         self.independent = independent
-        self.snapshot_dir = snapshot_dir
+        self.snapshot_dir = optional(path)(self.owner, "snapshot_dir", snapshot_dir)
         self.restore = restore
-        self.verbose = verbose
+        self.verbose = VERBOSE(self.owner, "verbose", verbose)
         self.sweeps: list[Sweep] = []
         self.recorded_by: str | None = None
         self.data = data

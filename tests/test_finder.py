@@ -808,6 +808,59 @@ class TestBadInput:
             LearningRateFinder(model()).find(data(8), startLR=1e-5, **SWEEP)
 
 
+WRONG_TYPES = {
+    "train_data": 3,
+    "start_lr": "a",
+    "end_lr": None,
+    "epochs": "2",
+    "steps_per_epoch": [4],
+    "batch_size": "3",
+    "sample_size": "many",
+    "verbose": "loud",
+    "num_steps": "20",
+    "monitor": 3,
+    "validation_data": 3,
+    "validation_steps": "all",
+    "class_weight": 3,
+    "callbacks": 3,
+    "repeats": "2",
+    "verify": "yes",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TYPES)
+def test_an_argument_of_a_wrong_type_is_named(name):
+    arguments = {"train_data": data(64), **SWEEP, name: WRONG_TYPES[name]}
+    with pytest.raises(TypeError, match=f"`{name}` must be .* Received: {name}="):
+        LearningRateFinder(model()).find(**arguments)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("num_steps", "2"),
+        ("ramp", 3),
+        ("stop_factor", "x"),
+        ("beta", "b"),
+        ("steps_per_lr", [1]),
+        ("monitor", 3),
+        ("validation_data", 3),
+        ("validation_steps", "a"),
+        ("snapshot_dir", 3.5),
+        ("restore", "no"),
+    ],
+)
+def test_an_argument_of_the_callback_of_a_wrong_type_is_named(name, value):
+    with pytest.raises(TypeError, match=f"`{name}` must be .* Received: {name}="):
+        LRFinder(**{name: value})
+
+
+def test_one_callback_may_stand_alone():
+    seen = Interrupting(RuntimeError("stop"), 2)
+    with pytest.raises(RuntimeError, match="stop"):
+        LearningRateFinder(model()).find(data(64), **SWEEP, num_steps=8, callbacks=seen)
+
+
 class TestTutorialNames:
     def test_camel_case_keywords_mean_the_same(self):
         x, y = data(64)

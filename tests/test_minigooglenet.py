@@ -233,3 +233,14 @@ def test_saved_network_predicts_the_same(images, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+@pytest.mark.parametrize("name", ["width", "height", "depth", "classes", "dropout"])
+def test_a_wrong_argument_is_named(name):
+    sizes = {"width": 32, "height": 32, "depth": 1, "classes": 10}
+    with pytest.raises(
+        TypeError, match=rf"`MiniGoogLeNet.build`: `{name}` must be a number. Received: {name}='a'"
+    ):
+        MiniGoogLeNet.build(**{**sizes, name: "a"})
+    with pytest.raises(ValueError, match=f"`MiniGoogLeNet.build`: `{name}` must be .* Received: {name}=-1"):
+        MiniGoogLeNet.build(**{**sizes, name: -1})
