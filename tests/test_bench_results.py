@@ -35,6 +35,13 @@ def test_a_sweep_costs_what_was_promised():
     assert median_ratio("small", "usual way", "sweep") >= 3
 
 
+def test_a_sweep_takes_no_longer_than_in_the_version_before():
+    now, before = COST["small"]["seconds"], COST["small"]["against"]["seconds"]  # called in turn
+    pairs = list(zip(now["sweep"], before["sweep"], strict=True))
+    assert len(pairs) >= 5
+    assert statistics.median(a / b for a, b in pairs) <= 1.05
+
+
 def test_a_snapshot_on_disk_spares_the_memory():
     peaks = {way: statistics.median(values) for way, values in COST["memory"]["peak_kib"].items()}
     assert peaks["sweep, snapshot on disk"] / peaks["fit"] <= 1.1

@@ -27,7 +27,7 @@ section by section; what the other version took stands there under "against". Ru
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
@@ -48,6 +48,7 @@ import tensorflow as tf
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from measuring import ROOT, TimedProcess, in_turn, keep, one_of, peak_kib, ratio, without_autotune
 
+import pyimagesearch_lr
 from pyimagesearch_lr import LearningRateFinder, LRFinder, MiniGoogLeNet
 
 JSON = Path(__file__).with_suffix(".json")
@@ -368,11 +369,10 @@ def plain(args: argparse.Namespace) -> tuple[dict, dict]:
 
 def force_plain_recorder() -> bool:
     """Let public calls record every sweep of this process; false where the version has no such recorder."""
-    if not importlib.util.find_spec("pyimagesearch_lr.recording"):
+    if not Path(pyimagesearch_lr.__file__).with_name("recording.py").exists():  # an import may find another's
         return False
-    import pyimagesearch_lr.recording as r
-
-    r.fast_recorder_for = lambda *args, **kwargs: None
+    recording = importlib.import_module("pyimagesearch_lr.recording")
+    recording.fast_recorder_for = lambda *args, **kwargs: None
     return True
 
 

@@ -154,7 +154,20 @@ def _cost(bench: dict) -> str:
     machine = network["machine"]
     versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
     lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {machine['date']}."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _before(bench)])
+
+
+def _before(bench: dict) -> str:
+    """What the version before took, called in turn with this one, where that was measured."""
+    titles = {"minigooglenet": "MiniGoogLeNet", "small": "the small network"}
+    measured = {title: bench[name]["against"] for name, title in titles.items() if "against" in bench[name]}
+    told = [
+        f"version {other['commit']} for {title}: {_spread(other['sweep_over_fit'])}"
+        for title, other in measured.items()
+    ]
+    return (
+        f"Sweep / plain `fit` in the same run, in turn with these, by {'; by '.join(told)}." if told else ""
+    )
 
 
 def _plain_cost(bench: dict) -> list[tuple[str, str, str]]:
