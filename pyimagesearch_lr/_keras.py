@@ -233,7 +233,9 @@ def traces_released() -> Iterator[None]:
         yield
     finally:
         for name in set(registry) - before:
-            if any(each.__module__ == MODULE_OF_SUMS for each in _functions_within(registry[name]["type"])):
+            if any(
+                each.__module__ == MODULE_OF_SUMS for each in _functions_within(registry[name].get("type"))
+            ):
                 del registry[name]
 
 

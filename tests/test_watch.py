@@ -42,10 +42,11 @@ class TestTrainingWatch:
         named = r"parts\['first'\]` \(Adam\) and `parts\['second'\]` \(SGD\)"
         with pytest.raises(RuntimeError, match=named):
             self.sweep(network)
+        for expected, got in zip(before, network.get_weights(), strict=True):
+            np.testing.assert_array_equal(got, expected)
         with pytest.raises(RuntimeError, match=named):
             network.fit(self.x, self.x[:, :1], batch_size=8, callbacks=[CyclicLR(0.1, 0.2, 2)], verbose=0)
         assert int(network.parts["first"].iterations) > 0  # of the second fit: a cycle puts nothing back
-        assert all(np.isfinite(weight).all() for weight in before)
 
     def test_a_step_that_trains_nothing_is_refused(self):
         network = Idle([keras.Input((2,)), keras.layers.Dense(1)])

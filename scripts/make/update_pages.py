@@ -153,7 +153,8 @@ def _cost(bench: dict) -> str:
         lines.append(f"| {int(parameters):,} | {median(size['seconds'][parameters]):.2f} s | {share:.0%} |")
     machine = network["machine"]
     versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
-    lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {machine['date']}."]
+    dates = f"{machine['date']}; the small network {small['machine']['date']}"
+    lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {dates}."]
     return "\n".join([*lines, "", _before(bench)])
 
 
