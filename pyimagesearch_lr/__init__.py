@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyimagesearch_lr.finder import PeriodicLRFinder as PeriodicLRFinder
     from pyimagesearch_lr.finder import compare as compare
     from pyimagesearch_lr.minigooglenet import MiniGoogLeNet as MiniGoogLeNet
+    from pyimagesearch_lr.probing import Verify as Verify
     from pyimagesearch_lr.schedules import MidCycleWarning as MidCycleWarning
     from pyimagesearch_lr.suggest import NoSuggestion as NoSuggestion
     from pyimagesearch_lr.suggest import Suggestion as Suggestion
@@ -38,6 +39,7 @@ _ROOMS = {
     "OneCycleLearningRate": "cycles",
     "PeriodicLRFinder": "finder",
     "Suggestion": "suggest",
+    "Verify": "probing",
     "compare": "finder",
 }
 __all__ = list(_ROOMS)

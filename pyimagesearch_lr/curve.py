@@ -185,6 +185,9 @@ class LRCurve:
     def plot(self, ax: Any = None, *, skip_begin: int = 0, skip_end: int = 0, title: str = "") -> Any:
         """Draw raw and smoothed loss against the learning rate, with the suggested bounds if there are any.
 
+        Where rates were tried, each short training stands over the curve: the loss that it ended with, with
+        its standard error, at the highest rate of its cycle, and a star on the one that was taken.
+
         The smoothed line is the one that suggestions are read off; a band around it spans the sweeps where
         the test was repeated, and a dot marks where the loss falls fastest.
 
@@ -201,16 +204,17 @@ class LRCurve:
 
         shown = _shown(self, skip_begin, skip_end)
         line = self.smoothed
-        sweeps = [smoothed(self.lrs[: line.finite], losses[: line.finite]) for losses in self.sweep_losses]
+        sweeps = [smoothed(self.lrs, losses) for losses in self.sweep_losses]
         on_show = _within(line, self.lrs[shown])
         return plots.loss_against_lr(
             self.lrs[shown],
             self.raw_losses[shown],
             line.lrs[on_show],
             line.losses[on_show],
-            band=np.array([sweep.losses[on_show] for sweep in sweeps]) if len(sweeps) > 1 else None,
+            band=np.array([sweep.at(line.lrs[on_show]) for sweep in sweeps]) if len(sweeps) > 1 else None,
             suggestion=self._answer(None),
             steepest=self._answer("steep"),
+            probes=self.probes,
             ax=ax,
             title=title,
         )

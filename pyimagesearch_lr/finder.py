@@ -20,14 +20,13 @@ from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr._arguments import mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
-from pyimagesearch_lr.probing import check_verify_steps, probe_around
+from pyimagesearch_lr.probing import STEPS, Verify, probe_around
 from pyimagesearch_lr.recording import COUNT, Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
 
 END_OF_PROBE = 0.2
-VERIFY_STEPS = 1200
-OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "snapshot_dir")
+OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "repeats", "snapshot_dir")
 WHOLE = ("end_lr", "diverged", "non_finite")
 TUTORIAL_NAMES = {
     "trainData": "train_data",
@@ -221,6 +220,8 @@ class LearningRateFinder:
         independent: Bool, whether every rate begins with the same state: the model is put back after each, so
             the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or `validation_data`,
             as the loss of a step is that before its update.
+        repeats: Int, how many sweeps to make from the same state, on the batches that come next; the curve is
+            their mean, and its suggestion says how far their answers lie apart.
         snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
             twice; None keeps the copy in memory.
 
@@ -252,6 +253,7 @@ class LearningRateFinder:
         ramp: str = "exponential",
         steps_per_lr: int = 1,
         independent: bool = False,
+        repeats: int = 1,
         snapshot_dir: str | os.PathLike | None = None,
     ) -> None:
         _keras.check_model("LearningRateFinder", model)
@@ -261,6 +263,7 @@ class LearningRateFinder:
         self.ramp = ramp
         self.steps_per_lr = steps_per_lr
         self.independent = independent
+        self.repeats = COUNT("LearningRateFinder", "repeats", repeats)
         self.snapshot_dir = snapshot_dir
         self.curve: LRCurve | None = None
         self._traces: dict[Any, Any] = {}
@@ -296,11 +299,19 @@ class LearningRateFinder:
         class_weight: dict | None = None,
         sample_weight: Any = None,
         callbacks: list | None = None,
-        repeats: int = 1,
-        verify: bool | int = False,
+        train_steps: int | None = None,
+        verify: bool | int | Verify = True,
         **moved: Any,
     ) -> LRCurve:
-        """Sweep the rate from `start_lr` to `end_lr` over `num_steps` steps.
+        """Sweep the rate from `start_lr` to `end_lr` over `num_steps` steps, then try the curve's answer.
+
+        A curve by itself does not know which rate trains best. So rates around its answer are tried: each is
+        trained with for one short triangular cycle, from the same weights and on the same batches, and the
+        lowest of those that end as well as the best is what `suggest()` of the curve gives. This costs at most
+        three times the steps of the sweep, and at most 1,200. A curve without an answer is tried around its
+        lowest loss, unless it is flat. Where the data cannot start again, a generator, where the sweep was
+        ended before its time, and where those would be too few steps, nothing is tried, and the reason that
+        `suggest()` gives says so.
 
         With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
         rate; the other parts keep their ratio to it.
@@ -338,15 +349,12 @@ class LearningRateFinder:
             sample_weight: Array of weights for `(x, y)`, as in `fit`.
             callbacks: List of further Keras callbacks for the time of the test; their hooks are called at
                 every step, as in `fit`.
-            repeats: Int, how many sweeps to make from the same state, on the batches that come next; the
-                curve is their mean, and its suggestion says how far their answers lie apart.
-            verify: Bool, whether to try what the curve suggests: rates around it are trained with for one
-                short cycle each, from the same state, and the lowest of those that end with the best loss
-                becomes the curve's suggestion. A curve that refuses is tried around its lowest loss, unless
-                it is flat. See `LRCurve.probes`. An int says how many steps these trainings may take
-                together, at least 120; True takes 1,200.
-            **moved: `ramp`, `steps_per_lr`, `independent`, `snapshot_dir` (arguments of the constructor now)
-                and `verify_steps` (now `verify`) of 0.1, deprecated.
+            train_steps: Int, how many steps the training will take, if that is known: where it is short, the
+                last of the short trainings take as many. They do not get `callbacks`.
+            verify: Bool, whether to try what the curve suggests, or an int, how many steps that may take, or a
+                `Verify` with its settings. See `LRCurve.probes` for what was tried.
+            **moved: `ramp`, `steps_per_lr`, `independent`, `repeats`, `snapshot_dir` (arguments of the
+                constructor now) and `verify_steps` (now `verify`) of 0.1, deprecated.
 
         Returns:
             The `LRCurve` of the test, also kept as `self.curve`.
@@ -356,14 +364,13 @@ class LearningRateFinder:
             TypeError: If an argument is of a wrong type.
             ValueError: If the arguments do not make a sweep, the data is empty, its number of batches is
                 unknown and `steps_per_epoch` is not given, `sample_weight` is given beside data that have
-                their own, or `verify` is asked for on a generator.
+                their own, or a number of steps to try with is given beside a generator.
         """
         settings = self._settings(moved)
-        verify_steps = _verify_steps(verify, settings.pop("verify_steps"))
+        asked = _asked(verify, settings.pop("verify_steps"), train_data)
+        train_steps = optional(COUNT)("find", "train_steps", train_steps)
         _check_compiled(self.model)
-        if verify_steps:
-            _check_can_start_again(train_data)
-        repeats = COUNT("find", "repeats", repeats)
+        repeats = COUNT("find", "repeats", settings["repeats"])
         _check_validation(validation_data, validation_steps)
         data = Data.of(train_data, batch_size, sample_weight)
         steps = _num_steps(num_steps, epochs, steps_per_epoch, sample_size, data)
@@ -400,8 +407,10 @@ class LearningRateFinder:
         if self.curve is None:
             raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
         _warn_of_early_end(self.curve, sweep.num_steps or 0)
-        if verify_steps:
-            self._verify(feed, {**rules, **common}, verify_steps)
+        if asked is not None and self.curve.stop_reason in WHOLE:
+            most_steps = asked.most_steps(steps)
+            if most_steps is not None:
+                self._verify(feed, {**rules, **common}, most_steps, train_steps)
         return self.curve
 
     def _settings(self, moved: dict[str, Any]) -> dict[str, Any]:
@@ -412,23 +421,35 @@ class LearningRateFinder:
         own = {name: getattr(self, name) for name in OF_THE_CONSTRUCTOR}
         return {**own, "verify_steps": None, **given}
 
-    def _verify(self, feed: Callable, settings: dict[str, Any], max_steps: int) -> None:
+    def _verify(
+        self, feed: Callable, settings: dict[str, Any], max_steps: int, train_steps: int | None
+    ) -> None:
         """Try rates around the curve's answer; what was tried by then stays if it is interrupted."""
         curve = cast(LRCurve, self.curve)
+        answer = _place_to_try(curve)
+        if answer is None:
+            return
+        base_lr, start = answer
         rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
         probes: list[Probe] = []
 
-        def train(base_lr: float, max_lr: float, steps: int) -> Probe:
-            rates = schedules.cyclic(np.arange(steps), base_lr, max_lr, steps / 2)
+        def train(max_lr: float, steps: int) -> Probe:
+            low = min(base_lr, max_lr / 10)
+            rates = schedules.cyclic(np.arange(steps), low, max_lr, steps / 2)
             recording = _Recording(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
             feed(recording)
-            probes.append(_probe_of(recording.sweeps[-1].raw_losses, base_lr, max_lr, steps))
+            probes.append(_probe_of(recording.sweeps[-1].raw_losses, low, max_lr, steps))
             return probes[-1]
 
+        if settings["verbose"]:
+            print(f"Trying rates around {start:.1e}, for at most {max_steps:,} steps:")
         try:
-            _try_around(curve, train, max_steps)
+            limits = (curve.lrs[0], curve.lrs[-1])
+            probe_around(start, train, max_steps, limits, train_steps=train_steps)
         finally:
             self.curve = replace(curve, probes=tuple(probes))
+        if settings["verbose"]:
+            print(_said_of(self.curve))
 
     def _fit(self, recording: Recorder, *, data: Data, class_weight: dict | None, callbacks: list) -> None:
         """Give `fit` the data and `recording`, and leave no trace of either."""
@@ -478,7 +499,7 @@ class PeriodicLRFinder(_keras.OwnCallback):
         stop_factor: Float, as in `LearningRateFinder`.
         beta: Float, as in `LearningRateFinder`.
         **find: The other arguments of `LearningRateFinder` and its `find`; `start_lr` and `end_lr` are
-            needed.
+            needed. Nothing is tried unless `verify` is passed.
 
     Attributes:
         curves: Dict of epoch, counted from 1, to `LRCurve`.
@@ -532,7 +553,7 @@ class PeriodicLRFinder(_keras.OwnCallback):
         names = (*OF_THE_CONSTRUCTOR,)
         self._finder: dict[str, Any] = {name: find.pop(name) for name in names if name in find}
         self._finder |= {"stop_factor": stop_factor, "beta": beta}
-        self._find = find
+        self._find = {"verify": False, **find}
 
     @property
     def drives_learning_rate(self) -> bool:
@@ -595,7 +616,8 @@ def compare(
         end_lr: Float, the last rate.
         stop_factor: Float, as in `LearningRateFinder`.
         beta: Float, as in `LearningRateFinder`.
-        **find: The other arguments of `LearningRateFinder` and its `find`.
+        **find: The other arguments of `LearningRateFinder` and its `find`. Nothing is tried unless `verify`
+            is passed.
 
     Returns:
         A `Comparison`: a dict of label to `LRCurve` that draws its curves over each other, and prints
@@ -628,6 +650,7 @@ def compare(
     _check_comparable(model, optimizers, train_data)
     models = model if isinstance(model, dict) else dict.fromkeys(optimizers or {}, model)
     settings = {name: find.pop(name) for name in OF_THE_CONSTRUCTOR if name in find}
+    find.setdefault("verify", False)
     curves = Comparison()
     for label, each in models.items():
         _check_compiled(each)
@@ -795,23 +818,23 @@ def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int) ->
     return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, losses[0])
 
 
-def _try_around(curve: LRCurve, train: Callable[[float, float, int], Probe], max_steps: int) -> None:
-    """Short trainings around what the curve suggests, or around its lowest loss where it suggests nothing.
+def _place_to_try(curve: LRCurve) -> tuple[float, float] | None:
+    """Lowest rate of a cycle and where to begin to try: the curve's answer, or else its lowest loss.
 
     None where the curve is flat.
     """
     try:
         bounds = curve.suggest("bounds")
-        base_lr, start = bounds.base_lr, bounds.max_lr
     except NoSuggestion as answer:
-        if answer.lowest_lr is None:
-            return
-        base_lr, start = math.inf, answer.lowest_lr
+        return None if answer.lowest_lr is None else (math.inf, answer.lowest_lr)
+    return bounds.base_lr, bounds.max_lr
 
-    def train_cycle(max_lr: float, steps: int) -> Probe:
-        return train(min(base_lr, max_lr / 10), max_lr, steps)
 
-    probe_around(start, train_cycle, max_steps, (curve.lrs[0], curve.lrs[-1]))
+def _said_of(curve: LRCurve) -> str:
+    try:
+        return curve.suggest().reason
+    except NoSuggestion as reason:
+        return f"No rate to train with: {reason}"
 
 
 def _warned_of(
@@ -834,23 +857,23 @@ def _warned_of(
     return given
 
 
-def _verify_steps(verify: Any, steps: int | None) -> int:
-    """How many steps may be spent on trying, 0 for none."""
-    if not isinstance(verify, (bool, int, np.bool_, np.integer)):
-        raise wrong_type("find", "verify", "True, False or a number of steps", verify)
-    if verify is False or (not isinstance(verify, bool) and not verify):
-        return 0
-    steps = (VERIFY_STEPS if steps is None else steps) if verify is True else int(verify)
-    check_verify_steps(steps)
-    return steps
-
-
-def _check_can_start_again(train_data: Any) -> None:
+def _asked(verify: Any, steps: int | None, train_data: Any) -> Verify | None:
+    """How to try the curve's answer, None for not at all."""
+    if not isinstance(verify, (bool, int, np.bool_, np.integer, Verify)):
+        raise wrong_type("find", "verify", "True, False, a number of steps or a `Verify`", verify)
+    if not isinstance(verify, Verify):
+        if not verify:
+            return None
+        is_number = not isinstance(verify, bool | np.bool_)
+        verify = Verify(STEPS("find", "verify", verify) if is_number else steps)
     if inspect.isgenerator(train_data):
+        if verify.steps is None:
+            return None
         raise ValueError(
             "`verify` trains on the same data again and again, and a generator cannot start again. Pass "
             "arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, or leave `verify` out."
         )
+    return verify
 
 
 def _check_compiled(model: Any) -> None:

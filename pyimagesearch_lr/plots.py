@@ -15,6 +15,9 @@ RAW = {"color": "#9db7d5", "linewidth": 0.8}
 SMOOTHED = {"color": "#1f4e8c", "linewidth": 2.0}
 BAND = {"color": "#1f4e8c", "alpha": 0.2, "linewidth": 0}
 STEEPEST = {"color": "#d1632a", "marker": "o", "markersize": 7, "linestyle": "none"}
+PROBE: dict[str, Any] = {"color": "#7a3e9d", "marker": "o", "markersize": 6, "linewidth": 1.0, "zorder": 4}
+DIVERGED = {"color": "#7a3e9d", "marker": "x", "markersize": 7, "linestyle": "none", "clip_on": False}
+WINNER = {"color": "#7a3e9d", "marker": "*", "markersize": 15, "linestyle": "none", "zorder": 5}
 BOUNDS = "#2e9e5b"
 BELOW_THE_LEVEL: dict[str, Any] = {"loc": "lower left", "framealpha": 0.9}  # where a sweep has no losses
 
@@ -36,10 +39,13 @@ def loss_against_lr(
     band: np.ndarray | None = None,
     suggestion: Any = None,
     steepest: Any = None,
+    probes: Sequence[Any] = (),
     ax: Any = None,
     title: str = "",
 ) -> Any:
     """Raw losses faint, smoothed ones strong, the suggested bounds shaded; logarithmic rate axis.
+
+    Over them the short trainings: the loss that each ended with at the highest rate of its cycle.
 
     Args:
         lrs: float array of shape `(rates,)`.
@@ -49,6 +55,7 @@ def loss_against_lr(
         band: float array of shape `(sweeps, points)`, the smoothed losses of each sweep, or None.
         suggestion: `Suggestion` of bounds to mark, or None.
         steepest: `Suggestion` of the rate where the loss falls fastest, or None.
+        probes: Sequence of `Probe`, the short trainings.
         ax: matplotlib Axes; None makes one.
         title: String.
 
@@ -68,10 +75,37 @@ def loss_against_lr(
     if steepest is not None and len(smooth_lrs):
         height = np.interp(np.log(steepest.max_lr), np.log(smooth_lrs), smooth_losses)
         ax.plot([steepest.max_lr], [height], label=f"steepest at {steepest.max_lr:.1e}", **STEEPEST)
-    ax.set_ylim(*_readable_limits(raw_losses, smooth_losses))
+    low, high = _readable_limits(raw_losses, smooth_losses)
+    tried = [probe.loss for probe in probes if np.isfinite(probe.loss)]
+    ax.set_ylim(min([low, *(loss - 0.08 * (high - loss) for loss in tried)]), high)
+    _draw_probes(ax, probes, suggestion)
     _label(ax, "learning rate (log scale)", "loss", title)
     ax.legend(**BELOW_THE_LEVEL)
     return ax
+
+
+def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any) -> None:
+    """A point for each short training, filled for the longest; crosses at the top for those that diverged."""
+    trained = [probe for probe in probes if np.isfinite(probe.loss)]
+    for steps in sorted({probe.steps for probe in trained}):
+        of_length = sorted((p for p in trained if p.steps == steps), key=lambda probe: probe.max_lr)
+        is_longest = steps == max(probe.steps for probe in trained)
+        ax.errorbar(
+            [probe.max_lr for probe in of_length],
+            [probe.loss for probe in of_length],
+            yerr=[probe.error for probe in of_length],
+            label=f"tried for {steps:,} steps each",
+            markerfacecolor=PROBE["color"] if is_longest else "white",
+            **PROBE,
+        )
+    diverged = sorted({probe.max_lr for probe in probes} - {probe.max_lr for probe in trained})
+    if diverged:
+        top = ax.get_xaxis_transform()
+        ax.plot(diverged, [0.97] * len(diverged), label="tried, diverged", transform=top, **DIVERGED)
+    best = [p for p in trained if winner is not None and p.max_lr == winner.max_lr]
+    if best:
+        longest = max(best, key=lambda probe: probe.steps)
+        ax.plot([longest.max_lr], [longest.loss], label=f"taken: {longest.max_lr:.1e}", **WINNER)
 
 
 def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title: str = "") -> Any:

@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from pyimagesearch_lr._arguments import optional, whole
 from pyimagesearch_lr.suggest import Probe
 
 STEPS_OF_ALL = 12
 MIN_VERIFY_STEPS = 10 * STEPS_OF_ALL
 COARSE = 0.5
 FINE = 0.25
+SWEEPS = 3
+MOST_STEPS = 1200
+
+STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """How `find` tries the answer of a curve.
+
+    Args:
+        steps: Int, how many steps all short trainings may take together, at least 120; None takes three times
+            the steps of the sweep, and at most 1,200.
+
+    Raises:
+        ValueError: If there are too few steps.
+        TypeError: If they are no whole number.
+
+    Example:
+
+    >>> Verify().most_steps(sweep_steps=200), Verify().most_steps(sweep_steps=1000), Verify(2000).most_steps(200)
+    (600, 1200, 2000)
+    """
+
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", optional(STEPS)("Verify", "steps", self.steps))
+
+    def most_steps(self, sweep_steps: int) -> int | None:
+        """How many steps may be taken after a sweep of that length; None where they would be too few."""
+        if self.steps is not None:
+            return self.steps
+        steps = min(SWEEPS * sweep_steps, MOST_STEPS)
+        return steps if steps >= MIN_VERIFY_STEPS else None
 
 
 def probe_around(

@@ -13,6 +13,9 @@ from pyimagesearch_lr._arguments import number, whole
 DECADES = 0.25
 GRID_PER_DECADE = 50
 MIN_GRID = 10
+NEIGHBOURS = 9
+MIN_START = 5
+OUT = 5.0
 
 BETA = number("at least 0 and less than 1", lambda beta: 0 <= beta < 1)
 WINDOW = whole("a whole number of at least 1", lambda window: window >= 1)
@@ -26,13 +29,14 @@ class Smoothed:
         log_lrs: float64 array of shape `(points,)`, the logarithms to base 10 of the rates.
         losses: float64 array of shape `(points,)`, the smoothed losses there.
         error: Float, the standard error that noise gives them.
-        finite: Int, how many losses it was made from: those before the first that is not finite.
+        read: Int, how many losses it was made from: those before the first that is not finite, and before
+            they explode.
     """
 
     log_lrs: np.ndarray
     losses: np.ndarray
     error: float
-    finite: int
+    read: int
 
     @property
     def lrs(self) -> np.ndarray:
@@ -53,6 +57,13 @@ def smoothed(lrs: Any, losses: Any) -> Smoothed:
     decades, a quarter of one, so that sweeps of any length get the same shape; in a sweep of less than 2.5
     decades it is a tenth of them. A trailing average would lag behind the loss by a number of steps.
 
+    The line ends where the losses explode, as it does where they are no longer finite: a mean would feel
+    them long before. They explode where the median of 9 neighbours rises for good above a ceiling, `ceiling
+    = level + max(5 * deviation, 2 * (second_highest - level), fall / 10)`, in which level, deviation (by the
+    median of the distances) and second-highest loss are those of the first tenth, and the fall is that of
+    the neighbours' medians below the level. Losses that never fell have no ceiling. A single loss above the ceiling, a spike, is taken for the median
+    of its neighbours.
+
     Args:
         lrs: Array of shape `(rates,)`, increasing and above 0.
         losses: Array of shape `(rates,)`, the raw losses. They are read up to the first that is not finite.
@@ -66,22 +77,64 @@ def smoothed(lrs: Any, losses: Any) -> Smoothed:
     >>> bool(np.allclose(line.losses, 2.0))
     True
     """
-    losses = np.asarray(losses, dtype=np.float64)
-    is_finite = np.isfinite(losses)
-    end = len(losses) if is_finite.all() else int(np.argmin(is_finite))
-    if end < 2:
-        return Smoothed(np.empty(0), np.empty(0), math.nan, end)
-    losses, log_lrs = losses[:end], np.log10(np.asarray(lrs, dtype=np.float64)[:end])
+    losses = without_explosion(losses)
+    read = len(losses)
+    if read < 2:
+        return Smoothed(np.empty(0), np.empty(0), math.nan, read)
+    log_lrs = np.log10(np.asarray(lrs, dtype=np.float64)[:read])
     span = log_lrs[-1] - log_lrs[0]
-    spacing = span / (end - 1)
+    spacing = span / (read - 1)
     width = max(min(DECADES, span / 10), 1.5 * spacing)
     grid = np.linspace(log_lrs[0], log_lrs[-1], max(MIN_GRID, int(span * GRID_PER_DECADE)))
     weights = np.exp(-0.5 * ((grid[:, None] - log_lrs[None, :]) / width) ** 2)
     line = weights @ losses / weights.sum(axis=1)
     residuals = losses - np.interp(log_lrs, grid, line)
-    deviation = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
     points_in_kernel = max(1.0, np.sqrt(4 * np.pi) * width / spacing)
-    return Smoothed(grid, line, deviation / np.sqrt(points_in_kernel), end)
+    return Smoothed(grid, line, _deviation(residuals) / np.sqrt(points_in_kernel), read)
+
+
+def without_explosion(losses: Any) -> np.ndarray:
+    """The losses up to the first that is not finite, or to where they explode, and without spikes.
+
+    See `smoothed`.
+
+    Example:
+
+    >>> losses = [2.1, 2.0, 2.1, 2.0, 2.1, 2.0, 2.1, 1e9, 2.1, 1.9, 1.5, 1.2, 1.0, 1.0, 1.1, *[90.0] * 9, math.nan]
+    >>> without_explosion(losses)[6:].tolist()
+    [2.1, 2.0, 2.1, 1.9, 1.5, 1.2, 1.0, 1.0, 1.1]
+    """
+    losses = np.asarray(losses, dtype=np.float64)
+    is_finite = np.isfinite(losses)
+    losses = losses if is_finite.all() else losses[: int(np.argmin(is_finite))]
+    while len(losses) >= MIN_START:
+        medians, ceiling = _medians_of_neighbours(losses), _ceiling(losses)
+        before = 1 + int(np.flatnonzero(medians <= ceiling)[-1])
+        if before == len(losses):
+            return np.where(losses > ceiling, medians, losses)
+        losses = losses[:before]
+    return losses
+
+
+def _ceiling(losses: np.ndarray) -> float:
+    """What losses exceed that are no longer those of the start; infinite where they never fell."""
+    start = losses[: max(MIN_START, len(losses) // 10)]
+    level, deviation = float(np.median(start)), _deviation(start)
+    fall = level - float(_medians_of_neighbours(losses)[len(start) - 1 :].min())
+    if fall <= deviation:
+        return math.inf
+    return level + max(OUT * deviation, 2 * (float(np.sort(start)[-2]) - level), fall / 10)
+
+
+def _deviation(values: np.ndarray) -> float:
+    """The standard deviation, by the median of the distances from the median."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def _medians_of_neighbours(values: np.ndarray) -> np.ndarray:
+    """Each value's and its neighbours' median, of fewer at the ends."""
+    padded = np.pad(values, NEIGHBOURS // 2, constant_values=np.nan)
+    return np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS), axis=1)
 
 
 class ExponentialMovingAverage:

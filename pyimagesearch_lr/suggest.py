@@ -24,6 +24,10 @@ STEPS_LATE = 5
 LEANING = 1.25
 STANDS_OUT = 5.0
 SLIDE_THRESHOLD = 0.1
+UNTRIED = (
+    "It is untried: `LearningRateFinder.find` tries what a curve says, on data that can start again, unless "
+    "`verify=False` is passed."
+)
 IF_NOISE = (
     "If losses are noisy (small batches, a rare class), larger batches or `repeats` help, and "
     "`stop_factor=None` where noise ended the sweep."
@@ -197,7 +201,7 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         "bounds",
         f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e} and is lowest at "
         f"{shape.lowest_lr:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the one, "
-        f"and max_lr is {LEANING:g} times the rate {STEPS_LATE} steps before the other.",
+        f"and max_lr is {LEANING:g} times the rate {STEPS_LATE} steps before the other. {UNTRIED}",
     )
 
 
@@ -296,7 +300,7 @@ class _Shape:
     @classmethod
     def of(cls, lrs: np.ndarray, losses: np.ndarray) -> _Shape:
         line = smoothed(lrs, losses)
-        end = line.finite
+        end = line.read
         if end < MIN_POINTS:
             raise NoSuggestion(
                 f"the curve has {end} finite losses and at least {MIN_POINTS} are needed: take more steps, "

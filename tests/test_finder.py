@@ -18,6 +18,7 @@ from tensorflow.python.eager import context
 
 from pyimagesearch_lr import CyclicLR, NoSuggestion, _state
 from pyimagesearch_lr.finder import LearningRateFinder, LRFinder, PeriodicLRFinder, compare
+from pyimagesearch_lr.probing import Verify
 from pyimagesearch_lr.suggest import suggest
 from pyimagesearch_lr.sweep import Sweep
 
@@ -973,13 +974,13 @@ class TestRepeats:
     def test_each_sweep_begins_from_the_same_state(self):
         x, y = data(16)
         network = model(keras.optimizers.SGD(0.1, momentum=0.9), dropout=0)
-        curve = LearningRateFinder(network, stop_factor=None).find((x, y), **REPEATED, repeats=3)
+        curve = LearningRateFinder(network, stop_factor=None, repeats=3).find((x, y), **REPEATED)
         assert curve.sweep_losses.shape == (3, 10)
         np.testing.assert_allclose(curve.sweep_losses[1:], curve.sweep_losses[[0, 0]], rtol=1e-3)
 
     def test_sweeps_see_other_batches_and_the_curve_is_their_mean(self):
         x, y = data(160)
-        curve = LearningRateFinder(model(), stop_factor=None).find((x, y), **REPEATED, repeats=3)
+        curve = LearningRateFinder(model(), stop_factor=None, repeats=3).find((x, y), **REPEATED)
         assert len({tuple(losses) for losses in curve.sweep_losses}) == 3
         np.testing.assert_allclose(curve.raw_losses, curve.sweep_losses.mean(axis=0))
         assert len(curve) == 100
@@ -989,12 +990,12 @@ class TestRepeats:
         network = model(keras.optimizers.Adam(0.01))
         network.fit(x, y, verbose=0)
         before = state(network)
-        LearningRateFinder(network).find((x, y), **REPEATED, repeats=2)
+        LearningRateFinder(network, repeats=2).find((x, y), **REPEATED)
         assert_same_state(before, state(network))
 
     def test_suggestion_tells_how_far_the_sweeps_lie_apart(self):
         x, y = data(320)
-        curve = LearningRateFinder(model()).find((x, y), **{**REPEATED, "epochs": 20}, repeats=3)
+        curve = LearningRateFinder(model(), repeats=3).find((x, y), **{**REPEATED, "epochs": 20})
         single = [suggest(curve.lrs, losses).max_lr for losses in curve.sweep_losses]
         assert curve.suggest().spread == pytest.approx(statistics.stdev(np.log10(single)))
 
@@ -1008,7 +1009,7 @@ class TestRepeats:
     @pytest.mark.parametrize("repeats", [0, -1, 1.5])
     def test_number_that_is_not_a_count_is_refused(self, repeats):
         with pytest.raises(ValueError, match=rf"`repeats` must .* at least 1\. Received: repeats={repeats}"):
-            LearningRateFinder(model()).find(data(64), **SWEEP, epochs=1, repeats=repeats)
+            LearningRateFinder(model(), repeats=repeats)
 
 
 class TestVerify:
@@ -1102,19 +1103,82 @@ class TestVerify:
             curve.suggest("bounds")
         assert 0.01 < curve.suggest().max_lr <= 0.05
 
-    def test_generator_is_refused_before_anything_is_taken_from_it(self):
+    @pytest.mark.parametrize("verify", [600, Verify(600)])
+    def test_generator_is_refused_before_anything_is_taken_from_it(self, verify):
         network, x, y = self.line()
         generator = (batch for batch in [(x, y)])
         with pytest.raises(ValueError, match="a generator cannot start again"):
-            LearningRateFinder(network).find(generator, 1e-6, 1.0, steps_per_epoch=2, verify=True)
+            LearningRateFinder(network).find(generator, 1e-6, 1.0, steps_per_epoch=2, verify=verify)
         assert len(list(generator)) == 1
 
     def test_too_few_steps_are_refused_before_the_sweep(self):
         network, x, y = self.line()
         finder = LearningRateFinder(network)
-        with pytest.raises(ValueError, match=r"must be at least 120\. Received: 100"):
+        with pytest.raises(ValueError, match=r"`verify` must be .* at least 120\. Received: verify=100"):
             finder.find((x, y), **VERIFIED, verify=100)
         assert finder.curve is None
+
+    def test_shortest_call_gives_a_tried_answer_at_three_times_the_cost_of_the_sweep(self):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), 1e-6, 10.0, verbose=0)
+        planned = math.ceil(2048 / 10) * 10  # whole passes of ten batches
+        assert curve.suggest().method == "verified"
+        assert 0 < sum(probe.steps for probe in curve.probes) <= 3 * planned
+
+    @pytest.mark.parametrize(("num_steps", "most"), [(64, 192), (200, 600), (1000, 1200)])
+    def test_probes_take_three_times_the_sweep_and_at_most_1200_steps(self, num_steps, most):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network, stop_factor=None).find(
+            (x, y), 1e-6, 0.9, num_steps=num_steps, verbose=0
+        )
+        assert most / 3 < sum(probe.steps for probe in curve.probes) <= most
+
+    @pytest.mark.parametrize("data", ["generator", "short sweep", "asked not to"])
+    def test_answer_that_was_not_tried_says_so_and_how_it_can_be(self, data):
+        network, x, y = self.line(3200 if data == "generator" else 320)
+        settings = {"verbose": 0, "num_steps": 39 if data == "short sweep" else 100}
+        source = (x, y)
+        if data == "generator":
+            source = ((x[i : i + 32], y[i : i + 32]) for i in range(0, 3200, 32))
+            with pytest.warns(UserWarning, match="cannot be rewound"):
+                curve = LearningRateFinder(network).find(source, 1e-6, 10.0, **settings)
+        else:
+            verify = data == "short sweep"
+            curve = LearningRateFinder(network).find(source, 1e-6, 10.0, **settings, verify=verify)
+        assert curve.probes == ()
+        found = curve.suggest()
+        assert found.method == "bounds"
+        assert "It is untried: `LearningRateFinder.find` tries" in found.reason
+
+    def test_probes_do_not_get_the_callbacks(self):
+        network, x, y = self.line()
+        steps = []
+        counts = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
+        curve = LearningRateFinder(network).find((x, y), **VERIFIED, callbacks=[counts], verify=120)
+        assert curve.probes
+        assert len(steps) == len(curve)
+
+    def test_last_probes_are_no_longer_than_the_training_will_be(self):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), **VERIFIED, train_steps=20, verify=600)
+        assert max(probe.steps for probe in curve.probes) == 20
+
+    def test_cost_is_said_before_and_the_answer_after(self, capsys):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), **{**VERIFIED, "verbose": 2}, verify=240)
+        said = capsys.readouterr().out
+        before, after = said.index("for at most 240 steps"), said.index(curve.suggest().reason)
+        assert before < said.index("max_lr: ") < after
+
+    def test_sweep_that_keras_cuts_short_is_not_tried(self):
+        network, x, y = self.line()
+        keras.config.set_max_steps_per_epoch(60)
+        try:
+            with pytest.warns(UserWarning, match="keras.config"):
+                curve = LearningRateFinder(network).find((x, y), **VERIFIED)
+        finally:
+            keras.config.set_max_steps_per_epoch(None)
+        assert (curve.stop_reason, curve.probes) == ("limited", ())
 
 
 class TestCompare:

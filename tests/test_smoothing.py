@@ -161,7 +161,7 @@ def test_line_does_not_lag_behind_and_does_not_depend_on_the_number_of_steps():
 def test_line_ends_before_the_first_loss_that_is_not_finite():
     lrs = np.geomspace(1e-4, 1, 5)
     line = smoothed(lrs, [2.0, 1.0, 3.0, NAN, 1.0])
-    assert line.finite == 3
+    assert line.read == 3
     assert line.lrs[[0, -1]] == pytest.approx(lrs[[0, 2]])
     assert np.isnan(line.at(lrs)).tolist() == [False, False, False, True, True]
 
@@ -178,3 +178,42 @@ def test_error_of_the_line_is_its_spread_over_the_seeds_of_the_noise():
     lines = [smoothed(lrs, np.random.default_rng(seed).normal(size=400)) for seed in range(200)]
     spread = np.std([line.at([1e-3])[0] for line in lines])
     assert np.mean([line.error for line in lines]) == pytest.approx(spread, rel=0.15)
+
+
+def falling_curve(num_rates: int = 200, noise: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """From 2.3 down to 0.5 at 1e-2, and up again to 1.6."""
+    lrs = np.geomspace(1e-7, 1e-1, num_rates)
+    losses = np.interp(np.log10(lrs), [-7, -4, -2, -1], [2.3, 2.3, 0.5, 1.6])
+    return lrs, losses + noise * np.random.default_rng(seed).normal(size=num_rates)
+
+
+@pytest.mark.parametrize(
+    "tail", [(3.0, 5.0, 30.0, 2e3, 1e6, 1e9, 1e15), (NAN,), (9.0, INF), (50.0,) * 40, tuple(10.0 ** np.arange(60))]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_exploding_tail_does_not_move_the_line(tail, seed):
+    lrs, losses = falling_curve(seed=seed)
+    longer = np.concatenate([lrs, lrs[-1] * (lrs[1] / lrs[0]) ** np.arange(1, len(tail) + 1)])
+    alone, with_tail = smoothed(lrs, losses), smoothed(longer, np.concatenate([losses, tail]))
+    inside = lrs[lrs < lrs[-1] / 2]
+    np.testing.assert_allclose(with_tail.at(inside), alone.at(inside), atol=0.02)
+    assert np.nanargmin(with_tail.at(lrs)) == np.nanargmin(alone.at(lrs))
+
+
+@pytest.mark.parametrize("spike", [4.0, 1e3, 1e12])
+@pytest.mark.parametrize("place", [0, 3, 60, 120, 166, 190])
+def test_spike_does_not_move_the_line(spike, place):
+    lrs, losses = falling_curve()
+    spiked = losses.copy()
+    spiked[place] = spike
+    np.testing.assert_allclose(smoothed(lrs, spiked).losses, smoothed(lrs, losses).losses, atol=0.03)
+
+
+def test_losses_that_are_large_now_and_then_are_no_spikes():
+    """A rare class: one batch in six has a loss ten times as large, and the mean is what counts."""
+    rng = np.random.default_rng(0)
+    lrs = np.geomspace(1e-6, 1e-1, 600)
+    losses = np.where(rng.random(600) < 1 / 6, 0.5, 0.05)
+    line = smoothed(lrs, losses)
+    assert line.read == 600
+    assert np.mean(line.losses) == pytest.approx(np.mean(losses), rel=0.1)

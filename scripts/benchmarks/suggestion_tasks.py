@@ -1,39 +1,28 @@
 """The tasks of suggestions.py: small networks on small data, different in what moves the best rate.
 
 A method may be tuned on the "tune" tasks and is reported on the others; the split was drawn up beforehand.
-Both hold every optimizer, classification and regression, images, tables and sequences. A task whose response
-was flat, or best at an end of the grid, was made harder or got another grid; no method had been scored on a
-reported task by then.
+Both hold classification, regression and reconstruction, images, tables and sequences, clipped gradients and
+transformers. Of the 26 tasks of version 0.1 every second one that was reported then is tuned on now. A task
+whose response was flat was made harder; no method had been scored on a reported task by then.
 """
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from keras import layers
+import suggestion_data as data_of
+import suggestion_networks as networks
+from keras import layers, optimizers
 from sklearn import datasets, metrics
-
-from pyimagesearch_lr.layers import FusedBatchNormalization
-from pyimagesearch_lr.pipeline import fashion_mnist
+from suggestion_data import Data
 
 SGD_RATES = (1e-5, 10.0)
 ADAPTIVE_RATES = (1e-6, 1.0)
-
-
-@dataclass(frozen=True)
-class Data:
-    """Arrays to train on and to validate on."""
-
-    x: np.ndarray
-    y: np.ndarray
-    x_validation: np.ndarray
-    y_validation: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,24 +35,69 @@ class Metric:
 
 
 def _accuracy(y: np.ndarray, predicted: np.ndarray) -> float:
-    return 100 * float(np.mean(predicted.argmax(axis=-1) == y))
-
-
-def _roc_auc(y: np.ndarray, predicted: np.ndarray) -> float:
-    return 100 * float(metrics.roc_auc_score(y, predicted.ravel()))
-
-
-def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
-    return 100 * max(0.0, float(metrics.r2_score(y, predicted.ravel().astype("float64"))))
+    return 100 * float(np.mean(predicted.argmax(axis=-1) == _class_of(y)))
 
 
 def _share_of_most_frequent(y: np.ndarray) -> float:
-    return 100 * float(np.bincount(y).max() / len(y))
+    return 100 * float(np.bincount(_class_of(y)).max() / len(y))
+
+
+def _class_of(y: np.ndarray) -> np.ndarray:
+    return y.argmax(axis=-1) if y.ndim > 1 else y
+
+
+def _roc_auc(y: np.ndarray, predicted: np.ndarray) -> float:
+    predicted = predicted.reshape(y.shape)
+    return 100 * float(metrics.roc_auc_score(y, predicted, average="macro"))
+
+
+def _overlap(y: np.ndarray, predicted: np.ndarray) -> float:
+    chosen, wanted = predicted > 0.5, y > 0.5
+    return 100 * float((chosen & wanted).sum() / max(1, (chosen | wanted).sum()))
+
+
+def _explained(y: np.ndarray, predicted: np.ndarray, score: Callable = metrics.r2_score) -> float:
+    """A score that is 1 at its best and 0 for a constant; of several columns the first are predictions."""
+    y = y.reshape(len(y), -1)
+    predicted = predicted.reshape(len(y), -1)[:, : y.shape[1]].astype("float64")
+    if y.shape[1] == 1:
+        y, predicted = y[:, 0], predicted[:, 0]
+    return 100 * max(0.0, float(score(y, predicted)))
+
+
+def _poisson_deviance(y: np.ndarray, predicted: np.ndarray) -> float:
+    return metrics.d2_tweedie_score(y, np.maximum(predicted, 1e-6), power=1)
+
+
+def _cosine(y: np.ndarray, predicted: np.ndarray) -> float:
+    lengths = np.maximum(np.linalg.norm(predicted, axis=1), 1e-12)
+    return 100 * max(0.0, float(np.mean((y * predicted).sum(axis=1) / lengths)))
+
+
+def _nothing(y: np.ndarray) -> float:
+    return 0.0
 
 
 ACCURACY = Metric("accuracy", _share_of_most_frequent, _accuracy)
 ROC_AUC = Metric("area under the ROC curve", lambda y: 50.0, _roc_auc)
-R2 = Metric("R2, at least 0", lambda y: 0.0, _r2)
+R2 = Metric("R2, at least 0", _nothing, _explained)
+ABSOLUTE = Metric(
+    "absolute error explained, at least 0",
+    _nothing,
+    partial(_explained, score=metrics.d2_absolute_error_score),
+)
+DEVIANCE = Metric(
+    "Poisson deviance explained, at least 0", _nothing, partial(_explained, score=_poisson_deviance)
+)
+COSINE = Metric("mean cosine, at least 0", _nothing, _cosine)
+OVERLAP = Metric("intersection over union", lambda y: 100 * float(y.mean()), _overlap)
+
+
+@keras.saving.register_keras_serializable("suggestion_tasks")
+def normal_likelihood(y: np.ndarray, predicted: np.ndarray):
+    """Negative logarithm of the likelihood under a normal distribution; predicted are mean and logarithm."""
+    mean, logarithm = predicted[:, :1], predicted[:, 1:]
+    return logarithm + 0.5 * keras.ops.square((keras.ops.reshape(y, (-1, 1)) - mean) / keras.ops.exp(logarithm))
 
 
 @dataclass(frozen=True)
@@ -77,10 +111,10 @@ class Task:
         model: Function to a model that is not compiled.
         optimizer: Function of a learning rate to an optimizer.
         batch_size: Int.
-        budget_steps: Int, how many steps a training takes, a multiple of 20.
-        loss: String, Keras's name of the loss.
+        budget_steps: Int, how many steps a training takes, a multiple of 4.
+        loss: String, Keras's name of the loss, or a loss of the task's own.
         metric: `Metric` of the validation data.
-        rates: Tuple of floats, between which the grid of `max_lr` lies.
+        rates: Tuple of floats, between which the grid of `max_lr` lies at first.
         needs_csv: Bool, whether `data` takes the path of a table.
     """
 
@@ -88,265 +122,167 @@ class Task:
     split: str
     data: Callable[..., Data]
     model: Callable[[], keras.Model]
-    optimizer: Callable[..., keras.optimizers.Optimizer]
+    optimizer: Callable[..., optimizers.Optimizer]
     batch_size: int
     budget_steps: int
-    loss: str = "sparse_categorical_crossentropy"
+    loss: str | Callable = "sparse_categorical_crossentropy"
     metric: Metric = ACCURACY
     rates: tuple[float, float] = SGD_RATES
     needs_csv: bool = False
 
 
-# ---- data
+_sgd, _adam, _rmsprop = optimizers.SGD, optimizers.Adam, optimizers.RMSprop
+_momentum = partial(_sgd, momentum=0.9)
+_nesterov = partial(_sgd, momentum=0.9, nesterov=True)
+_clipped_sgd = partial(_sgd, clipnorm=1.0)
+_clipped_momentum = partial(_momentum, global_clipnorm=0.5)
+_adamw = partial(optimizers.AdamW, weight_decay=0.01)
+_clipped_adam = partial(_adam, clipvalue=0.01)
+_lion = partial(optimizers.Lion, weight_decay=0.1)
+
+_clothes = partial(data_of.fashion, 4096)
+_pairs = partial(data_of.second_order, 16384)
+_frequent = partial(data_of.most_frequent, 8192)
+_friedman1 = partial(data_of.friedman, datasets.make_friedman1, 2048, 1.0)
+_friedman2 = partial(data_of.friedman, datasets.make_friedman2, 2048, 50.0)
+_friedman3 = partial(data_of.friedman, datasets.make_friedman3, 4096, 0.1)
+_rare, _rarer = partial(data_of.imbalanced, 8192, 0.04, 20), partial(data_of.imbalanced, 8192, 0.02, 30)
+_labels, _counts = partial(data_of.labels, 4096), partial(data_of.counts, 4096)
 
 
-@cache
-def _fashion(count: int, validation: int = 2000) -> Data:
-    """Images of 14x14: the mean of every 2x2 pixels."""
-    (x, y), (x_test, y_test) = fashion_mnist.load_data()
-    return Data(_halved(x[:count]), y[:count], _halved(x_test[:validation]), y_test[:validation])
+def _itself(data: Callable[[], Data]) -> Callable[[], Data]:
+    return lambda: data_of.without_targets(data())
 
 
-def _halved(images: np.ndarray) -> np.ndarray:
-    blocks = images.reshape(-1, 14, 2, 14, 2, 1).mean(axis=(2, 4), dtype="float32")
-    return (blocks - 73) / 90
+def _few(data: Callable[[], Data], count: int) -> Callable[[], Data]:
+    return lambda: data_of.few(data(), count)
 
 
-def _parted(x: np.ndarray, y: np.ndarray, train: int, seed: int = 0) -> Data:
-    """Shuffled, standardised by the training part, and parted."""
-    order = np.random.default_rng(seed).permutation(len(x))
-    x, y = x[order].astype("float32"), y[order]
-    mean, deviation = x[:train].mean(axis=0), x[:train].std(axis=0)
-    x = (x - mean) / np.where(deviation > 0, deviation, 1)
-    return Data(x[:train], y[:train], x[train:], y[train:])
+def _digits_one_hot() -> Data:
+    return data_of.one_hot(data_of.digits(), 10)
 
 
-def _digits() -> Data:
-    return _parted(*datasets.load_digits(return_X_y=True), train=1024)
-
-
-def _breast_cancer() -> Data:
-    return _parted(*datasets.load_breast_cancer(return_X_y=True), train=256)
-
-
-def _diabetes() -> Data:
-    data = _parted(*datasets.load_diabetes(return_X_y=True), train=256)
-    return _standard_targets(data)
-
-
-def _friedman(make: Callable, count: int, noise: float) -> Data:
-    data = _parted(*make(n_samples=count + 2000, noise=noise, random_state=0), train=count)
-    return _standard_targets(data)
-
-
-def _standard_targets(data: Data) -> Data:
-    mean, deviation = data.y.mean(), data.y.std()
-    y, y_validation = (((part - mean) / deviation).astype("float32") for part in (data.y, data.y_validation))
-    return Data(data.x, y, data.x_validation, y_validation)
-
-
-def _imbalanced(count: int, share: float, features: int) -> Data:
-    x, y = datasets.make_classification(
-        n_samples=count + 4000,
-        n_features=features,
-        n_informative=features // 2,
-        n_clusters_per_class=4,
-        weights=[1 - share],
-        flip_y=0.002,
-        random_state=0,
-    )
-    return _parted(x, y, train=count)
-
-
-def _wine(csv: str | None) -> Data:
-    """Of the table of wines, whether a wine's quality is 7 or more; rows with gaps are left out."""
-    if csv is None:
-        raise FileNotFoundError("the table of wines is passed by path: --csv winequalityN.csv")
-    lines = Path(csv).read_text(encoding="utf-8").replace("white", "0").replace("red", "1").splitlines()
-    table = np.genfromtxt(lines[1:], delimiter=",")
-    table = table[np.isfinite(table).all(axis=1)]
-    return _parted(table[:, :-1], (table[:, -1] >= 7).astype("int32"), train=4096)
-
-
-def _second_order(count: int, length: int = 8, tokens: int = 12) -> Data:
-    """Sequences in which two tokens mostly settle the next one; the class is the token that follows."""
-    rng = np.random.default_rng(0)
-    follows = rng.integers(0, tokens, (tokens, tokens))
-    x = rng.integers(0, tokens, (count + 4000, length + 1))
-    settled = rng.random(x.shape) < 0.7
-    for place in range(2, length + 1):
-        expected = follows[x[:, place - 2], x[:, place - 1]]
-        x[:, place] = np.where(settled[:, place], expected, x[:, place])
-    x, y = x[:, :-1], x[:, -1]
-    return Data(x[:count], y[:count], x[count:], y[count:])
-
-
-def _most_frequent(count: int, length: int = 24) -> Data:
-    """Tokens 0 to 7; the class is the most frequent one."""
-    x = np.random.default_rng(0).integers(0, 8, (count + 2000, length))
-    y = (x[:, :, None] == np.arange(8)).sum(axis=1).argmax(axis=1)
-    return Data(x[:count], y[:count], x[count:], y[count:])
-
-
-# ---- networks
-
-
-def _norm():
-    """Batch normalisation whose averages follow within 200 steps."""
-    return FusedBatchNormalization(momentum=0.9)
-
-
-def _mlp(shape: tuple, widths: tuple, activation: str = "relu", outputs: int = 10, last: str = "softmax"):
-    inputs = keras.Input(shape)
-    x = layers.Flatten()(inputs) if len(shape) > 1 else inputs
-    for width in widths:
-        x = layers.Dense(width, activation=activation)(x)
-    return keras.Model(inputs, layers.Dense(outputs, activation=last)(x))
-
-
-def _cnn(batch_norm: bool):
-    inputs = x = keras.Input((14, 14, 1))
-    for filters in (8, 16, 16):
-        x = layers.Conv2D(filters, 3, padding="same")(x)
-        x = _norm()(x) if batch_norm else x
-        x = layers.MaxPooling2D()(layers.Activation("relu")(x))
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
-
-
-def _residual(filters: int = 8, blocks: int = 2):
-    inputs = keras.Input((14, 14, 1))
-    x = layers.Conv2D(filters, 3, strides=2, padding="same")(inputs)
-    for _ in range(blocks):
-        y = layers.Activation("relu")(_norm()(x))
-        y = layers.Conv2D(filters, 3, padding="same")(y)
-        y = layers.Activation("relu")(_norm()(y))
-        x = layers.Add()([x, layers.Conv2D(filters, 3, padding="same")(y)])
-    x = layers.GlobalAveragePooling2D()(layers.Activation("relu")(_norm()(x)))
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
-
-
-def _narrow_minigooglenet(share: int = 16):
-    """MiniGoogLeNet's modules in their order, with a 16th of the filters, for images of 14x14."""
-
-    def conv(x, filters, size, strides=1, padding="same"):
-        x = layers.Conv2D(max(2, filters // share), size, strides=strides, padding=padding)(x)
-        return layers.Activation("relu")(_norm()(x))
-
-    def inception(x, filters_1x1, filters_3x3):
-        return layers.Concatenate()([conv(x, filters_1x1, 1), conv(x, filters_3x3, 3)])
-
-    def downsample(x, filters):
-        return layers.Concatenate()([conv(x, filters, 3, 2, "valid"), layers.MaxPooling2D(3, 2)(x)])
-
-    inputs = keras.Input((14, 14, 1))
-    x = conv(inputs, 96, 3)
-    for filters in ((32, 32), (32, 48)):
-        x = inception(x, *filters)
-    x = downsample(x, 80)
-    for filters in ((112, 48), (96, 64), (80, 80), (48, 96)):
-        x = inception(x, *filters)
-    x = downsample(x, 96)
-    for filters in ((176, 160), (176, 160)):
-        x = inception(x, *filters)
-    x = layers.Flatten()(layers.Dropout(0.5)(layers.AveragePooling2D(2)(x)))
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x), name="narrow_minigooglenet")
-
-
-class _Places(layers.Layer):
-    """Adds a learnt vector for each place in the sequence."""
-
-    def build(self, shape):
-        self.places = self.add_weight(shape=shape[1:], initializer="uniform")
-
-    def call(self, x):
-        return x + self.places
-
-
-def _transformer(length: int, tokens: int, classes: int, width: int = 16, blocks: int = 1):
-    inputs = keras.Input((length,), dtype="int32")
-    x = _Places()(layers.Embedding(tokens, width)(inputs))
-    for _ in range(blocks):
-        y = layers.LayerNormalization()(x)
-        x = x + layers.MultiHeadAttention(2, width // 2)(y, y)
-        y = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
-        x = x + layers.Dense(width)(y)
-    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
-    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
-
-
-def _recurrent(cell: type, length: int, tokens: int, classes: int, width: int = 24):
-    inputs = keras.Input((length,), dtype="int32")
-    x = cell(width, unroll=True)(layers.Embedding(tokens, 16)(inputs))
-    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
-
-
-# ---- the tasks
-
-_momentum = partial(keras.optimizers.SGD, momentum=0.9)
-_sgd = keras.optimizers.SGD
-_adam = keras.optimizers.Adam
-_adamw = partial(keras.optimizers.AdamW, weight_decay=0.01)
-_rmsprop = keras.optimizers.RMSprop
-
-_clothes = partial(_fashion, 4096)
-_pairs = partial(_second_order, 16384)
-_counts = partial(_most_frequent, 8192)
-_friedman1 = partial(_friedman, datasets.make_friedman1, 2048, 1.0)
-_friedman3 = partial(_friedman, datasets.make_friedman3, 4096, 0.1)
-_rare, _rarer = partial(_imbalanced, 8192, 0.04, 20), partial(_imbalanced, 8192, 0.02, 30)
-
-_mlp_of_images = partial(_mlp, (14, 14, 1), (64, 64, 64))
-_deep_tanh = partial(_mlp, (64,), (48,) * 6, "tanh")
+_mlp = networks.mlp
 _scalar = partial(_mlp, outputs=1, last="linear")
 _binary = partial(_mlp, outputs=1, last="sigmoid")
-_plain_cnn, _normed_cnn = partial(_cnn, False), partial(_cnn, True)
-_pairs_gru, _pairs_lstm = (partial(_recurrent, cell, 8, 12, 12) for cell in (layers.GRU, layers.LSTM))
-_pairs_transformer, _counts_transformer = partial(_transformer, 8, 12, 12), partial(_transformer, 24, 8, 8)
+_mlp_of_images = partial(_mlp, (14, 14, 1), (64, 64, 64))
+_deep_tanh = partial(_mlp, (64,), (48,) * 6, "tanh")
+_plain_cnn, _normed_cnn = partial(networks.cnn, False), partial(networks.cnn, True)
+_group_cnn = partial(networks.normed_cnn_with, partial(layers.GroupNormalization, 4))
+_layer_cnn = partial(networks.normed_cnn_with, layers.LayerNormalization)
+_wide_cnn = partial(networks.normed_cnn_with, networks.norm, (16, 32, 32))
+_residual, _googlenet = networks.residual, networks.narrow_minigooglenet
+_pairs_gru, _pairs_lstm, _pairs_rnn = (
+    partial(networks.recurrent, cell, 8, 12, 12) for cell in (layers.GRU, layers.LSTM, layers.SimpleRNN)
+)
+_sums_gru, _sums_lstm = (
+    partial(networks.recurrent_regression, cell, (16, 2)) for cell in (layers.GRU, layers.LSTM)
+)
+_pairs_transformer = partial(networks.transformer, 8, 12, 12)
+_frequent_transformer = partial(networks.transformer, 24, 8, 8)
+_post_norm = partial(networks.post_norm_transformer, 24, 8, 8)
+_topics = partial(_mlp, (30,), (64, 64), outputs=8, last="sigmoid")
+_counted = partial(_mlp, (8,), (64, 64), outputs=1, last="exponential")
+_directed = partial(_mlp, (12,), (64, 64), outputs=6, last="linear")
 
 _adaptive = {"rates": ADAPTIVE_RATES}
 _regression = {"loss": "mean_squared_error", "metric": R2}
 _detection = {"loss": "binary_crossentropy", "metric": ROC_AUC}
 _table = {"needs_csv": True, **_detection}
+_shades = {"loss": "binary_crossentropy", "metric": R2}
+_pixels = {"loss": "binary_crossentropy", "metric": OVERLAP}
+_poisson = {"loss": "poisson", "metric": DEVIANCE}
 
 # fmt: off
-TASKS = [
-    Task("digits_mlp_momentum", "tune", _digits, partial(_mlp, (64,), (64, 64)), _momentum, 32, 160),
-    Task("fashion_cnn_bn_adam", "tune", _clothes, _normed_cnn, _adam, 64, 200, **_adaptive),
-    Task("friedman1_mlp_rmsprop", "tune", _friedman1, partial(_scalar, (10,), (64, 64)), _rmsprop, 64, 240,
-         **_regression, **_adaptive),
-    Task("second_order_gru_adamw", "tune", _pairs, _pairs_gru, _adamw, 128, 240, **_adaptive),
-    Task("imbalanced_mlp_sgd", "tune", _rare, partial(_binary, (20,), (64, 64)), _sgd, 512, 300,
-         **_detection, rates=(1e-4, 100.0)),
-    Task("fashion_residual_momentum", "tune", _clothes, _residual, _momentum, 128, 200),
-    Task("most_frequent_transformer_adam", "tune", _counts, _counts_transformer, _adam, 64, 300, **_adaptive),
-
-    Task("diabetes_mlp_momentum", "report", _diabetes, partial(_scalar, (10,), (32, 32)), _momentum, 16, 100,
-         **_regression),
-    Task("friedman1_mlp_sgd", "report", _friedman1, partial(_scalar, (10,), (64, 64, 64)), _sgd, 32, 300,
-         **_regression),
-    Task("friedman3_mlp_adam", "report", _friedman3, partial(_scalar, (4,), (64, 64), "tanh"), _adam, 256,
-         300, **_regression, **_adaptive),
-    Task("imbalanced_mlp_adamw", "report", _rarer, partial(_binary, (30,), (64, 64)), _adamw, 256, 200,
-         **_detection, **_adaptive),
-    Task("wine_mlp_rmsprop", "report", _wine, partial(_binary, (12,), (64, 64)), _rmsprop, 32, 240,
-         **_table, **_adaptive),
-    Task("wine_mlp_sgd", "report", _wine, partial(_binary, (12,), (32, 32, 32), "tanh"), _sgd, 128, 400,
-         **_table),
-    Task("digits_deep_tanh_momentum", "report", _digits, _deep_tanh, _momentum, 512, 100),
-    Task("breast_cancer_mlp_adam", "report", _breast_cancer, partial(_binary, (30,), (16, 16, 16)), _adam, 16,
-         60, **_detection, **_adaptive),
-    Task("fashion_mlp_sgd", "report", _clothes, _mlp_of_images, _sgd, 64, 240),
-    Task("fashion_cnn_momentum", "report", _clothes, _plain_cnn, _momentum, 32, 300),
-    Task("fashion_cnn_bn_sgd", "report", _clothes, _normed_cnn, _sgd, 16, 300),
-    Task("second_order_gru_momentum", "report", _pairs, _pairs_gru, _momentum, 64, 300),
-    Task("second_order_lstm_rmsprop", "report", _pairs, _pairs_lstm, _rmsprop, 64, 300, **_adaptive),
-    Task("second_order_transformer_adamw", "report", _pairs, _pairs_transformer, _adamw, 128, 300,
-         **_adaptive),
-    Task("fashion_cnn_adam", "report", _clothes, _plain_cnn, _adam, 128, 200, **_adaptive),
-    Task("fashion_residual_adamw", "report", _clothes, _residual, _adamw, 64, 200, **_adaptive),
-    Task("fashion_minigooglenet_momentum", "report", _clothes, _narrow_minigooglenet, _momentum, 32, 200),
-    Task("most_frequent_transformer_momentum", "report", _counts, _counts_transformer, _momentum, 32, 400),
-    Task("fashion_minigooglenet_rmsprop", "report", _clothes, _narrow_minigooglenet, _rmsprop, 16, 200,
-         **_adaptive),
+TUNE = [
+    # tuned on, and reported on, in 0.1
+    ("digits_mlp_momentum", data_of.digits, partial(_mlp, (64,), (64, 64)), _momentum, 32, 160, {}),
+    ("fashion_cnn_bn_adam", _clothes, _normed_cnn, _adam, 64, 200, _adaptive),
+    ("friedman1_mlp_rmsprop", _friedman1, partial(_scalar, (10,), (64, 64)), _rmsprop, 64, 240,
+     {**_regression, **_adaptive}),
+    ("second_order_gru_adamw", _pairs, _pairs_gru, _adamw, 128, 240, _adaptive),
+    ("imbalanced_mlp_sgd", _rare, partial(_binary, (20,), (64, 64)), _sgd, 512, 300,
+     {**_detection, "rates": (1e-4, 100.0)}),
+    ("fashion_residual_momentum", _clothes, _residual, _momentum, 128, 200, {}),
+    ("most_frequent_transformer_adam", _frequent, _frequent_transformer, _adam, 64, 300, _adaptive),
+    ("friedman1_mlp_sgd", _friedman1, partial(_scalar, (10,), (64, 64, 64)), _sgd, 32, 300, _regression),
+    ("imbalanced_mlp_adamw", _rarer, partial(_binary, (30,), (64, 64)), _adamw, 256, 200,
+     {**_detection, **_adaptive}),
+    ("wine_mlp_sgd", data_of.wine, partial(_binary, (12,), (32, 32, 32), "tanh"), _sgd, 128, 400, _table),
+    ("breast_cancer_mlp_adam", data_of.breast_cancer, partial(_binary, (30,), (16, 16, 16)), _adam, 16, 60,
+     {**_detection, **_adaptive}),
+    ("fashion_cnn_momentum", _clothes, _plain_cnn, _momentum, 32, 300, {}),
+    ("second_order_gru_momentum", _pairs, _pairs_gru, _momentum, 64, 300, {}),
+    ("second_order_transformer_adamw", _pairs, _pairs_transformer, _adamw, 128, 300, _adaptive),
+    ("fashion_residual_adamw", _clothes, _residual, _adamw, 64, 200, _adaptive),
+    ("most_frequent_transformer_momentum", _frequent, _frequent_transformer, _momentum, 32, 400, {}),
+    # new in 0.2
+    ("second_order_rnn_clipped_sgd", _pairs, _pairs_rnn, _clipped_sgd, 64, 800, {}),
+    ("most_frequent_post_norm_adam", _frequent, _post_norm, _adam, 64, 1200, _adaptive),
+    ("digits_autoencoder_nadam", _itself(data_of.grey_digits), partial(networks.autoencoder, "sigmoid"),
+     optimizers.Nadam, 64, 600, {**_shades, **_adaptive}),
+    ("fashion_cnn_group_norm_nesterov", _clothes, _group_cnn, _nesterov, 64, 1000, {}),
+    ("labels_mlp_adagrad", _labels, _topics, optimizers.Adagrad, 32, 400, _detection),
+    ("counts_mlp_adam", _counts, _counted, _adam, 128, 300, {**_poisson, **_adaptive}),
+    ("friedman2_linear_sgd", _friedman2, partial(_scalar, (4,), ()), _sgd, 16, 200, _regression),
+    ("fashion_mask_unet_momentum", partial(data_of.masks, 2048), networks.unet, _momentum, 16, 200, _pixels),
+    ("digits_mlp_lion", data_of.digits, partial(_mlp, (64,), (64, 64)), _lion, 4, 1600,
+     {"rates": (1e-7, 0.1)}),
+    ("fashion_convnext_adamw", _clothes, networks.convnext, _adamw, 32, 2000, _adaptive),
+]
+REPORT = [
+    # reported on in 0.1
+    ("diabetes_mlp_momentum", data_of.diabetes, partial(_scalar, (10,), (32, 32)), _momentum, 16, 100,
+     _regression),
+    ("friedman3_mlp_adam", _friedman3, partial(_scalar, (4,), (64, 64), "tanh"), _adam, 256, 300,
+     {**_regression, **_adaptive}),
+    ("wine_mlp_rmsprop", data_of.wine, partial(_binary, (12,), (64, 64)), _rmsprop, 32, 240,
+     {**_table, **_adaptive}),
+    ("digits_deep_tanh_momentum", data_of.digits, _deep_tanh, _momentum, 512, 100, {}),
+    ("fashion_mlp_sgd", _clothes, _mlp_of_images, _sgd, 64, 240, {}),
+    ("fashion_cnn_bn_sgd", _clothes, _normed_cnn, _sgd, 16, 300, {}),
+    ("second_order_lstm_rmsprop", _pairs, _pairs_lstm, _rmsprop, 64, 300, _adaptive),
+    ("fashion_cnn_adam", _clothes, _plain_cnn, _adam, 128, 200, _adaptive),
+    ("fashion_minigooglenet_momentum", _clothes, _googlenet, _momentum, 32, 200, {}),
+    ("fashion_minigooglenet_rmsprop", _clothes, _googlenet, _rmsprop, 16, 200, _adaptive),
+    # new in 0.2
+    ("second_order_lstm_clipped_momentum", _pairs, _pairs_lstm, _clipped_momentum, 128, 1000, {}),
+    ("second_order_two_block_transformer_adam", _pairs, partial(_pairs_transformer, blocks=2), _adam, 64, 1600,
+     _adaptive),
+    ("fashion_autoencoder_momentum", _itself(_clothes), networks.image_autoencoder, _momentum, 64, 400,
+     _regression),
+    ("digits_variational_adam", _itself(data_of.grey_digits), networks.variational_autoencoder, _adam, 32, 800,
+     {**_shades, **_adaptive}),
+    ("friedman1_likelihood_rmsprop", _friedman1, partial(_mlp, (10,), (64, 64), outputs=2, last="linear"),
+     _rmsprop, 64, 400, {"loss": normal_likelihood, "metric": R2, **_adaptive}),
+    ("counts_mlp_momentum", _counts, _counted, _momentum, 64, 300, _poisson),
+    ("heavy_tails_mlp_adamax", partial(data_of.heavy_tails, 4096), partial(_scalar, (10,), (64, 64), "gelu"),
+     optimizers.Adamax, 64, 500, {"loss": "mean_absolute_error", "metric": ABSOLUTE, **_adaptive}),
+    ("labels_mlp_focal_nesterov", _labels, _topics, _nesterov, 128, 300,
+     {"loss": "binary_focal_crossentropy", "metric": ROC_AUC}),
+    ("directions_mlp_adam", partial(data_of.directions, 4096), _directed, _adam, 32, 600,
+     {"loss": "cosine_similarity", "metric": COSINE, **_adaptive}),
+    ("digits_hinge_sgd", _digits_one_hot, partial(_mlp, (64,), (64,), last="linear"), _sgd, 8, 500,
+     {"loss": "categorical_hinge"}),
+    ("sums_gru_clipped_adam", partial(data_of.sums, 8192), _sums_gru, _clipped_adam, 64, 1000,
+     {**_regression, **_adaptive}),
+    ("waves_conv_lamb", partial(data_of.moving_waves, 8192), networks.conv_of_waves, optimizers.Lamb, 256, 300,
+     _adaptive),
+    ("fashion_mask_unet_adam", partial(data_of.masks, 2048), networks.unet, _adam, 16, 300,
+     {**_pixels, **_adaptive}),
+    ("fashion_dropped_mlp_nesterov", _clothes, networks.dropped_mlp, _nesterov, 32, 3000, {}),
+    ("raw_fashion_cnn_layer_norm_nadam", partial(data_of.raw_fashion, 4096), _layer_cnn, optimizers.Nadam, 64,
+     600, _adaptive),
+    ("second_order_embedded_mlp_adagrad", _pairs, partial(networks.embedded_mlp, 8, 12, 12),
+     optimizers.Adagrad, 32, 1500, {}),
+    ("few_breast_cancer_selu_adamw", _few(data_of.breast_cancer, 64), partial(_binary, (30,), (64, 64), "selu"),
+     _adamw, 64, 100, {**_detection, **_adaptive}),
+    ("friedman1_mlp_pairs_sgd", _few(_friedman1, 512), partial(_scalar, (10,), (32, 32)), _sgd, 2, 1200,
+     _regression),
 ]
 # fmt: on
+TASKS = [
+    Task(name, split, data, model, optimizer, batch_size, budget_steps, **settings)
+    for split, rows in (("tune", TUNE), ("report", REPORT))
+    for name, data, model, optimizer, batch_size, budget_steps, settings in rows
+]

@@ -1,10 +1,11 @@
 """Whether a learning-rate finder's suggestion is any good: its regret against exhaustive grids.
 
-For each of the small tasks in suggestion_tasks.py two things are recorded. The curves: sweeps from 1e-8 to
-100 with `LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps. And the response: what the
-validation metric is after a small fixed budget of training with the triangular policy (2 whole cycles,
-base_lr = max_lr / 10), for every max_lr of a grid in half decades over 6 decades and in quarter decades
-around its best, mean of 3 seeds.
+For each of the small tasks in suggestion_tasks.py is recorded: the curves, sweeps from 1e-8 to 100 with
+`LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps; and the response, what the validation metric is
+after a fixed budget of training with the triangular policy (2 whole cycles, base_lr = max_lr / 10), for every
+max_lr of a grid in half decades over 6 decades, mean of 3 seeds, and in quarter decades near its best, mean of 5.
+Short trainings of 25 to 400 steps with each of these rates are recorded too: rules for trying are chosen on
+them, on the "tune" tasks alone (choosing.py), and other searches of the same cost are played on them.
 
 A method gets a curve and picks a rate; its regret is what that rate's metric lacks of the grid's best, in
 points. The metric between two rates of the grid is interpolated over log(lr); beyond the grid it is that of
@@ -12,10 +13,10 @@ the grid's end. A rate of the grid diverged where, in most seeds, the network's 
 the best rate, its metric is within 2 points of chance. A pick whose nearest rate of the grid diverged has the
 metric of chance. Where a method gives no answer, that is counted, and the regret is that of Keras's default.
 
-    python scripts/benchmarks/suggestions.py --collect --csv winequalityN.csv   # 40 minutes on one core
-    python scripts/benchmarks/suggestions.py --collect digits_mlp_momentum      # some; what is there stays
-    python scripts/benchmarks/suggestions.py --collect-verified --csv winequalityN.csv  # find(verify=True)
-    python scripts/benchmarks/suggestions.py --score                            # seconds; trains nothing
+    python scripts/benchmarks/suggestions.py --collect --csv winequalityN.csv    # some hours on one core
+    python scripts/benchmarks/suggestions.py --collect digits_mlp_momentum       # some; what is there stays
+    python scripts/benchmarks/suggestions.py --collect --parts verified --anew   # find(verify=...) once more
+    python scripts/benchmarks/suggestions.py --score                             # seconds; trains nothing
     python scripts/benchmarks/suggestions.py --score --split tune --steps 200 --by-task
 
 Collecting writes one JSON a task in suggestions/ beside this script; a score of the reported tasks with
@@ -30,10 +31,12 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from peer_methods import PEERS, Recorded
+from searches import SEARCHES, losses_of
 
 from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.schedules import ramp_rates
@@ -42,9 +45,10 @@ from pyimagesearch_lr.suggest import METHODS, suggest
 FOLDER = Path(__file__).with_suffix("")
 SUMMARY = Path(__file__).with_suffix(".json")
 STEPS = (100, 200, 300, 1000)
-VERIFIED_STEPS = (200, 1000)
+PARTS = ("curves", "response", "bases", "probes", "verified", "constants", "curvature", "rate_free")
 NEAR_CHANCE = 2.0
 WITHIN = 1.0
+CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
 VERIFIED = "ours, verified in {} steps"
 COLUMNS = (
     "method",
@@ -67,13 +71,7 @@ def main(argv: list[str]) -> int:
     if arguments.collect is not None:
         from collect_suggestions import collect
 
-        collect(arguments.collect, arguments.csv)
-        return 0
-    if arguments.collect_verified is not None:
-        from collect_suggestions import collect_verified
-
-        lengths = VERIFIED_STEPS if arguments.steps == "all" else (int(arguments.steps),)
-        collect_verified(arguments.collect_verified, arguments.csv, lengths, tuple(arguments.verify_steps))
+        collect(arguments.collect, arguments.parts, arguments.csv, arguments.split, anew=arguments.anew)
         return 0
     tasks = [task for task in recorded_tasks() if arguments.split in ("all", task.split)]
     lengths = STEPS if arguments.steps == "all" else (int(arguments.steps),)
@@ -91,16 +89,9 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--collect", nargs="*", metavar="TASK", help="train what is not recorded yet")
-    action.add_argument(
-        "--collect-verified",
-        nargs="*",
-        metavar="TASK",
-        help="let find(verify=True) answer for each task, anew",
-    )
     action.add_argument("--score", action="store_true", help="print the table; trains nothing")
-    parser.add_argument(
-        "--verify-steps", type=int, nargs="+", default=[600, 1200], help="with --collect-verified"
-    )
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="with --collect: which parts")
+    parser.add_argument("--anew", action="store_true", help="with --collect: what is there is trained again")
     parser.add_argument("--csv", help="with --collect: the table of wines, for the tasks that need it")
     parser.add_argument("--split", choices=("tune", "report", "all"), default="report")
     parser.add_argument(
@@ -126,15 +117,17 @@ class Response:
         self.chance = chance
         self.rates = np.array(sorted({row["max_lr"] for row in rows}))
         self.seeds = sorted({row["seed"] for row in rows})
-        by_place = {(row["max_lr"], row["seed"]): row for row in rows}
-        cells = [[by_place[rate, seed] for seed in self.seeds] for rate in self.rates]
-        broke = np.array([[not np.isfinite(float(cell["val_loss"])) for cell in row] for row in cells])
-        metric = np.array([[float(cell["metric"]) for cell in row] for row in cells])
-        self.metric = np.where(broke, chance, metric)
-        self.mean = self.metric.mean(axis=1)
+        shape = (len(self.rates), len(self.seeds))
+        self.metric, broke = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+        for row in rows:
+            place = int(np.searchsorted(self.rates, row["max_lr"])), self.seeds.index(row["seed"])
+            broke[place] = not np.isfinite(float(row["val_loss"]))
+            self.metric[place] = chance if broke[place] else float(row["metric"])
+        self.mean = np.nanmean(self.metric, axis=1)
+        self.noise = float(np.nanstd(self.metric[np.argmax(self.mean)], ddof=1))
         above_best = np.arange(len(self.rates))[:, None] > np.argmax(self.mean)
         broke |= above_best & (self.metric <= chance + NEAR_CHANCE)
-        self.diverged = broke.mean(axis=1) > 0.5
+        self.diverged = broke.sum(axis=1) > 0.5 * np.isfinite(self.metric).sum(axis=1)
 
     @property
     def best(self) -> float:
@@ -156,15 +149,19 @@ class Response:
 
     def best_of_seed(self, seed: int) -> float:
         """The rate that a grid search with one seed would choose."""
-        return float(self.rates[np.argmax(self.metric[:, self.seeds.index(seed)])])
+        return float(self.rates[np.nanargmax(self.metric[:, self.seeds.index(seed)])])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RecordedTask:
     """What was measured of one task."""
 
     record: dict
     response: Response
+
+    @cached_property
+    def probe_losses(self) -> dict[tuple[int, int, float], float]:
+        return losses_of(self.record)
 
     @property
     def name(self) -> str:
@@ -203,6 +200,7 @@ class Pick:
         seed: Int.
         lr: Float, None for no answer.
         cost: Int, steps that were trained for it.
+        metric: Float, what a method without a rate reached; None takes what the response says of `lr`.
     """
 
     task: RecordedTask
@@ -210,6 +208,7 @@ class Pick:
     seed: int
     lr: float | None
     cost: int
+    metric: float | None = None
 
     @property
     def trained_with(self) -> float:
@@ -218,7 +217,8 @@ class Pick:
 
     @property
     def regret(self) -> float:
-        return self.task.response.regret(self.trained_with)
+        response = self.task.response
+        return response.regret(self.trained_with) if self.metric is None else response.best - self.metric
 
     @property
     def share(self) -> float:
@@ -227,7 +227,7 @@ class Pick:
 
     @property
     def diverged(self) -> bool:
-        return self.task.response.has_diverged(self.trained_with)
+        return self.metric is None and self.task.response.has_diverged(self.trained_with)
 
 
 def answer(method: Callable[[Recorded], float], sweep: Recorded) -> float | None:
@@ -256,7 +256,7 @@ def all_picks(tasks: list[RecordedTask]) -> dict[str, list[Pick]]:
     """Every method's picks for sweeps of every length."""
     picks: dict[str, list[Pick]] = {}
     for task in tasks:
-        for row in task.record["verified"]:
+        for row in task.record.get("verified", []):
             pick = Pick(task, row["steps"], row["seed"], row["pick"], row["cost_steps"])
             picks.setdefault(VERIFIED.format(row["verify_steps"]), []).append(pick)
         for steps in STEPS:
@@ -264,19 +264,47 @@ def all_picks(tasks: list[RecordedTask]) -> dict[str, list[Pick]]:
                 for name, method in curve_methods().items():
                     pick = Pick(task, steps, seed, answer(method, sweep), len(sweep.raw_losses))
                     picks.setdefault(name, []).append(pick)
-                for name, lr, cost in _without_curve(task, steps, seed):
-                    picks.setdefault(name, []).append(Pick(task, steps, seed, lr, cost))
+                for name, lr, cost, metric in _without_curve(task, steps, seed):
+                    picks.setdefault(name, []).append(Pick(task, steps, seed, lr, cost, metric))
     return {name: found for name, found in picks.items() if found}
 
 
-def _without_curve(task: RecordedTask, steps: int, seed: int) -> Iterator[tuple[str, float, int]]:
-    sweep, response = task.record["sweep"], task.response
-    yield "Keras's default rate", task.record["default_lr"], 0
+def _without_curve(
+    task: RecordedTask, steps: int, seed: int
+) -> Iterator[tuple[str, float | None, int, float | None]]:
+    """Name, rate, cost and metric of what needs no sweep."""
+    record, response = task.record, task.response
+    sweep = record["sweep"]
+    yield "Keras's default rate", record["default_lr"], 0, None
     rng = np.random.default_rng([zlib.crc32(task.name.encode()), steps, seed])
     exponent = rng.uniform(np.log10(sweep["start_lr"]), np.log10(sweep["end_lr"]))
-    yield "random rate", float(10**exponent), 0
-    cost = len(response.rates) * task.record["budget_steps"]
-    yield "grid search, one seed", response.best_of_seed(response.seeds[seed % len(response.seeds)]), cost
+    yield "random rate", float(10**exponent), 0, None
+    whole = [each for each in response.seeds if np.isfinite(response.metric[:, each]).all()]
+    cost = len(response.rates) * record["budget_steps"]
+    yield "grid search, one seed", response.best_of_seed(whole[seed % len(whole)]), cost, None
+    if "probes" in record:
+        seeds = {row["seed"] for row in record["probes"]}
+        for name, search in SEARCHES.items():
+            yield name, *search(record, task.probe_losses, seed % len(seeds), rng), None
+    yield from _rivals(record, seed)
+
+
+def _rivals(record: dict, seed: int) -> Iterator[tuple[str, float | None, int, float | None]]:
+    constants = [row for row in record.get("constants", []) if row["seed"] == seed % 2]
+    if constants:
+        best = min(constants, key=lambda row: _or_infinite(row["forecast"]))
+        yield "AutoLRS's stage, ten even rates", best["max_lr"], 100 * len(constants), None
+    for row in record.get("curvature", []):
+        if row["seed"] == seed:
+            lr = float(row["max_lr"])
+            yield "curvature", lr if np.isfinite(lr) else None, CURVATURE_COST, None
+    for row in record.get("rate_free", []):
+        if row["seed"] == seed:
+            yield f"{row['method']}, no rate", None, 0, row["metric"]
+
+
+def _or_infinite(value: float | str) -> float:
+    return float(value) if np.isfinite(float(value)) else np.inf
 
 
 # ---- the table
@@ -380,6 +408,7 @@ def save_summary(tasks: list[RecordedTask], tables: dict[str, list[dict]]) -> No
             task.name: {
                 "best": round(task.response.best, 3),
                 "best_lr": float(task.response.rates[np.argmax(task.response.mean)]),
+                "noise": round(task.response.noise, 3),
                 "chance": task.response.chance,
                 "metric": task.record["metric"],
             }

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -402,8 +403,11 @@ def peak(way: str) -> int:
     else:
         with tempfile.TemporaryDirectory() as folder:
             snapshot_dir = folder if way.endswith("disk") else None
-            finder = LearningRateFinder(model, stop_factor=None, snapshot_dir=snapshot_dir)
-            finder.find((x, y), epochs=1, batch_size=32, **SWEEP)
+            made, found = {"snapshot_dir": snapshot_dir}, {}
+            if "snapshot_dir" not in inspect.signature(LearningRateFinder).parameters:  # before 0.2
+                made, found = found, made
+            finder = LearningRateFinder(model, stop_factor=None, **made)
+            finder.find((x, y), epochs=1, batch_size=32, **SWEEP, **found)
     return peak_kib()
 
 

@@ -1,0 +1,202 @@
+"""Small data for the tasks of suggestion_tasks.py: images, tables and sequences, each made the same every time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from sklearn import datasets
+
+from pyimagesearch_lr.pipeline import fashion_mnist
+
+
+@dataclass(frozen=True)
+class Data:
+    """Arrays to train on and to validate on."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
+
+
+
+@cache
+def fashion(count: int, validation: int = 2000) -> Data:
+    """Images of 14x14: the mean of every 2x2 pixels."""
+    (x, y), (x_test, y_test) = fashion_mnist.load_data()
+    return Data(_halved(x[:count]), y[:count], _halved(x_test[:validation]), y_test[:validation])
+
+
+def _halved(images: np.ndarray) -> np.ndarray:
+    blocks = images.reshape(-1, 14, 2, 14, 2, 1).mean(axis=(2, 4), dtype="float32")
+    return (blocks - 73) / 90
+
+
+def _parted(x: np.ndarray, y: np.ndarray, train: int, seed: int = 0) -> Data:
+    """Shuffled, standardised by the training part, and parted."""
+    order = np.random.default_rng(seed).permutation(len(x))
+    x, y = x[order].astype("float32"), y[order]
+    mean, deviation = x[:train].mean(axis=0), x[:train].std(axis=0)
+    x = (x - mean) / np.where(deviation > 0, deviation, 1)
+    return Data(x[:train], y[:train], x[train:], y[train:])
+
+
+def digits() -> Data:
+    return _parted(*datasets.load_digits(return_X_y=True), train=1024)
+
+
+def breast_cancer() -> Data:
+    return _parted(*datasets.load_breast_cancer(return_X_y=True), train=256)
+
+
+def diabetes() -> Data:
+    data = _parted(*datasets.load_diabetes(return_X_y=True), train=256)
+    return _standard_targets(data)
+
+
+def friedman(make: Callable, count: int, noise: float) -> Data:
+    data = _parted(*make(n_samples=count + 2000, noise=noise, random_state=0), train=count)
+    return _standard_targets(data)
+
+
+def _standard_targets(data: Data) -> Data:
+    mean, deviation = data.y.mean(), data.y.std()
+    y, y_validation = (((part - mean) / deviation).astype("float32") for part in (data.y, data.y_validation))
+    return Data(data.x, y, data.x_validation, y_validation)
+
+
+def imbalanced(count: int, share: float, features: int) -> Data:
+    x, y = datasets.make_classification(
+        n_samples=count + 4000,
+        n_features=features,
+        n_informative=features // 2,
+        n_clusters_per_class=4,
+        weights=[1 - share],
+        flip_y=0.002,
+        random_state=0,
+    )
+    return _parted(x, y, train=count)
+
+
+def wine(csv: str | None) -> Data:
+    """Of the table of wines, whether a wine's quality is 7 or more; rows with gaps are left out."""
+    if csv is None:
+        raise FileNotFoundError("the table of wines is passed by path: --csv winequalityN.csv")
+    lines = Path(csv).read_text(encoding="utf-8").replace("white", "0").replace("red", "1").splitlines()
+    table = np.genfromtxt(lines[1:], delimiter=",")
+    table = table[np.isfinite(table).all(axis=1)]
+    return _parted(table[:, :-1], (table[:, -1] >= 7).astype("int32"), train=4096)
+
+
+def second_order(count: int, length: int = 8, tokens: int = 12) -> Data:
+    """Sequences in which two tokens mostly settle the next one; the class is the token that follows."""
+    rng = np.random.default_rng(0)
+    follows = rng.integers(0, tokens, (tokens, tokens))
+    x = rng.integers(0, tokens, (count + 4000, length + 1))
+    settled = rng.random(x.shape) < 0.7
+    for place in range(2, length + 1):
+        expected = follows[x[:, place - 2], x[:, place - 1]]
+        x[:, place] = np.where(settled[:, place], expected, x[:, place])
+    x, y = x[:, :-1], x[:, -1]
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def most_frequent(count: int, length: int = 24) -> Data:
+    """Tokens 0 to 7; the class is the most frequent one."""
+    x = np.random.default_rng(0).integers(0, 8, (count + 2000, length))
+    y = (x[:, :, None] == np.arange(8)).sum(axis=1).argmax(axis=1)
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def without_targets(data: Data) -> Data:
+    """The inputs as their own targets."""
+    return Data(data.x, data.x, data.x_validation, data.x_validation)
+
+
+def grey_digits() -> Data:
+    """Digits as 64 shades of grey between 0 and 1, not standardised."""
+    x, y = datasets.load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = (x[order] / 16).astype("float32"), y[order]
+    return Data(x[:1024], y[:1024], x[1024:], y[1024:])
+
+
+def raw_fashion(count: int) -> Data:
+    """The same images with pixels from 0 to 255."""
+    data = fashion(count)
+    return Data(data.x * 90 + 73, data.y, data.x_validation * 90 + 73, data.y_validation)
+
+
+def masks(count: int, noise: float = 1.5) -> Data:
+    """Noisy images and, for each pixel, whether there is cloth."""
+    data = fashion(count)
+    rng = np.random.default_rng(0)
+    parts = []
+    for x in (data.x, data.x_validation):
+        parts += [(x + noise * rng.normal(size=x.shape)).astype("float32"), (x > -0.7).astype("float32")]
+    return Data(*parts)
+
+
+def few(data: Data, count: int) -> Data:
+    """The first so many samples to train on."""
+    return Data(data.x[:count], data.y[:count], data.x_validation, data.y_validation)
+
+
+def one_hot(data: Data, classes: int) -> Data:
+    eye = np.eye(classes, dtype="float32")
+    return Data(data.x, eye[data.y], data.x_validation, eye[data.y_validation])
+
+
+def labels(count: int, features: int = 30, classes: int = 8) -> Data:
+    """Counts of words, and which of the topics they are about, some at once."""
+    x, y = datasets.make_multilabel_classification(
+        n_samples=count + 2000, n_features=features, n_classes=classes, n_labels=2, random_state=0
+    )
+    return _parted(x, y.astype("float32"), train=count)
+
+
+def counts(count: int, features: int = 8) -> Data:
+    """Poisson counts whose logarithm of the mean is a smooth function of the inputs."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count + 2000, features))
+    logarithm = 0.7 * x[:, 0] + np.sin(2 * x[:, 1]) + 0.4 * x[:, 2] * x[:, 3]
+    return _parted(x, rng.poisson(np.exp(logarithm)).astype("float32"), train=count)
+
+
+def heavy_tails(count: int) -> Data:
+    """Friedman's first function with errors that have no variance."""
+    x, y = datasets.make_friedman1(n_samples=count + 2000, noise=0, random_state=0)
+    y = (y - y.mean()) / y.std() + 0.3 * np.random.default_rng(0).standard_t(1.5, len(y))
+    return _parted(x, y.astype("float32"), train=count)
+
+
+def directions(count: int, features: int = 12, outputs: int = 6) -> Data:
+    """Vectors of length 1 that a two-layer network gives."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count + 2000, features))
+    y = np.tanh(x @ rng.normal(size=(features, 16))) @ rng.normal(size=(16, outputs))
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    return _parted(x, y.astype("float32"), train=count)
+
+
+def sums(count: int, length: int = 16) -> Data:
+    """Sequences of numbers of which two are marked; the target is the sum of those."""
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=(count + 2000, length))
+    marked = rng.random(values.shape).argsort(axis=1) < 2
+    x = np.stack([values, marked], axis=-1).astype("float32")
+    y = (values * marked).sum(axis=1)
+    y = ((y - y.mean()) / y.std()).astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def moving_waves(count: int, length: int = 32) -> Data:
+    """Noisy waves of six frequencies; the class is the frequency."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 6, count + 2000)
+    phase = rng.uniform(0, 2 * np.pi, (len(y), 1))
+    angle = 2 * np.pi * (y[:, None] + 2) * np.arange(length) / length + phase
+    x = (np.sin(angle) + rng.normal(size=angle.shape)).astype("float32")[..., None]
+    return Data(x[:count], y[:count], x[count:], y[count:])

@@ -1,0 +1,201 @@
+"""Small networks for the tasks of suggestion_tasks.py."""
+
+import keras
+from keras import layers
+
+from pyimagesearch_lr.layers import FusedBatchNormalization
+
+
+
+def norm():
+    """Batch normalisation whose averages follow within 200 steps."""
+    return FusedBatchNormalization(momentum=0.9)
+
+
+def mlp(shape: tuple, widths: tuple, activation: str = "relu", outputs: int = 10, last: str = "softmax"):
+    inputs = keras.Input(shape)
+    x = layers.Flatten()(inputs) if len(shape) > 1 else inputs
+    for width in widths:
+        x = layers.Dense(width, activation=activation)(x)
+    return keras.Model(inputs, layers.Dense(outputs, activation=last)(x))
+
+
+def cnn(batch_norm: bool):
+    inputs = x = keras.Input((14, 14, 1))
+    for filters in (8, 16, 16):
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = norm()(x) if batch_norm else x
+        x = layers.MaxPooling2D()(layers.Activation("relu")(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
+
+
+def residual(filters: int = 8, blocks: int = 2):
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Conv2D(filters, 3, strides=2, padding="same")(inputs)
+    for _ in range(blocks):
+        y = layers.Activation("relu")(norm()(x))
+        y = layers.Conv2D(filters, 3, padding="same")(y)
+        y = layers.Activation("relu")(norm()(y))
+        x = layers.Add()([x, layers.Conv2D(filters, 3, padding="same")(y)])
+    x = layers.GlobalAveragePooling2D()(layers.Activation("relu")(norm()(x)))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def narrow_minigooglenet(share: int = 16):
+    """MiniGoogLeNet's modules in their order, with a 16th of the filters, for images of 14x14."""
+
+    def conv(x, filters, size, strides=1, padding="same"):
+        x = layers.Conv2D(max(2, filters // share), size, strides=strides, padding=padding)(x)
+        return layers.Activation("relu")(norm()(x))
+
+    def inception(x, filters_1x1, filters_3x3):
+        return layers.Concatenate()([conv(x, filters_1x1, 1), conv(x, filters_3x3, 3)])
+
+    def downsample(x, filters):
+        return layers.Concatenate()([conv(x, filters, 3, 2, "valid"), layers.MaxPooling2D(3, 2)(x)])
+
+    inputs = keras.Input((14, 14, 1))
+    x = conv(inputs, 96, 3)
+    for filters in ((32, 32), (32, 48)):
+        x = inception(x, *filters)
+    x = downsample(x, 80)
+    for filters in ((112, 48), (96, 64), (80, 80), (48, 96)):
+        x = inception(x, *filters)
+    x = downsample(x, 96)
+    for filters in ((176, 160), (176, 160)):
+        x = inception(x, *filters)
+    x = layers.Flatten()(layers.Dropout(0.5)(layers.AveragePooling2D(2)(x)))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x), name="narrow_minigooglenet")
+
+
+class _Places(layers.Layer):
+    """Adds a learnt vector for each place in the sequence."""
+
+    def build(self, shape):
+        self.places = self.add_weight(shape=shape[1:], initializer="uniform")
+
+    def call(self, x):
+        return x + self.places
+
+
+def transformer(length: int, tokens: int, classes: int, width: int = 16, blocks: int = 1):
+    inputs = keras.Input((length,), dtype="int32")
+    x = _Places()(layers.Embedding(tokens, width)(inputs))
+    for _ in range(blocks):
+        y = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(2, width // 2)(y, y)
+        y = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(width)(y)
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def recurrent(cell: type, length: int, tokens: int, classes: int, width: int = 24):
+    inputs = keras.Input((length,), dtype="int32")
+    x = cell(width, unroll=True)(layers.Embedding(tokens, 16)(inputs))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def normed_cnn_with(norm, filters: tuple = (8, 16, 16), outputs: int = 10):
+    inputs = x = keras.Input((14, 14, 1))
+    for count in filters:
+        x = layers.Conv2D(count, 3, padding="same")(x)
+        x = layers.MaxPooling2D()(layers.Activation("relu")(norm()(x)))
+    return keras.Model(inputs, layers.Dense(outputs, activation="softmax")(layers.Flatten()(x)))
+
+
+def convnext(width: int = 12, blocks: int = 2):
+    """Depthwise convolutions, layer normalisation and a wide layer for each pixel, added to what comes in."""
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Conv2D(width, 2, strides=2)(inputs)
+    for _ in range(blocks):
+        y = layers.LayerNormalization()(layers.DepthwiseConv2D(5, padding="same")(x))
+        x = x + layers.Dense(width)(layers.Dense(4 * width, activation="gelu")(y))
+    x = layers.LayerNormalization()(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def unet(filters: int = 8):
+    inputs = keras.Input((14, 14, 1))
+    fine = layers.Conv2D(filters, 3, padding="same", activation="relu")(inputs)
+    coarse = layers.Conv2D(2 * filters, 3, padding="same", activation="relu")(layers.MaxPooling2D()(fine))
+    x = layers.Concatenate()([layers.UpSampling2D()(coarse), fine])
+    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+    return keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x))
+
+
+def autoencoder(last: str, middle: int = 8, activation: str = "relu"):
+    inputs = keras.Input((64,))
+    x = layers.Dense(48, activation=activation)(inputs)
+    x = layers.Dense(48, activation=activation)(layers.Dense(middle)(x))
+    return keras.Model(inputs, layers.Dense(64, activation=last)(x))
+
+
+def image_autoencoder(filters: int = 8):
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(inputs)
+    x = layers.Dense(16)(layers.Flatten()(x))
+    x = layers.Reshape((7, 7, filters))(layers.Dense(49 * filters, activation="relu")(x))
+    return keras.Model(inputs, layers.Conv2DTranspose(1, 3, strides=2, padding="same")(x))
+
+
+class _Sampled(layers.Layer):
+    """Draws from the normal distribution that is given, and adds its divergence to the loss."""
+
+    def __init__(self, share: float = 0.01, **kwargs):
+        super().__init__(**kwargs)
+        self.share = share
+        self.seeds = keras.random.SeedGenerator(0)
+
+    def call(self, mean, log_variance):
+        divergence = keras.ops.square(mean) + keras.ops.exp(log_variance) - 1 - log_variance
+        self.add_loss(self.share * keras.ops.mean(divergence))
+        noise = keras.random.normal(keras.ops.shape(mean), seed=self.seeds)
+        return mean + keras.ops.exp(0.5 * log_variance) * noise
+
+
+def variational_autoencoder(middle: int = 8):
+    inputs = keras.Input((64,))
+    x = layers.Dense(48, activation="relu")(inputs)
+    x = _Sampled()(layers.Dense(middle)(x), layers.Dense(middle)(x))
+    x = layers.Dense(48, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(64, activation="sigmoid")(x))
+
+
+def recurrent_regression(cell: type, shape: tuple, width: int = 24):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers.Dense(1)(cell(width, unroll=True)(inputs)))
+
+
+def conv_of_waves(classes: int = 6, length: int = 32):
+    inputs = x = keras.Input((length, 1))
+    for filters in (8, 16):
+        x = layers.Conv1D(filters, 5, strides=2, padding="same")(x)
+        x = layers.Activation("relu")(layers.UnitNormalization()(x))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(layers.Flatten()(x)))
+
+
+def embedded_mlp(length: int, tokens: int, classes: int):
+    inputs = keras.Input((length,), dtype="int32")
+    x = layers.Flatten()(layers.Embedding(tokens, 8)(inputs))
+    x = layers.Dense(64, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def dropped_mlp():
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Flatten()(inputs)
+    for _ in range(2):
+        x = layers.Dropout(0.3)(layers.Dense(128, activation="relu", kernel_regularizer="l2")(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def post_norm_transformer(length: int, tokens: int, classes: int, width: int = 16, blocks: int = 2):
+    """As the first paper has it: normalised after each addition."""
+    inputs = keras.Input((length,), dtype="int32")
+    x = _Places()(layers.Embedding(tokens, width)(inputs))
+    for _ in range(blocks):
+        x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, width // 2)(x, x))
+        y = layers.Dense(width)(layers.Dense(4 * width, activation="relu")(x))
+        x = layers.LayerNormalization()(x + y)
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(layers.GlobalAveragePooling1D()(x)))
