@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "pipeline.terminal": set(),
     "pipeline.machine": {"pipeline.terminal"},
     "pipeline.plan": {"probing", "schedules", "pipeline.checkpoint", "pipeline.machine"},
-    "pipeline.fashion_mnist": set(),
+    "pipeline.fashion_mnist": {"_arguments"},
     "pipeline.data": {"pipeline.fashion_mnist", "pipeline.terminal"},
     "pipeline.checkpoint": {"_keras", "files"},
     "pipeline.report": {"files"},

@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import io
 import math
-import operator
 import os
 import socket
 import struct
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from pyimagesearch_lr._arguments import COUNT, COUNT_OR_0, whole
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -69,6 +70,7 @@ DEBIAN_DIR = "/usr/share/datasets/fashion-mnist"
 DOWNLOAD_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 SAMPLE_FILE = Path(__file__).with_name("fashion_mnist_sample.npz")
+SEED = whole()
 
 _GET_THE_DATA = (
     "Two ways to get the data: on Debian or Ubuntu, `apt-get install dataset-fashion-mnist`; or put the four "
@@ -134,8 +136,8 @@ def resize(images: np.ndarray, size: int = 32) -> np.ndarray:
         uint8 array of shape `(n, size, size, 1)`.
 
     Raises:
-        TypeError: when `images` is not uint8, or `size` not an int.
-        ValueError: when `images` has another shape, or `size` is less than 1.
+        TypeError: when `images` is not uint8, or `size` no number.
+        ValueError: when `images` has another shape, or `size` is no whole number of at least 1.
 
     Example:
 
@@ -144,7 +146,7 @@ def resize(images: np.ndarray, size: int = 32) -> np.ndarray:
     """
     import cv2
 
-    size = _int("resize", "size", size, minimum=1)
+    size = COUNT("resize", "size", size)
     if images.dtype != np.uint8:
         raise TypeError(f"`resize`: `images` must be uint8, 0 to 255. Received: dtype={images.dtype}.")
     if images.shape[3:] not in {(), (1,)} or images.ndim < 3:
@@ -303,8 +305,8 @@ def training_batches(
         `tf.data.Dataset` of `(x, y)`: x float32 of shape `(b, height, width, channels)` in [0, 1], y float32.
 
     Raises:
-        TypeError: when `images` is not uint8, or an int is not an int.
-        ValueError: when an array has the wrong shape, or an int is out of its range.
+        TypeError: when `images` is not uint8, or an int is no number.
+        ValueError: when an array has the wrong shape, or an int is not whole or out of its range.
 
     Example:
 
@@ -315,8 +317,8 @@ def training_batches(
     import tensorflow as tf
 
     n, batch_size = _checked("training_batches", images, labels, batch_size)
-    seed = _int("training_batches", "seed", seed)
-    start_epoch = _int("training_batches", "start_epoch", start_epoch, minimum=0)
+    seed = SEED("training_batches", "seed", seed)
+    start_epoch = COUNT_OR_0("training_batches", "start_epoch", start_epoch)
     if drop_remainder and n < batch_size:
         raise ValueError(
             "`training_batches`: `drop_remainder` leaves no batch at all when there are fewer images than "
@@ -357,8 +359,8 @@ def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) 
         `tf.data.Dataset` of `(x, y)` as `training_batches` gives, of `ceil(n / batch_size)` batches.
 
     Raises:
-        TypeError: when `images` is not uint8, or `batch_size` not an int.
-        ValueError: when an array has the wrong shape, or `batch_size` is less than 1.
+        TypeError: when `images` is not uint8, or `batch_size` no number.
+        ValueError: when an array has the wrong shape, or `batch_size` is no whole number of at least 1.
 
     Example:
 
@@ -512,16 +514,6 @@ def _bad_file(path: Path, problem: str, expected: str, received: str) -> ValueEr
     )
 
 
-def _int(function: str, name: str, value: Any, minimum: int | None = None) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"`{function}`: `{name}` must be an int. Received: {name}={value!r}.") from None
-    if minimum is not None and number < minimum:
-        raise ValueError(f"`{function}`: `{name}` must be at least {minimum}. Received: {name}={value!r}.")
-    return number
-
-
 def _checked(function: str, images: np.ndarray, labels: np.ndarray, batch_size: int) -> tuple[int, int]:
     if images.dtype != np.uint8:
         raise TypeError(f"`{function}`: `images` must be uint8, 0 to 255. Received: dtype={images.dtype}.")
@@ -535,7 +527,7 @@ def _checked(function: str, images: np.ndarray, labels: np.ndarray, batch_size: 
             f"`{function}`: expected one label an image, and at least one image. "
             f"Received: {len(images)} images, {len(labels)} labels."
         )
-    return len(images), _int(function, "batch_size", batch_size, minimum=1)
+    return len(images), COUNT(function, "batch_size", batch_size)
 
 
 def _in_memory(images: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:

@@ -366,10 +366,12 @@ def test_resize_refuses_what_it_would_spoil():
         fashion_mnist.resize(images[0])
     with pytest.raises(ValueError, match=r"\(2, 28, 28, 3\)"):
         fashion_mnist.resize(np.zeros((2, 28, 28, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"`size` must be at least 1.*size=0"):
+    with pytest.raises(ValueError, match=r"`resize`: `size` must be a whole number of at least 1.*size=0"):
         fashion_mnist.resize(images, 0)
-    with pytest.raises(TypeError, match=r"`size` must be an int.*32.0"):
-        fashion_mnist.resize(images, 32.0)
+    with pytest.raises(ValueError, match=r"`size` must be a whole number of at least 1.*32\.5"):
+        fashion_mnist.resize(images, 32.5)
+    with pytest.raises(TypeError, match=r"`size` must be a number.*'32'"):
+        fashion_mnist.resize(images, "32")
 
 
 def test_binarize_gives_ten_columns_whatever_labels_occur():
@@ -617,17 +619,17 @@ def test_batches_refuse_what_they_cannot_be_made_of(make):
         make(images, labels[:7], 4)
     with pytest.raises(ValueError, match="Received: 0 images, 0 labels"):
         make(images[:0], labels[:0], 4)
-    with pytest.raises(ValueError, match=r"`batch_size` must be at least 1.*batch_size=0"):
+    with pytest.raises(ValueError, match=r"`batch_size` must be a whole number of at least 1.*batch_size=0"):
         make(images, labels, 0)
-    with pytest.raises(TypeError, match=r"`batch_size` must be an int.*batch_size='4'"):
+    with pytest.raises(TypeError, match=r"`batch_size` must be a number.*batch_size='4'"):
         make(images, labels, "4")
 
 
 def test_training_batches_refuse_settings_out_of_range():
     data = numbered(8)
-    with pytest.raises(ValueError, match=r"`start_epoch` must be at least 0.*-1"):
+    with pytest.raises(ValueError, match=r"`start_epoch` must be a whole number of at least 0.*-1"):
         fashion_mnist.training_batches(*data, 4, start_epoch=-1)
-    with pytest.raises(TypeError, match=r"`seed` must be an int.*None"):
+    with pytest.raises(TypeError, match=r"`seed` must be a number.*None"):
         fashion_mnist.training_batches(*data, 4, seed=None)
     with pytest.raises(ValueError, match=r"no batch at all.*8 images, batch_size=9.*Lower"):
         fashion_mnist.training_batches(*data, 9, drop_remainder=True)
