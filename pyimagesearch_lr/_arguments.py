@@ -149,6 +149,11 @@ def optional(kind: Kind) -> Kind:
     return optional_kind
 
 
+COUNT = whole("a whole number of at least 1", lambda count: count >= 1)
+COUNT_OR_0 = whole("a whole number of at least 0", lambda count: count >= 0)
+SHARE_BELOW_1 = number("at least 0 and less than 1", lambda share: 0 <= share < 1)
+
+
 def refusal(owner: str, message: str) -> ValueError:
     """The error of arguments that do not go together."""
     return ValueError(_prefix(owner) + message)

@@ -16,7 +16,7 @@ PACKAGE = __package__
 MOVED = {
     "callbacks": ("finder", "cycles"),
     "checkpoint": ("pipeline.checkpoint",),
-    "fashion_mnist": ("pipeline.fashion_mnist",),
+    "fashion_mnist": ("pipeline.fashion_mnist", "pipeline.image_batches"),
     "keras_schedules": ("cycles",),
     "machine": ("pipeline.machine",),
     "policies": ("cycles",),

@@ -15,7 +15,17 @@ import numpy as np
 from keras import ops
 
 from pyimagesearch_lr import _keras, _momentum
-from pyimagesearch_lr._arguments import number, optional, text, whole, wrong_type, wrong_value
+from pyimagesearch_lr._arguments import (
+    COUNT,
+    COUNT_OR_0,
+    SHARE_BELOW_1,
+    number,
+    optional,
+    text,
+    whole,
+    wrong_type,
+    wrong_value,
+)
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr._watch import TrainingWatch
 from pyimagesearch_lr.schedules import (
@@ -27,9 +37,7 @@ from pyimagesearch_lr.schedules import (
 )
 
 STEP = number()
-STEP_COUNT = whole("a whole number of at least 0", lambda value: value >= 0)
 START_STEP = optional(whole())
-A_MOMENTUM = number("from 0 to below 1", lambda value: 0 <= value < 1)
 
 
 class Guest:
@@ -60,7 +68,7 @@ class Guest:
 
     def preview(self, steps: int) -> np.ndarray:
         """The rates of the first `steps` steps, a float64 array of shape `(steps,)`; nothing is trained."""
-        steps = self._checked("preview", STEP_COUNT, "steps", steps)
+        steps = self._checked("preview", COUNT_OR_0, "steps", steps)
         return np.broadcast_to(self._known_cycle(steps)(np.arange(steps)), (steps,)).astype(np.float64)
 
     def plot_preview(self, steps: int, ax: Any = None, title: str = "") -> Any:
@@ -76,8 +84,7 @@ class Guest:
         """
         from pyimagesearch_lr import plots
 
-        at_least_1 = whole("a whole number of at least 1", lambda value: value >= 1)
-        lrs = self.preview(self._checked("plot_preview", at_least_1, "steps", steps))
+        lrs = self.preview(self._checked("plot_preview", COUNT, "steps", steps))
         title = self._checked("plot_preview", text, "title", title)
         return plots.lr_against_step(lrs, base_lr=lrs.min(), max_lr=self.cycle.max_lr, ax=ax, title=title)
 
@@ -545,7 +552,7 @@ def _checked_momentum(owner: str, momentum: Any) -> tuple[float, float] | None:
         return None
     if not isinstance(momentum, tuple | list):
         raise wrong_type(owner, "momentum", "None or a pair of numbers, lowest and highest", momentum)
-    pair = tuple(A_MOMENTUM(owner, "momentum", value) for value in momentum)
+    pair = tuple(SHARE_BELOW_1(owner, "momentum", value) for value in momentum)
     if not (len(pair) == 2 and pair[0] <= pair[1]):
         raise wrong_value(owner, "momentum", "a pair of numbers, lowest and highest", momentum)
     return pair
@@ -735,7 +742,7 @@ class OneCycleLearningRate(ComputedRate):
         owner = type(self).__name__
         cycle = OneCycle(
             max_lr,
-            STEP_COUNT(owner, "total_steps", total_steps),
+            COUNT_OR_0(owner, "total_steps", total_steps),
             pct_start,
             div_factor,
             final_div_factor,

@@ -17,11 +17,11 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
-from pyimagesearch_lr._arguments import mapping, optional, wrong_type
+from pyimagesearch_lr._arguments import COUNT, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import STEPS, Verify, probe_around
-from pyimagesearch_lr.recording import COUNT, Recorder
+from pyimagesearch_lr.recording import Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
 

@@ -7,13 +7,11 @@ from typing import Any
 import keras
 from keras import layers
 
-from pyimagesearch_lr._arguments import number, optional, whole
+from pyimagesearch_lr._arguments import COUNT, SHARE_BELOW_1, optional, whole
 from pyimagesearch_lr.layers import FusedBatchNormalization
 
 OWNER = "MiniGoogLeNet.build"
 SIZE = optional(whole("None or a whole number of at least 7 pixels", lambda size: size >= 7))
-COUNT = whole("a whole number of at least 1", lambda count: count >= 1)
-SHARE = number("at least 0 and less than 1", lambda share: 0 <= share < 1)
 
 
 class MiniGoogLeNet:
@@ -58,7 +56,7 @@ class MiniGoogLeNet:
         """
         width, height = (SIZE(OWNER, name, of) for name, of in (("width", width), ("height", height)))
         depth, classes = (COUNT(OWNER, name, of) for name, of in (("depth", depth), ("classes", classes)))
-        dropout = SHARE(OWNER, "dropout", dropout)
+        dropout = SHARE_BELOW_1(OWNER, "dropout", dropout)
         inputs = keras.Input((height, width, depth))
         x = _conv(inputs, 96, 3)
         x = _inception(x, 32, 32)

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state
-from pyimagesearch_lr._arguments import flag, optional, path, text, whole
+from pyimagesearch_lr._arguments import COUNT, flag, optional, path, text, whole
 from pyimagesearch_lr._watch import TrainingWatch
 from pyimagesearch_lr.sweep import Sweep
 
@@ -38,7 +38,6 @@ USES = (
     "export",
     "compile",
 )
-COUNT = whole("a whole number of at least 1", lambda count: count >= 1)
 VERBOSE = whole("0, 1 or 2", lambda value: 0 <= value <= 2)
 FINAL_AFTER_FIT = _keras.BACKEND == "jax"  # until it returns, it writes over what a hook has put back
 

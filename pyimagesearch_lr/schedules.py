@@ -16,7 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pyimagesearch_lr._arguments import (
+    COUNT_OR_0,
     LARGEST,
+    SHARE_BELOW_1,
     Checked,
     flag,
     function,
@@ -46,9 +48,7 @@ AT_LEAST_0 = number("a finite number of at least 0", lambda value: 0 <= value < 
 AT_LEAST_1 = number("a finite number of at least 1", lambda value: 1 <= value < math.inf)
 DECAY = number("above 0 and at most 1", lambda value: 0 < value <= 1)
 SHARE = number("between 0 and 1", lambda value: 0 <= value <= 1)
-SHARE_BELOW_1 = number("at least 0 and less than 1", lambda value: 0 <= value < 1)
 WITHIN_FLOAT32 = number(f"at most {LARGEST:.1e}, as float32 holds", lambda value: value <= LARGEST)
-STEPS = whole("a whole number of at least 0", lambda value: value >= 0)
 
 
 class MidCycleWarning(UserWarning):
@@ -131,7 +131,7 @@ class Schedule(Checked):
     that of the cycle at `step - warmup_steps`, with `first_lr` the cycle's at step 0.
     """
 
-    warmup_steps: int = field(default=0, kw_only=True, metadata=of(STEPS))
+    warmup_steps: int = field(default=0, kw_only=True, metadata=of(COUNT_OR_0))
 
     CYCLES: ClassVar[int | None] = None
 
@@ -345,7 +345,7 @@ class OneCycle(Schedule):
     """
 
     max_lr: float = field(metadata=of(A_RATE_ABOVE_0))
-    total_steps: int | None = field(default=None, metadata=of(optional(STEPS)))
+    total_steps: int | None = field(default=None, metadata=of(optional(COUNT_OR_0)))
     pct_start: float = field(default=0.3, metadata=of(SHARE))
     div_factor: float = field(default=25.0, metadata=of(ABOVE_0))
     final_div_factor: float = field(default=1e4, metadata=of(ABOVE_0_OR_INFINITE))

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr._arguments import number, whole
+from pyimagesearch_lr._arguments import COUNT as WINDOW
+from pyimagesearch_lr._arguments import SHARE_BELOW_1 as BETA
 
 DECADES = 0.25
 GRID_PER_DECADE = 50
@@ -16,9 +17,6 @@ MIN_GRID = 10
 NEIGHBOURS = 9
 MIN_START = 5
 OUT = 5.0
-
-BETA = number("at least 0 and less than 1", lambda beta: 0 <= beta < 1)
-WINDOW = whole("a whole number of at least 1", lambda window: window >= 1)
 
 
 @dataclass(frozen=True, eq=False)

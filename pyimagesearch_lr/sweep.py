@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyimagesearch_lr import schedules
-from pyimagesearch_lr._arguments import number, optional, whole
+from pyimagesearch_lr._arguments import COUNT, number, optional, whole
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.schedules import MOST_STEPS
 from pyimagesearch_lr.smoothing import ExponentialMovingAverage
@@ -19,7 +19,6 @@ RECENT_SHARE = 1 / 20
 STANDS_OUT = 5.0
 
 STOP_FACTOR = optional(number("greater than 1, or None to never stop", lambda value: value > 1))
-STEPS_PER_LR = whole("a whole number of at least 1", lambda value: value >= 1)
 NUM_STEPS = whole(f"a whole number of at most {MOST_STEPS}", lambda value: value <= MOST_STEPS)
 
 
@@ -157,7 +156,7 @@ class Sweep:
 
     def __init__(self, lrs: Any, stop_factor: float | None = 4.0, beta: float = 0.98, steps_per_lr: int = 1):
         self.lrs = np.asarray(lrs, dtype=np.float64)
-        self.steps_per_lr = STEPS_PER_LR("", "steps_per_lr", steps_per_lr)
+        self.steps_per_lr = COUNT("", "steps_per_lr", steps_per_lr)
         self._rule = StopRule(len(self.lrs), stop_factor, beta)
         self.raw_losses = self._rule.raw_losses
         self.losses = self._rule.losses
@@ -179,7 +178,7 @@ class Sweep:
             ramp: String, "exponential" or "linear".
             **settings: As for `Sweep`.
         """
-        steps_per_lr = STEPS_PER_LR("", "steps_per_lr", settings.get("steps_per_lr", 1))
+        steps_per_lr = COUNT("", "steps_per_lr", settings.get("steps_per_lr", 1))
         num_rates = math.ceil(NUM_STEPS("", "num_steps", num_steps) / steps_per_lr)
         return cls(schedules.ramp_rates(start_lr, end_lr, num_rates, ramp), **settings)
 

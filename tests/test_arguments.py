@@ -12,7 +12,19 @@ import numpy as np
 import pytest
 
 from pyimagesearch_lr import _arguments
-from pyimagesearch_lr._arguments import flag, function, number, one_of, optional, rate, text, whole
+from pyimagesearch_lr._arguments import (
+    COUNT,
+    COUNT_OR_0,
+    SHARE_BELOW_1,
+    flag,
+    function,
+    number,
+    one_of,
+    optional,
+    rate,
+    text,
+    whole,
+)
 
 NO_NUMBERS = [
     "0.5",
@@ -79,6 +91,9 @@ REFUSED = [
     Refused(rate(zero=True), -1, ValueError, "of at least 0.*x=-1"),
     Refused(rate(zero=True), 1e-45, ValueError, r"\(1\.2e-38 to 3\.4e\+38\).*x=1e-45"),
     Refused(rate(zero=False), 0, ValueError, "`x` must be a finite number above 0.*x=0"),
+    Refused(COUNT, 0, ValueError, "`x` must be a whole number of at least 1. Received: x=0"),
+    Refused(COUNT_OR_0, -1, ValueError, "`x` must be a whole number of at least 0. Received: x=-1"),
+    Refused(SHARE_BELOW_1, 1.0, ValueError, r"`x` must be at least 0 and less than 1. Received: x=1\.0"),
     Refused(one_of(("a", "b")), "c", ValueError, r"`x` must be one of \('a', 'b'\). Received: x='c'"),
     Refused(one_of(("a", "b")), 1, TypeError, r"must be one of \('a', 'b'\).*x=1 \(of type int\)"),
     Refused(text, 1, TypeError, "must be a string"),
@@ -98,6 +113,9 @@ def test_refusals_say_what_was_expected_and_received(case):
     "kind, value",
     [
         (rate(zero=True), 0.0),
+        (COUNT, 1),
+        (COUNT_OR_0, 0),
+        (SHARE_BELOW_1, 0.0),
         (flag, True),
         (text, "a"),
         (function, len),

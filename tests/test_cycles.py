@@ -118,7 +118,7 @@ class TestCyclicLR:
             ({"warmup_steps": 0.5}, "`warmup_steps` must be a whole number of at least 0.*0.5"),
             ({"warmup_steps": 5, "base_lr": 0}, "`warmup_steps` rise to the first rate.*base_lr=0.0"),
             ({"momentum": (0.95, 0.85)}, "`momentum` must be a pair.*lowest and highest"),
-            ({"momentum": (0.9, 1.0)}, "`momentum` must be from 0 to below 1.*1.0"),
+            ({"momentum": (0.9, 1.0)}, "`momentum` must be at least 0 and less than 1.*1.0"),
             ({"momentum": (0.9, 0.9, 0.9)}, "`momentum` must be a pair"),
             ({"start_step": 1.5}, "`start_step` must be a whole number.*1.5"),
         ],

@@ -59,7 +59,8 @@ MAY_IMPORT = {
     "pipeline.machine": {"pipeline.terminal"},
     "pipeline.plan": {"probing", "schedules", "pipeline.checkpoint", "pipeline.machine"},
     "pipeline.fashion_mnist": set(),
-    "pipeline.data": {"pipeline.fashion_mnist", "pipeline.terminal"},
+    "pipeline.image_batches": {"_arguments"},
+    "pipeline.data": {"pipeline.fashion_mnist", "pipeline.image_batches", "pipeline.terminal"},
     "pipeline.checkpoint": {"_keras", "files"},
     "pipeline.report": {"files"},
     "pipeline.results": {"__init__", "pipeline.report"},
@@ -83,7 +84,7 @@ NUMPY_ROOMS = (
     "files",
 )
 TENSORFLOW_ROOMS = {"_fast", "_tensorflow", "layers"}
-TENSORFLOW_ROOMS |= {"pipeline.fashion_mnist", "pipeline.machine", "pipeline.tensorboard_log"}
+TENSORFLOW_ROOMS |= {"pipeline.image_batches", "pipeline.machine", "pipeline.tensorboard_log"}
 PRIVATE_ROOMS = {"_fast", "_keras"}  # the only ones that may know a private name of Keras or TensorFlow
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "_keras",
@@ -95,6 +96,7 @@ KERAS_ROOMS = TENSORFLOW_ROOMS | {
     "minigooglenet",
     "recording",
     "pipeline.checkpoint",
+    "pipeline.fashion_mnist",
     "pipeline.machine",
     "pipeline.training",
 }
@@ -290,7 +292,8 @@ def test_import_paths_of_0_1_warn_and_name_the_new_one(old, news):
         ("callbacks", "CyclicLR", "cycles"),
         ("keras_schedules", "CyclicalLearningRate", "cycles"),
         ("settings", "SettingError", "pipeline.plan"),
-        ("fashion_mnist", "resize", "pipeline.fashion_mnist"),
+        ("fashion_mnist", "load_data", "pipeline.fashion_mnist"),
+        ("fashion_mnist", "resize", "pipeline.image_batches"),
     ],
 )
 def test_import_paths_of_0_1_give_the_very_same_objects(old, name, new):

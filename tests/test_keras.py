@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from models import data, model
 
-from pyimagesearch_lr import LearningRateFinder, _keras, _state, recording
+from pyimagesearch_lr import LearningRateFinder, LRFinder, _keras, _state, recording
 
 
 def without(monkeypatch, *paths):
@@ -98,15 +98,31 @@ def graphs_alive():
     return sum(isinstance(each, tf.Graph) for each in gc.get_objects())
 
 
+def by_find(network, x, y):
+    LearningRateFinder(network).find((x, y), 1e-4, 1.0, num_steps=4, verbose=0)
+
+
+def in_the_users_fit(network, x, y):
+    network.fit(x, y, batch_size=16, callbacks=[LRFinder(1e-4, 1.0)], verbose=0)
+
+
 @pytest.mark.parametrize("recorder", ["fast", "plain"])
-def test_no_trace_of_a_finders_step_outlives_it(recorder, monkeypatch):
+@pytest.mark.parametrize(
+    "swept, rate",
+    [
+        pytest.param(by_find, 0.05, id="find"),
+        pytest.param(in_the_users_fit, 0.05, id="fit"),
+        pytest.param(in_the_users_fit, keras.optimizers.schedules.CosineDecay(0.05, 100), id="fit, schedule"),
+    ],
+)
+def test_no_trace_of_a_finders_step_outlives_it(swept, rate, recorder, monkeypatch):
     if recorder == "plain":
         monkeypatch.setattr(recording, "fast_recorder_for", lambda *args: None)
-    network, (x, y) = model(), data(64)
+    network, (x, y) = model(keras.optimizers.SGD(rate, momentum=0.9)), data(64)
 
     def sweeps(count):
         for _ in range(count):
-            LearningRateFinder(network).find((x, y), 1e-4, 1.0, num_steps=4, verbose=0)
+            swept(network, x, y)
         return graphs_alive()
 
     after_two = sweeps(2)

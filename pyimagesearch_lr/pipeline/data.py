@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyimagesearch_lr.pipeline import fashion_mnist
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
 from pyimagesearch_lr.pipeline.terminal import info
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Data:
         self, image_size: int, *, drop_remainder: bool = False, start_epoch: int = 0
     ) -> tf.data.Dataset:
         """Augmented batches without end, in the order of the epochs from `start_epoch` on."""
-        return fashion_mnist.training_batches(
-            fashion_mnist.resize(self.train_images, image_size),
-            fashion_mnist.binarize(self.train_labels),
+        return image_batches.training_batches(
+            image_batches.resize(self.train_images, image_size),
+            image_batches.binarize(self.train_labels),
             self.plan.settings.batch_size,
             seed=self.plan.settings.seed,
             whole_pixels=self.plan.recipe.whole_pixels,
@@ -61,9 +61,9 @@ class Data:
 
     def test_batches(self, image_size: int) -> tf.data.Dataset:
         """The images to evaluate on, once, in their order."""
-        images = fashion_mnist.resize(self.test_images, image_size)
-        labels = fashion_mnist.binarize(self.test_labels)
-        return fashion_mnist.evaluation_batches(images, labels, self.plan.settings.batch_size)
+        images = image_batches.resize(self.test_images, image_size)
+        labels = image_batches.binarize(self.test_labels)
+        return image_batches.evaluation_batches(images, labels, self.plan.settings.batch_size)
 
     def holding_out(self, count: int) -> Data:
         """Without the test images: the last `count` training images take their place."""

@@ -22,7 +22,7 @@ import keras
 from measuring import keep, kept, rounded
 
 from pyimagesearch_lr import LearningRateFinder, MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
 
 JSON = Path(__file__).with_suffix(".json")
 START_LR, END_LR, BATCH, SEED = 1e-10, 10.0, 64, 42
@@ -44,8 +44,8 @@ def swept(policy: str, steps: int) -> dict:
     model = MiniGoogLeNet.build(width=32, height=32, depth=1, classes=10)
     model.compile(keras.optimizers.SGD(1e-5, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"])
     (x, y), _ = fashion_mnist.load_data()
-    batches = fashion_mnist.training_batches(
-        fashion_mnist.resize(x), fashion_mnist.binarize(y), BATCH, seed=SEED
+    batches = image_batches.training_batches(
+        image_batches.resize(x), image_batches.binarize(y), BATCH, seed=SEED
     )
     started = time.perf_counter()
     curve = LearningRateFinder(model).find(

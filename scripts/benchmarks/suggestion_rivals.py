@@ -40,8 +40,8 @@ def constants(trainer: Trainer, record: dict) -> list[dict]:
 
     AutoLRS trains 100 steps at each of ten rates, forecasts the training loss at ten times as many steps and
     goes on with the rate whose forecast is lowest. Its rates come one by one from Bayesian optimisation; here
-    they are ten even ones. Its later stages, the same in the midst of the training, are left out, and a training
-    that diverged has no forecast: one of losses that grow without end can be the lowest.
+    they are ten even ones. Its later stages, the same in the midst of the training, are left out. A training
+    that diverged has no forecast, for that of losses that grow without end can be the lowest.
 
     Source: Jin et al., ICLR 2021, arXiv:2105.10762.
     """
@@ -200,9 +200,9 @@ def rate_free(trainer: Trainer, record: dict) -> list[dict]:
 class KerasScheduleFree:
     """Keras's `ScheduleFreeAdamW` with its defaults, evaluated at the weights that it leaves in the model.
 
-    It means to leave `y = (1 - beta_1) z + beta_1 x`, with no way to the average `x` of the `z`, where the paper
-    evaluates. On TensorFlow Keras 3.15 reads the old `z` after its update, though, by which `y` becomes `x`
-    itself: the gradients are those at the average, as with a `beta_1` of 1.
+    They should be `y = (1 - beta_1) z + beta_1 x`; Keras has no way to the average `x` of the `z`, where the
+    paper evaluates. On TensorFlow, though, Keras 3.15 reads the old `z` after its update, by which `y` becomes
+    `x` itself: gradients are those at the average, as with a `beta_1` of 1.
     """
 
     def __init__(self, size: int):

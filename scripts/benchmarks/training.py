@@ -117,11 +117,11 @@ def compiled(model):
 
 
 def data():
-    from pyimagesearch_lr.pipeline import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
 
     (x, y), _ = fashion_mnist.load_data()
-    return fashion_mnist.training_batches(
-        fashion_mnist.resize(x), fashion_mnist.binarize(y), BATCH, seed=42, drop_remainder=True
+    return image_batches.training_batches(
+        image_batches.resize(x), image_batches.binarize(y), BATCH, seed=42, drop_remainder=True
     )
 
 
@@ -319,15 +319,15 @@ def child(name: str) -> str:
 
 def memory_ours() -> None:
     """Load, augment and train as `train.py` does; evaluate as it does after each epoch."""
-    from pyimagesearch_lr.pipeline import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
 
     (x, y), (x_test, y_test) = fashion_mnist.load_data()
     model = our_model()
-    batches = fashion_mnist.training_batches(
-        fashion_mnist.resize(x), fashion_mnist.binarize(y), BATCH, seed=42, drop_remainder=True
+    batches = image_batches.training_batches(
+        image_batches.resize(x), image_batches.binarize(y), BATCH, seed=42, drop_remainder=True
     )
-    test = fashion_mnist.evaluation_batches(
-        fashion_mnist.resize(x_test), fashion_mnist.binarize(y_test), BATCH
+    test = image_batches.evaluation_batches(
+        image_batches.resize(x_test), image_batches.binarize(y_test), BATCH
     )
     model.fit(batches, steps_per_epoch=20, validation_data=test, validation_steps=5, verbose=0, shuffle=False)
     print_peak_mb()
@@ -340,7 +340,7 @@ def memory_tutorial() -> None:
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
     from sklearn.preprocessing import LabelBinarizer
 
-    from pyimagesearch_lr.pipeline import fashion_mnist
+    from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
 
     (x, y), (x_test, y_test) = fashion_mnist.load_data()
     x, x_test = (np.array([cv2.resize(image, (32, 32)) for image in part]) for part in (x, x_test))
@@ -348,9 +348,7 @@ def memory_tutorial() -> None:
     x, x_test = x.reshape((-1, 32, 32, 1)), x_test.reshape((-1, 32, 32, 1))
     binarizer = LabelBinarizer()
     y, y_test = binarizer.fit_transform(y), binarizer.transform(y_test)
-    generator = ImageDataGenerator(
-        width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, fill_mode="nearest"
-    )
+    generator = ImageDataGenerator(**image_batches.TUTORIAL_AUGMENTATION)
     model = stock_model()
     batches = generator.flow(x, y, batch_size=BATCH)
     model.fit(batches, steps_per_epoch=20, validation_data=(x_test, y_test), validation_steps=5, verbose=0)

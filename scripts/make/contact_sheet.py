@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-from pyimagesearch_lr.pipeline import fashion_mnist, report
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, report
 
 PATH = Path(__file__).resolve().parents[2] / "output" / "augmentation.png"
 ROWS, DRAWS, SEED = 6, 6, 42
@@ -26,11 +26,9 @@ ROWS, DRAWS, SEED = 6, 6, 42
 def main() -> None:
     (images, labels), _ = fashion_mnist.load_sample()
     chosen = [int(np.flatnonzero(labels == label)[0]) for label in (0, 1, 5, 7, 8, 9)][:ROWS]
-    originals = fashion_mnist.resize(images[chosen]).astype("float32") / 255
-    generator = ImageDataGenerator(
-        width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, fill_mode="nearest"
-    )
-    ours = [fashion_mnist.augment(originals, seed=(SEED, draw)).numpy() for draw in range(DRAWS)]
+    originals = image_batches.resize(images[chosen]).astype("float32") / 255
+    generator = ImageDataGenerator(**image_batches.TUTORIAL_AUGMENTATION)
+    ours = [image_batches.augment(originals, seed=(SEED, draw)).numpy() for draw in range(DRAWS)]
     np.random.seed(SEED)
     theirs = [np.stack([generator.random_transform(image) for image in originals]) for _ in range(DRAWS)]
     columns = [

@@ -29,12 +29,12 @@ from event_files import scalars
 from pyimagesearch_lr import pipeline
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = fashion_mnist.load_sample()
 REAL_LOAD_DATA = fashion_mnist.load_data
-REAL_TRAINING_BATCHES = fashion_mnist.training_batches
+REAL_TRAINING_BATCHES = image_batches.training_batches
 NUM_TRAIN, NUM_TEST, BATCH = 64, 24, 16
 STEPS = NUM_TRAIN // BATCH
 NUM_EPOCHS = 4
@@ -285,7 +285,7 @@ def test_training_is_saved_with_its_settings_versions_and_accuracy(trained):
 def test_saved_model_is_the_trained_one(trained):
     model = keras.models.load_model(trained.folder / "output" / "model.keras")
     _, (x_test, y_test) = first_images()
-    images = fashion_mnist.resize(x_test).astype("float32") / 255
+    images = image_batches.resize(x_test).astype("float32") / 255
     right = model.predict(images, verbose=0).argmax(axis=1) == y_test
     assert right.mean() == trained.json()["test_accuracy"]
     assert model.optimizer.momentum == 0.9
@@ -606,7 +606,7 @@ def ctrl_c_from_batch(number: int):
         return REAL_TRAINING_BATCHES(*args, **kwargs).map(pressing)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fashion_mnist, "training_batches", training_batches)
+        patch.setattr(image_batches, "training_batches", training_batches)
         yield
 
 

@@ -13,12 +13,12 @@ import pytest
 from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, plan, training
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, plan, training
 from pyimagesearch_lr.pipeline.plan import Recipe, Settings, Stage
 
 FIXTURES = Path(__file__).with_name("fixtures")
 STAGES = (Stage(20, 2), Stage(28, 3))
-REAL_TRAINING_BATCHES = fashion_mnist.training_batches
+REAL_TRAINING_BATCHES = image_batches.training_batches
 
 
 def network_of_any_size(width, height, depth, classes, dropout) -> keras.Model:
@@ -53,7 +53,7 @@ def short(tmp_path_factory, sizes):
         return REAL_TRAINING_BATCHES(images, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fashion_mnist, "training_batches", training_batches)
+        patch.setattr(image_batches, "training_batches", training_batches)
         return run(tmp_path_factory.mktemp("short"), "--recipe", "short")
 
 
@@ -120,11 +120,11 @@ def run_stopped_in(folder: Path, epoch: int, *argv: str) -> Run:
         is_training = next(calls) > 0  # the finder asks first
         if is_training and start_epoch <= epoch < start_epoch + epochs_of[images.shape[1]]:
             with ctrl_c_from_batch((epoch - start_epoch) * STEPS + 2):
-                return fashion_mnist.training_batches(images, *args, start_epoch=start_epoch, **kwargs)
+                return image_batches.training_batches(images, *args, start_epoch=start_epoch, **kwargs)
         return REAL_TRAINING_BATCHES(images, *args, start_epoch=start_epoch, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fashion_mnist, "training_batches", training_batches)
+        patch.setattr(image_batches, "training_batches", training_batches)
         return run(folder, *argv)
 
 
@@ -233,15 +233,15 @@ def test_held_out_images_are_the_last_and_are_evaluated_on_in_place_of_the_test_
     with pytest.MonkeyPatch.context() as patch:
         spoilt = (x_train, y_train), (np.full_like(x_test, 255), np.zeros_like(y_test))
         patch.setattr(fashion_mnist, "load_data", lambda data_dir=None: spoilt)
-        patch.setattr(fashion_mnist, "training_batches", training_batches)
+        patch.setattr(image_batches, "training_batches", training_batches)
         held = run(tmp_path, HOLD_OUT=20)
     assert held.code == 0
     assert "the last 20 training images are held out; the test images are not used" in held.info
     ((images, labels),) = received
-    np.testing.assert_array_equal(images, fashion_mnist.resize(x_train[:44]))
+    np.testing.assert_array_equal(images, image_batches.resize(x_train[:44]))
     np.testing.assert_array_equal(labels, y_train[:44])
     model = keras.models.load_model(tmp_path / "output" / "model.keras")
-    kept = fashion_mnist.resize(x_train[44:]) / np.float32(255)
+    kept = image_batches.resize(x_train[44:]) / np.float32(255)
     right = model.predict(kept, verbose=0).argmax(axis=1) == y_train[44:]
     document = held.json()
     assert document["held_out_accuracy"] == right.mean()
