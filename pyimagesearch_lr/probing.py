@@ -8,16 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyimagesearch_lr._arguments import optional, whole
-from pyimagesearch_lr.suggest import Probe
+from pyimagesearch_lr.suggest import Probe, as_good_as_best
 
-STEPS_OF_ALL = 12
-MIN_VERIFY_STEPS = 10 * STEPS_OF_ALL
-COARSE = 0.5
-FINE = 0.25
+MIN_VERIFY_STEPS = 120
 SWEEPS = 3
 MOST_STEPS = 1200
+COARSE = 0.5
+FINE = 0.25
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How the steps of all probes are parted.
+
+    Args:
+        share: Float, the part of all steps that each probe of the first stage takes.
+        probes: Int, how many probes the first stage has at most.
+        lean: Float, by how much of the fall the loss of a lower rate may be higher there.
+        fine: Tuple of floats, the rates of the second stage, in decades from the best of the first.
+    """
+
+    share: float = 1 / 24
+    probes: int = 6
+    lean: float = 0.0
+    fine: tuple[float, ...] = (-FINE, 0.0, FINE)
+
+
+STAGES = Stages()
 
 
 @dataclass(frozen=True)
@@ -56,65 +75,69 @@ def probe_around(
     train: Callable[[float, int], Probe],
     max_steps: int,
     limits: tuple[float, float],
+    *,
+    train_steps: int | None = None,
+    stages: Stages = STAGES,
 ) -> list[Probe]:
     """Short trainings around a rate, each next one where the loss was lowest, then longer ones there.
 
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
-    apart: the rate itself, its two neighbours, and on in the direction of the lower loss for as long as it
-    falls. Then, for twice as many steps, the best of them and the rates a quarter of a decade to both sides.
-    All others are dropped by then; what diverges ends at once.
+    apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
+    long as it falls. Then, with all the steps that are left, the best of them and the rates a quarter of a
+    decade to both sides. All others are dropped by then; what diverges ends at once, and costs less: where all
+    of these diverge, lower ones are tried for what is left.
 
     Args:
         max_lr: Float, where to begin.
         train: Function of a rate and a number of steps that trains one cycle up to that rate.
-        max_steps: Int, how many steps all trainings may take together, at least 120; the first ones take
-            a twelfth of that each.
+        max_steps: Int, how many steps all trainings may take together, at least 120.
         limits: Tuple of floats, the lowest and the highest rate to try.
+        train_steps: Int, how many steps the training itself will take, which no probe exceeds; None for many.
+        stages: `Stages`.
 
     Returns:
         List of `Probe`, in the order of trying. `best_probe` picks from them.
-
-    Raises:
-        ValueError: If `max_steps` is too few.
 
     Example:
 
     >>> def train(max_lr, steps):
     ...     return Probe(max_lr / 10, max_lr, steps, loss=abs(np.log10(max_lr) + 2.2))
     >>> probes = probe_around(1e-3, train, max_steps=1200, limits=(1e-6, 1.0))
-    >>> [f"{probe.max_lr:.1e}" for probe in probes]
-    ['1.0e-03', '3.2e-04', '3.2e-03', '1.0e-02', '3.2e-02', '5.6e-03', '1.0e-02', '1.8e-02']
+    >>> [f"{probe.max_lr:.1e} for {probe.steps}" for probe in probes][3:]
+    ['1.0e-02 for 50', '3.2e-02 for 50', '5.6e-03 for 316', '1.0e-02 for 316', '1.8e-02 for 316']
     """
-    check_verify_steps(max_steps)
-    steps = max_steps // STEPS_OF_ALL
-    low, high = np.log10(limits[0]), np.log10(limits[1])
-    centre = float(np.clip(FINE * round(np.log10(max_lr) / FINE), low, high))
-    losses: dict[float, float] = {}
-    probes: list[Probe] = []
+    low, high = np.log10(limits[0]) - 1e-9, np.log10(limits[1]) + 1e-9
+    longest = max_steps if train_steps is None else train_steps
+    first: dict[float, Probe] = {}
+    second: dict[float, Probe] = {}
 
-    def try_rate(place: float, steps: int) -> None:
+    def try_rate(place: float, steps: int, stage: dict[float, Probe]) -> None:
         if low <= place <= high:
-            probes.append(train(10**place, steps))
-            losses[place] = probes[-1].loss
+            stage[place] = train(10**place, steps)
 
-    def best_place() -> float:
-        return min(losses, key=lambda place: (losses[place], place))
+    def spent() -> int:
+        return sum(probe.steps for probe in [*first.values(), *second.values()])
 
+    def place_of(lean: float) -> float:
+        chosen = as_good_as_best(list(first.values()), lean)
+        return min(place for place, probe in first.items() if probe in chosen)
+
+    steps = min(int(stages.share * max_steps), longest)
+    centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
     for place in (centre, centre - COARSE, centre + COARSE):
-        try_rate(place, steps)
-    for _ in range(STEPS_OF_ALL - 6 - len(probes)):
-        best = best_place()
-        further = best + COARSE if best == max(losses) else best - COARSE
-        if further in losses or not low <= further <= high:
+        try_rate(place, steps, first)
+    while first and len(first) < stages.probes:
+        best = place_of(0.0)
+        further = best + COARSE if best == max(first) else best - COARSE
+        if further in first or not low <= further <= high:
             break
-        try_rate(further, steps)
-    best = best_place()
-    for place in (best - FINE, best, best + FINE):
-        try_rate(place, 2 * steps)
-    return probes
-
-
-def check_verify_steps(max_steps: int) -> None:
-    """Raise a ValueError if so few steps are no use."""
-    if max_steps < MIN_VERIFY_STEPS:
-        raise ValueError(f"`verify_steps` must be at least {MIN_VERIFY_STEPS}. Received: {max_steps}.")
+        try_rate(further, steps, first)
+    best = place_of(stages.lean) if first else centre
+    steps = min((max_steps - spent()) // len(stages.fine), longest)
+    for step in stages.fine:
+        try_rate(best + step, steps, second)
+    while second and all(probe.diverged for probe in second.values()) and max_steps - spent() >= steps:
+        if (further := min(second) - COARSE) < low:
+            break
+        try_rate(further, steps, second)
+    return [*first.values(), *second.values()]

@@ -6,6 +6,7 @@ Every method takes the swept rates and the raw losses, shapes `(rates,)`, and re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,9 +90,13 @@ class Probe:
     first_loss: float = 0.0
 
     @property
-    def tolerance(self) -> float:
-        """Losses that lie no more than this above it are as good: its error, or 1 % of its whole fall."""
-        return max(self.error, AS_GOOD * (self.first_loss - self.loss))
+    def diverged(self) -> bool:
+        """Whether its loss is not finite."""
+        return not math.isfinite(self.loss)
+
+    def tolerance(self, share: float = AS_GOOD) -> float:
+        """Losses no more than this above its own are as good: its error, or that share of its whole fall."""
+        return 0.0 if self.diverged else max(self.error, share * (self.first_loss - self.loss))
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -131,34 +136,46 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
     return METHODS[one_of(tuple(METHODS))("", "method", method)](lrs, losses)
 
 
+def as_good_as_best(probes: Sequence[Probe], share: float = AS_GOOD) -> list[Probe]:
+    """Those whose loss lies within the `tolerance` of the lowest; all where all diverged."""
+    best = min(probes, key=_loss_of)
+    return [probe for probe in probes if _loss_of(probe) <= _loss_of(best) + best.tolerance(share)]
+
+
+def _loss_of(probe: Probe) -> float:
+    return math.inf if probe.diverged else probe.loss
+
+
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
     """The lowest bounds that trained as well as the best of those that were tried for longest.
 
     As well as the best is a loss within one standard error of it, or within 1 % of its whole fall: a rate
-    that is higher than it need be is the more likely one to diverge in a longer training.
+    that is higher than it need be is the more likely one to diverge in a longer training. A rate that diverged
+    in a probe of any length is out.
 
     Raises:
         NoSuggestion: If there are no probes, or all of them diverged.
     """
-    finite = [probe for probe in probes if np.isfinite(probe.loss)]
-    if not finite:
+    diverged = {probe.max_lr for probe in probes if probe.diverged}
+    trained = [probe for probe in probes if probe.max_lr not in diverged]
+    if not trained:
         raise NoSuggestion(
             "no probe trained to a finite loss: lower `start_lr`."
             if probes
             else "the curve has no probes: measure it with `find(..., verify=True)`."
         )
-    longest = max(probe.steps for probe in finite)
-    lowest = min((probe for probe in finite if probe.steps == longest), key=lambda probe: probe.loss)
-    as_good = [p for p in finite if p.steps == longest and p.loss <= lowest.loss + lowest.tolerance]
-    best = min(as_good, key=lambda probe: probe.max_lr)
+    longest = max(probe.steps for probe in trained)
+    decisive = [probe for probe in trained if probe.steps == longest]
+    lowest = min(decisive, key=_loss_of)
+    best = min(as_good_as_best(decisive), key=lambda probe: probe.max_lr)
     cost = sum(probe.steps for probe in probes)
     return Suggestion(
         best.base_lr,
         best.max_lr,
         "verified",
-        f"of {len({probe.max_lr for probe in probes})} rates tried in {cost} steps of short training, a "
-        f"cycle up to {best.max_lr:.1e} is the lowest that reached the best loss, {best.loss:.4g} within "
-        f"{lowest.tolerance:.2g}.",
+        f"of {len({probe.max_lr for probe in probes})} rates tried in {cost:,} steps of short training, a "
+        f"cycle up to {best.max_lr:.1e} is the lowest that reached the best loss, {lowest.loss:.4g} within "
+        f"{lowest.tolerance():.2g}.",
     )
 
 

@@ -42,6 +42,11 @@ def test_a_sweep_takes_no_longer_than_in_the_version_before():
     assert statistics.median(a / b for a, b in pairs) <= 1.05
 
 
+@pytest.mark.parametrize("way", ["sweep", "callback"])
+def test_the_plain_recorder_costs_what_its_calls_do(way):
+    assert median_ratio("plain", way, "by hand") <= 1.1
+
+
 def test_a_snapshot_on_disk_spares_the_memory():
     peaks = {way: statistics.median(values) for way, values in COST["memory"]["peak_kib"].items()}
     assert peaks["sweep, snapshot on disk"] / peaks["fit"] <= 1.1

@@ -1032,7 +1032,7 @@ class TestVerify:
         found = curve.suggest()
         (chosen,) = [probe for probe in longest if probe.max_lr == found.max_lr]
         assert (found.base_lr, found.method) == (chosen.base_lr, "verified")
-        assert best.loss <= chosen.loss <= best.loss + best.tolerance
+        assert best.loss <= chosen.loss <= best.loss + best.tolerance()
         assert curve.suggest("bounds").method == "bounds"
 
     def test_probe_is_a_training_with_that_cycle(self):

@@ -30,6 +30,8 @@ SEEDS = range(5)
 FAR_SEEDS = range(3)
 PROBE_SEEDS = range(2)
 PROBE_STEPS = (25, 50, 100, 150, 200, 300, 400)
+FAR_PROBE_STEPS = 150
+PROBED_DECADES = 1.6
 LAST_SHARE = 0.3
 CYCLES = 2
 BASE_SHARE = 0.1
@@ -62,7 +64,7 @@ def collect(
         trainer = Trainer(task, data)
         for part in missing:
             started = time.perf_counter()
-            record = {**trainer.description(), **record, part: PARTS[part](trainer, record)}
+            record = {**record, **trainer.description(), part: PARTS[part](trainer, record)}
             save(path_of(task.name), record)
             print(f"{task.name}: {part} in {time.perf_counter() - started:.0f} s", flush=True)
         print(summary_line(record), flush=True)
@@ -158,33 +160,46 @@ class Trainer:
         return rows
 
     def response(self, record: dict) -> list[dict]:
-        """The metric of each rate in half decades, in quarters near the best, where more seeds are taken."""
+        """The metric of each rate in half decades, in quarters near the best."""
         rows = list(self._responses(grid(*self.task.rates), FAR_SEEDS))
         while further := beyond(means_of(rows)):
             rows += self._responses([further], FAR_SEEDS)
         rows += self._responses(between_best(means_of(rows)), FAR_SEEDS)
-        near = near_best(means_of(rows))
-        rows += self._responses(near, [seed for seed in SEEDS if seed not in FAR_SEEDS])
         return sorted(rows, key=lambda row: (row["max_lr"], row["seed"]))
+
+    def near_best(self, record: dict) -> list[dict]:
+        """More seeds of the rates up to half a decade from the best."""
+        rates = _around_best(means_of(record["response"]), RATES_PER_DECADE)
+        return list(self._responses(rates, [seed for seed in SEEDS if seed not in FAR_SEEDS]))
 
     def bases(self, record: dict) -> list[dict]:
         """The metric of the best rate with cycles from other lowest rates."""
-        means = means_of(record["response"])
+        means = means_of(record["response"] + record["near_best"])
         best = max(means, key=means.__getitem__)
         return [
-            {"max_lr": best, "share": rounded(share), "seed": seed, "metric": self._trained(best, seed, share)["metric"]}
+            {
+                "max_lr": best,
+                "share": rounded(share),
+                "seed": seed,
+                "metric": self._trained(best, seed, share)["metric"],
+            }
             for share in OTHER_SHARES
             for seed in SEEDS
         ]
 
     def probes(self, record: dict) -> list[dict]:
-        """Short trainings of several lengths with each rate of the response: how each ended."""
-        rates = sorted(means_of(record["response"]))
+        """Short trainings of several lengths with the rates of the response: how each ended.
+
+        The longer ones are of the rates up to a decade and a half from the best alone.
+        """
+        means = means_of(record["response"])
+        best = max(means, key=means.__getitem__)
         return [
             {"steps": steps, "seed": seed, "max_lr": rate, **self._probed(rate, seed, steps)}
             for steps in PROBE_STEPS
             for seed in PROBE_SEEDS
-            for rate in rates
+            for rate in means
+            if steps <= FAR_PROBE_STEPS or abs(np.log10(rate / best)) < PROBED_DECADES
         ]
 
     def verified(self, record: dict) -> list[dict]:
@@ -331,6 +346,7 @@ class Trainer:
 PARTS: dict[str, Callable[[Trainer, dict], list[dict]]] = {
     "curves": Trainer.curves,
     "response": Trainer.response,
+    "near_best": Trainer.near_best,
     "bases": Trainer.bases,
     "probes": Trainer.probes,
     "verified": Trainer.verified,
@@ -361,11 +377,6 @@ def beyond(means: dict[float, float]) -> float | None:
 def between_best(means: dict[float, float]) -> list[float]:
     """The rates half-way between those of the grid, up to a decade to both sides of the best."""
     return [rounded((low * high) ** 0.5) for low, high in pairwise(_around_best(means, RATES_PER_DECADE))]
-
-
-def near_best(means: dict[float, float]) -> list[float]:
-    """The rates up to half a decade from the best."""
-    return _around_best(means, RATES_PER_DECADE)
 
 
 def _around_best(means: dict[float, float], count: int) -> list[float]:

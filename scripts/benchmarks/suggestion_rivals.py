@@ -41,7 +41,7 @@ def constants(trainer: Trainer, record: dict) -> list[dict]:
     AutoLRS trains 100 steps at each of ten rates, forecasts the training loss at ten times as many steps and
     goes on with the rate whose forecast is lowest. Its rates come one by one from Bayesian optimisation; here
     they are ten even ones. Its later stages, the same in the midst of the training, are left out. A training
-    that diverged has no forecast, for that of losses that grow without end can be the lowest.
+    that diverged has no forecast, for that of a loss that leaps and falls back can be the lowest.
 
     Source: Jin et al., ICLR 2021, arXiv:2105.10762.
     """
@@ -56,10 +56,8 @@ def constants(trainer: Trainer, record: dict) -> list[dict]:
 
 
 def diverged(losses: np.ndarray) -> bool:
-    """Whether a loss is not finite, or the last ten lie ten times higher than the first or 1."""
-    if not np.isfinite(losses).all():
-        return True
-    return bool(np.mean(losses[-10:], dtype="float64") > 10 * max(abs(losses[0]), 1.0))
+    """Whether a loss is not finite, or is ten times as high as the first (as 1, where that is lower)."""
+    return not bool(np.max(losses) < 10 * max(abs(losses[0]), 1.0))
 
 
 def forecast(losses: np.ndarray, step: int) -> float:
@@ -201,8 +199,8 @@ class KerasScheduleFree:
     """Keras's `ScheduleFreeAdamW` with its defaults, evaluated at the weights that it leaves in the model.
 
     They should be `y = (1 - beta_1) z + beta_1 x`; Keras has no way to the average `x` of the `z`, where the
-    paper evaluates. On TensorFlow, though, Keras 3.15 reads the old `z` after its update, by which `y` becomes
-    `x` itself: gradients are those at the average, as with a `beta_1` of 1.
+    paper evaluates. On TensorFlow, though, Keras 3.15 reads the old `z` after its update, whereby `y` is the
+    average itself, and gradients are those at the average, as with a `beta_1` of 1.
     """
 
     def __init__(self, size: int):

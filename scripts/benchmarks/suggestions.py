@@ -45,7 +45,7 @@ from pyimagesearch_lr.suggest import METHODS, suggest
 FOLDER = Path(__file__).with_suffix("")
 SUMMARY = Path(__file__).with_suffix(".json")
 STEPS = (100, 200, 300, 1000)
-PARTS = ("curves", "response", "bases", "probes", "verified", "constants", "curvature", "rate_free")
+PARTS = ("curves", "response", "near_best", "bases", "probes", "verified", "constants", "curvature", "rate_free")
 NEAR_CHANCE = 2.0
 WITHIN = 1.0
 CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
@@ -184,7 +184,10 @@ class RecordedTask:
 
 def recorded_tasks() -> list[RecordedTask]:
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
-    return [RecordedTask(record, Response(record["response"], record["chance"])) for record in records]
+    return [
+        RecordedTask(record, Response(record["response"] + record.get("near_best", []), record["chance"]))
+        for record in records
+    ]
 
 
 # ---- picks
@@ -279,7 +282,7 @@ def _without_curve(
     rng = np.random.default_rng([zlib.crc32(task.name.encode()), steps, seed])
     exponent = rng.uniform(np.log10(sweep["start_lr"]), np.log10(sweep["end_lr"]))
     yield "random rate", float(10**exponent), 0, None
-    whole = [each for each in response.seeds if np.isfinite(response.metric[:, each]).all()]
+    whole = [each for each in response.seeds if np.isfinite(response.metric[:, each]).all()]  # of the grid
     cost = len(response.rates) * record["budget_steps"]
     yield "grid search, one seed", response.best_of_seed(whole[seed % len(whole)]), cost, None
     if "probes" in record:

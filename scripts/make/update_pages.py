@@ -172,8 +172,6 @@ def _before(bench: dict) -> str:
 
 
 def _plain_cost(bench: dict) -> list[tuple[str, str, str]]:
-    if "plain" not in bench:
-        return []
     names = {"sweep": "`find`", "callback": "`LRFinder` in a fit"}
     return [
         (f"the same, by public calls alone: {label} / a callback written by hand that makes the same calls",
