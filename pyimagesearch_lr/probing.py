@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pyimagesearch_lr._arguments import optional, whole
-from pyimagesearch_lr.suggest import Probe, as_good_as_best
+from pyimagesearch_lr.suggest import Probe
 
 MIN_VERIFY_STEPS = 120
 SWEEPS = 3
@@ -21,19 +22,20 @@ STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: st
 
 @dataclass(frozen=True)
 class Stages:
-    """How the steps of all probes are parted.
+    """How the steps of all probes are parted; chosen on the tuning tasks of `scripts/benchmarks/choosing.py`.
 
     Args:
         share: Float, the part of all steps that each probe of the first stage takes.
         probes: Int, how many probes the first stage has at most.
-        lean: Float, by how much of the fall the loss of a lower rate may be higher there.
         fine: Tuple of floats, the rates of the second stage, in decades from the best of the first.
+        decisive: Int, how many steps a probe of the second stage should have: where there are fewer, the
+            highest of its rates is left out, as short probes do not see that a rate dies later.
     """
 
     share: float = 1 / 24
     probes: int = 6
-    lean: float = 0.0
     fine: tuple[float, ...] = (-FINE, 0.0, FINE)
+    decisive: int = 200
 
 
 STAGES = Stages()
@@ -84,8 +86,8 @@ def probe_around(
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
     long as it falls. Then, with all the steps that are left, the best of them and the rates a quarter of a
-    decade to both sides. All others are dropped by then; what diverges ends at once, and costs less: where all
-    of these diverge, lower ones are tried for what is left.
+    decade to both sides, or to the lower side alone where steps are few. All others are dropped by then. What
+    diverges ends at once, and costs less: where all of the last ones do, lower ones are tried for what is left.
 
     Args:
         max_lr: Float, where to begin.
@@ -118,23 +120,24 @@ def probe_around(
     def spent() -> int:
         return sum(probe.steps for probe in [*first.values(), *second.values()])
 
-    def place_of(lean: float) -> float:
-        chosen = as_good_as_best(list(first.values()), lean)
-        return min(place for place, probe in first.items() if probe in chosen)
+    def best_place() -> float:
+        return min(first, key=lambda place: (math.inf if first[place].diverged else first[place].loss, place))
 
     steps = min(int(stages.share * max_steps), longest)
     centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
     for place in (centre, centre - COARSE, centre + COARSE):
         try_rate(place, steps, first)
     while first and len(first) < stages.probes:
-        best = place_of(0.0)
+        best = best_place()
         further = best + COARSE if best == max(first) else best - COARSE
         if further in first or not low <= further <= high:
             break
         try_rate(further, steps, first)
-    best = place_of(stages.lean) if first else centre
-    steps = min((max_steps - spent()) // len(stages.fine), longest)
-    for step in stages.fine:
+    best, left, fine = best_place() if first else centre, max_steps - spent(), stages.fine
+    if left // len(fine) < min(stages.decisive, longest):
+        fine = fine[:-1]
+    steps = min(left // len(fine), longest)
+    for step in fine:
         try_rate(best + step, steps, second)
     while second and all(probe.diverged for probe in second.values()) and max_steps - spent() >= steps:
         if (further := min(second) - COARSE) < low:

@@ -22,7 +22,8 @@ TURNS = 0.1
 AS_GOOD = 0.01
 BASE_STEPS = 100
 STEPS_LATE = 5
-LEANING = 1.25
+TOWARDS_THE_RISE = 0.7
+SAFETY = 2.0
 STANDS_OUT = 5.0
 SLIDE_THRESHOLD = 0.1
 UNTRIED = (
@@ -95,8 +96,8 @@ class Probe:
         return not math.isfinite(self.loss)
 
     def tolerance(self, share: float = AS_GOOD) -> float:
-        """Losses no more than this above its own are as good: its error, or that share of its whole fall."""
-        return 0.0 if self.diverged else max(self.error, share * (self.first_loss - self.loss))
+        """Losses no more than this above its own are as good: that share of its whole fall."""
+        return 0.0 if self.diverged else share * max(0.0, self.first_loss - self.loss)
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -149,9 +150,8 @@ def _loss_of(probe: Probe) -> float:
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
     """The lowest bounds that trained as well as the best of those that were tried for longest.
 
-    As well as the best is a loss within one standard error of it, or within 1 % of its whole fall: a rate
-    that is higher than it need be is the more likely one to diverge in a longer training. A rate that diverged
-    in a probe of any length is out.
+    As well as the best is a loss within 1 % of its whole fall: a rate that is higher than it need be is the more
+    likely one to diverge in a longer training. A rate that diverged in a probe of any length is out.
 
     Raises:
         NoSuggestion: If there are no probes, or all of them diverged.
@@ -189,11 +189,16 @@ def _method(name: str) -> Callable:
 
 @_method("bounds")
 def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
-    """Bounds for cyclical training: from where the loss begins to fall to the largest rate it still falls at.
+    """Bounds for cyclical training, read off the smoothed loss: the safest of the rules, and yet untried.
 
-    `max_lr` is 1.25 times the rate 5 steps before the lowest smoothed loss: a loss shows some 5 steps late
-    that a rate is too high, and smoothing leans towards the gentler side of the minimum. Both numbers were
-    fitted to the tuning tasks of `scripts/benchmarks/suggestions.py`.
+    `log(max_lr) = 0.3 * log(half_down) + 0.7 * log(half_up) - log(2) - 5 * log(step)`
+
+    `half_down` is the rate at which half of the loss's fall is done, `half_up` the one at which half of it is
+    undone again, or at which the line ends because the loss explodes. `step` is the ratio of one rate of the
+    sweep to the one before: a loss shows some 5 steps late that a rate is too high. The share, the half and the
+    steps have the lowest expected loss on the tuning tasks of `scripts/benchmarks/suggestions.py`. Too low a
+    rate costs little and too high a one everything, so it lies well below the lowest loss where the valley is
+    wide, and near to where the fall ends where the loss explodes at once.
 
     `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
     to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall
@@ -204,10 +209,13 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     Source: the range test of Smith, 2017, arXiv:1506.01186, section 3.3, which reads both off by eye.
     """
     shape = _Shape.of(lrs, losses)
-    begins, lowest = (int(np.searchsorted(lrs, lr)) for lr in (shape.fall_begins_lr, shape.lowest_lr))
-    max_lr = float(min(LEANING * lrs[max(lowest - STEPS_LATE, 0)], lrs[-1]))
+    half_down, half_up = shape.half_fall
+    log_max_lr = (1 - TOWARDS_THE_RISE) * np.log10(half_down) + TOWARDS_THE_RISE * np.log10(half_up)
+    late = STEPS_LATE * (np.log10(lrs[-1] / lrs[0]) / (len(lrs) - 1))
+    max_lr = float(10 ** (log_max_lr - late)) / SAFETY
+    begins = int(np.searchsorted(lrs, shape.fall_begins_lr))
     base_lr = max(min(float(lrs[: begins + 1].sum()) / BASE_STEPS, max_lr / 10), float(lrs[0]))
-    if lowest < STEPS_LATE or not base_lr < max_lr:
+    if not base_lr < max_lr:
         raise NoSuggestion(
             f"the loss is lowest at {shape.lowest_lr:.1e}, too close to the first rate of the sweep, "
             f"{lrs[0]:.1e}: lower `start_lr` to a tenth or less."
@@ -216,9 +224,11 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         base_lr,
         max_lr,
         "bounds",
-        f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e} and is lowest at "
-        f"{shape.lowest_lr:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the one, "
-        f"and max_lr is {LEANING:g} times the rate {STEPS_LATE} steps before the other. {UNTRIED}",
+        f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e}, has half its fall at {half_down:.1e}, "
+        f"is lowest at {shape.lowest_lr:.1e}, and has lost half of the fall again, or explodes, at "
+        f"{half_up:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the first, and max_lr "
+        f"is half of the rate {TOWARDS_THE_RISE:.0%} of the way from the second to the last, {STEPS_LATE} "
+        f"steps earlier. {UNTRIED}",
     )
 
 
@@ -356,6 +366,17 @@ class _Shape:
     @property
     def fall_begins_lr(self) -> float:
         return self.lr_of(self.fall_begins)
+
+    @property
+    def half_fall(self) -> tuple[float, float]:
+        """The rates at which the loss has half its fall: on the way down, and up again or at the end."""
+        above = self.smoothed > self.level - self.fall / 2
+        down = np.flatnonzero(above[: self.lowest + 1])
+        up = np.flatnonzero(above[self.lowest :])
+        return (
+            self.lr_of(int(down[-1]) if len(down) else 0),
+            self.lr_of(self.lowest + int(up[0]) if len(up) else len(above) - 1),
+        )
 
     def check(self, *, broke_off: bool) -> None:
         noise = self.line.error

@@ -52,12 +52,37 @@ def test_starts_that_differ_a_little_try_the_same_rates():
     assert tried[0] == tried[1]
 
 
-def test_only_the_best_are_tried_for_longer():
+def test_only_the_best_are_tried_for_longer_with_all_the_steps_that_are_left():
     probes = probe_around(1e-3, trainer(2e-3), 1200, LIMITS)
-    short, long = ([p.max_lr for p in probes if p.steps == steps] for steps in (100, 200))
+    short = [probe for probe in probes if probe.steps == 50]
+    long = [probe for probe in probes if probe.steps > 50]
     assert len(short) + len(long) == len(probes)
-    assert all(math.log10(b / a) == pytest.approx(0.25) for a, b in pairwise(long))
-    assert np.isclose(long, 10**-2.75).any()
+    assert [probe.steps for probe in long] == [(1200 - 50 * len(short)) // 3] * 3
+    assert all(math.log10(b.max_lr / a.max_lr) == pytest.approx(0.25) for a, b in pairwise(long))
+    assert np.isclose([probe.max_lr for probe in long], 10**-2.75).any()
+
+
+def test_few_steps_go_to_fewer_rates_for_longer_and_none_above_the_best():
+    probes = probe_around(1e-3, trainer(1e-3), 480, LIMITS)
+    long = [probe for probe in probes if probe.steps > 20]
+    assert [probe.max_lr for probe in long] == pytest.approx([10**-3.25, 1e-3])
+    assert sum(probe.steps for probe in probes) == 480
+
+
+def test_no_probe_is_longer_than_the_training_will_be():
+    probes = probe_around(1e-3, trainer(2e-3), 1200, LIMITS, train_steps=30)
+    assert {probe.steps for probe in probes} == {30}
+
+
+def test_where_all_long_probes_diverge_lower_rates_are_tried():
+    def train(max_lr, steps):
+        dies = steps > 50 and max_lr > 2e-4
+        return Probe(max_lr / 10, max_lr, 20 if dies else steps, math.inf if dies else -math.log10(max_lr))
+
+    probes = probe_around(1e-2, train, 1200, LIMITS)
+    found = best_probe(probes)
+    assert found.max_lr < 2e-4
+    assert sum(probe.steps for probe in probes) <= 1200
 
 
 def test_nothing_that_trained_is_no_answer():
@@ -71,10 +96,20 @@ def test_no_probes_say_how_to_get_them():
 
 
 def test_of_rates_that_trained_as_well_the_lowest_is_taken():
-    losses = [(1e-3, 0.58), (1e-2, 0.54), (1e-1, 0.5), (1.0, 0.51)]
-    probes = [Probe(1e-4, max_lr, 100, loss, error=0.05) for max_lr, loss in losses]
-    assert best_probe(probes).max_lr == 1e-2
-    assert best_probe([Probe(1e-4, p.max_lr, 100, p.loss, error=0.01) for p in probes]).max_lr == 1e-1
+    losses = [(1e-3, 0.58), (1e-2, 0.515), (1e-1, 0.5), (1.0, 0.505)]
+    probes = [Probe(1e-4, max_lr, 100, loss, first_loss=2.1) for max_lr, loss in losses]
+    assert best_probe(probes).max_lr == 1e-2  # within a hundredth of the fall of 1.6
+    assert best_probe([Probe(1e-4, p.max_lr, 100, p.loss, first_loss=1.5) for p in probes]).max_lr == 1e-1
+
+
+def test_noise_of_the_best_is_no_reason_to_take_a_lower_rate():
+    probes = [Probe(1e-4, 1e-2, 100, 0.6, error=0.5), Probe(1e-4, 1e-1, 100, 0.5, error=0.5)]
+    assert best_probe(probes).max_lr == 1e-1
+
+
+def test_rate_that_diverged_in_a_longer_probe_is_out():
+    probes = [Probe(0.1, 1.0, 50, 0.1), Probe(0.1, 1.0, 120, math.inf), Probe(0.01, 0.1, 50, 0.4)]
+    assert best_probe(probes).max_lr == 0.1
 
 
 def test_short_trials_do_not_outdo_long_ones():

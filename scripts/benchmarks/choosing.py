@@ -40,23 +40,17 @@ class Variant:
     Args:
         stages: `Stages`.
         lean: Float, the share of the fall by which the loss of a lower rate may be higher in the end.
-        error: Bool, whether a loss within the standard error of the best one's is as good, too.
     """
 
     stages: Stages
     lean: float
-    error: bool
 
 
 def variants() -> list[Variant]:
-    shares, counts, coarse_leans = (1 / 48, 1 / 24, 1 / 12), (5, 6, 8), (0.0, 0.01, 0.05)
-    fines = ((-0.25, 0.0, 0.25), (-0.5, -0.25, 0.0, 0.25), (-0.25, 0.0))
-    leans, errors = (0.0, 0.005, 0.01, 0.02, 0.05), (False, True)
-    grid = itertools.product(shares, counts, coarse_leans, fines, leans, errors)
-    return [
-        Variant(Stages(share, count, coarse, fine), lean, error)
-        for share, count, coarse, fine, lean, error in grid
-    ]
+    fines = ((-0.25, 0.0, 0.25), (-0.5, -0.25, 0.0, 0.25), (-0.5, -0.25, 0.0), (-0.25, 0.0))
+    shares, decisive, leans = (1 / 24, 1 / 12), (0, 200, 300), (0.0, 0.005, 0.01, 0.02, 0.05)
+    grid = itertools.product(shares, fines, decisive, leans)
+    return [Variant(Stages(share, fine=fine, decisive=steps), lean) for share, fine, steps, lean in grid]
 
 
 class Recordings:
@@ -82,7 +76,7 @@ class Recordings:
         return starts
 
     @cache  # noqa: B019 - as long as the script
-    def probe(self, seed: int, max_lr: float, steps: int, error: bool) -> Probe:
+    def probe(self, seed: int, max_lr: float, steps: int) -> Probe:
         """The recording nearest to this; beyond the grid a rate has learnt nothing, or diverged."""
         place = int(np.argmin(np.abs(np.log10(self._rates / max_lr))))
         rate = float(self._rates[place])
@@ -91,10 +85,8 @@ class Recordings:
         if max_lr > self._rates[-1] * 10**NEAR:
             return Probe(max_lr / 10, max_lr, steps // 4, np.inf)
         row = self._rows[length, seed, rate]
-        loss, last = loss_of(row), row["losses"]
-        deviation = float(np.std(last, ddof=1) / len(last) ** 0.5) if error and last else 0.0
-        taken = steps if last else steps // 4
-        return Probe(max_lr / 10, max_lr, taken, loss, deviation, float(row["first_loss"]))
+        taken = steps if row["losses"] else steps // 4
+        return Probe(max_lr / 10, max_lr, taken, loss_of(row), 0.0, float(row["first_loss"]))
 
 
 def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple[float, int]]:
@@ -107,7 +99,7 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
             continue
 
         def train(max_lr: float, steps: int, seed: int = seed) -> Probe:
-            return recordings.probe(seed, max_lr, steps, variant.error)
+            return recordings.probe(seed, max_lr, steps)
 
         limits = (float(rates[0]) * 10**-NEAR, 100.0)
         probes = probe_around(start, train, budget, limits, stages=variant.stages)
@@ -130,12 +122,13 @@ def main() -> None:
                 "steps": budget,
                 **asdict(variant.stages),
                 "final_lean": variant.lean,
-                "error": variant.error,
                 "mean": round(float(np.mean(means)), 3),
                 "worst task": round(max(means), 2),
                 "cost": round(float(np.mean([cost for of_task in found for _, cost in of_task]))),
             }
         )
+    for row in rows:
+        row["tasks"] = len(tasks)
     rows.sort(key=lambda row: (row["steps"], row["mean"]))
     for budget in BUDGETS:
         print(f"at most {budget} steps, {len(tasks)} tasks")

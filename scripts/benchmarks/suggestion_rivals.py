@@ -105,7 +105,7 @@ def curvature(trainer: Trainer, record: dict) -> list[dict]:
     Sources: Cohen et al., 2021, arXiv:2103.00065; Cohen et al., 2022, arXiv:2207.14484.
     """
     data, optimizer = trainer.data, trainer.task.optimizer()
-    largest, moment = eigenvalue_function(trainer.model), _moment_function(trainer)
+    project, moment = projection_function(trainer.model), _moment_function(trainer)
     count = min(CURVATURE_ROWS, len(data.x))
     rows = []
     for seed in SEEDS:
@@ -117,7 +117,8 @@ def curvature(trainer: Trainer, record: dict) -> list[dict]:
             trainer.start(seed)
         batch = trainer.order(-(-count // trainer.task.batch_size), seed, ORDER).ravel()[:count]
         vector = np.random.default_rng((seed, ORDER)).normal(size=scale.shape).astype("float32")
-        value = float(largest(tf.constant(data.x[batch]), tf.constant(data.y[batch]), vector, scale))
+        hessian = project(tf.constant(data.x[batch]), tf.constant(data.y[batch]), vector, scale).numpy()
+        value = np.linalg.eigvalsh(hessian).max() if np.isfinite(hessian).all() else np.nan
         rate = highest_stable(optimizer, value) if value > 0 else np.nan
         rows.append({"seed": seed, "max_lr": _finite(rate), "eigenvalue": rounded(value)})
         trainer.start(seed)
@@ -140,29 +141,39 @@ def highest_stable(optimizer: optimizers.Optimizer, eigenvalue: float) -> float:
     return 2 / eigenvalue
 
 
-def eigenvalue_function(model: keras.Model, iterations: int = ITERATIONS) -> Callable[..., tf.Tensor]:
-    """Compiled power iteration for the eigenvalue of `S H S` that is largest in size, with its sign.
+def projection_function(model: keras.Model) -> Callable[..., tf.Tensor]:
+    """Compiled Lanczos iteration: a matrix whose largest eigenvalue is nearly that of `S H S`.
 
     `H` is the Hessian of a batch's loss, in which layers draw the same random numbers each time. `S` is
-    diagonal: of ones, or `D^-1/2` for a preconditioner `D`.
+    diagonal: of ones, or `D^-1/2` for a preconditioner `D`. Power iteration is often far off after as many
+    products, and ends at a negative eigenvalue where that is larger in size.
     """
 
     @tf.function
-    def largest(x: tf.Tensor, y: tf.Tensor, vector: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    def project(x: tf.Tensor, y: tf.Tensor, vector: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
         states = [(variable, tf.identity(variable.value)) for variable in model.non_trainable_variables]
-        value = 0.0
-        for _ in tf.range(iterations):
+        basis = products = tf.zeros([ITERATIONS, vector.shape[0]])
+        for row in tf.range(ITERATIONS):
+            vector = _perpendicular(vector, basis)
+            basis = tf.tensor_scatter_nd_update(basis, [[row]], [vector])
             for variable, state in states:
                 variable.assign(state)
-            vector /= tf.norm(vector)
             with tf.GradientTape() as tape:
                 slope = tf.tensordot(_gradient(model, x, y)[1], scale * vector, 1)
-            product = scale * _derivative(tape, slope, model)
-            value = tf.tensordot(vector, product, 1)
-            vector = product
-        return value
+            vector = scale * _derivative(tape, slope, model)
+            products = tf.tensor_scatter_nd_update(products, [[row]], [vector])
+        return tf.matmul(basis, products, transpose_b=True)
 
-    return largest
+    return project
+
+
+def _perpendicular(vector: tf.Tensor, basis: tf.Tensor) -> tf.Tensor:
+    """Of length 1, or 0 where the basis holds all of the vector."""
+    length = tf.norm(vector)
+    for _ in range(2):  # the second time for what rounding left
+        vector -= tf.linalg.matvec(basis, tf.linalg.matvec(basis, vector), transpose_a=True)
+    rest = tf.norm(vector)
+    return tf.where(rest > 1e-4 * length, tf.math.divide_no_nan(vector, rest), tf.zeros_like(vector))
 
 
 def _moment_function(trainer: Trainer) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -363,7 +374,8 @@ def _gradient(model: keras.Model, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor
 
 
 def _derivative(tape: tf.GradientTape, of: tf.Tensor, model: keras.Model) -> tf.Tensor:
-    return _flat(tape.gradient(of, model.trainable_variables, unconnected_gradients="zero"))
+    weights = [variable.value for variable in model.trainable_variables]
+    return _flat(tape.gradient(of, weights, unconnected_gradients="zero"))
 
 
 def _flat(parts: list) -> tf.Tensor:

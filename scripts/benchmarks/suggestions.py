@@ -71,16 +71,17 @@ def main(argv: list[str]) -> int:
     if arguments.collect is not None:
         from collect_suggestions import collect
 
-        collect(arguments.collect, arguments.parts, arguments.csv, arguments.split, anew=arguments.anew)
+        collect(arguments.collect, arguments.parts, arguments.csv, arguments.split or "all", anew=arguments.anew)
         return 0
-    tasks = [task for task in recorded_tasks() if arguments.split in ("all", task.split)]
+    split = arguments.split or "report"
+    tasks = [task for task in recorded_tasks() if split in ("all", task.split)]
     lengths = STEPS if arguments.steps == "all" else (int(arguments.steps),)
     picks = all_picks(tasks)
     tables = scored(picks, lengths)
     print("\n\n".join(f"{heading}\n\n{as_markdown(rows)}" for heading, rows in tables.items()))
     if arguments.by_task:
         print("\n" + by_task(picks, tasks, lengths))
-    if (arguments.split, arguments.steps) == ("report", "all"):
+    if (split, arguments.steps) == ("report", "all"):
         save_summary(tasks, tables)
     return 0
 
@@ -93,7 +94,9 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="with --collect: which parts")
     parser.add_argument("--anew", action="store_true", help="with --collect: what is there is trained again")
     parser.add_argument("--csv", help="with --collect: the table of wines, for the tasks that need it")
-    parser.add_argument("--split", choices=("tune", "report", "all"), default="report")
+    parser.add_argument(
+        "--split", choices=("tune", "report", "all"), help="default: all to collect, report to score"
+    )
     parser.add_argument(
         "--steps", choices=(*map(str, STEPS), "all"), default="all", help="length of the sweep"
     )
@@ -187,6 +190,7 @@ def recorded_tasks() -> list[RecordedTask]:
     return [
         RecordedTask(record, Response(record["response"] + record.get("near_best", []), record["chance"]))
         for record in records
+        if "curves" in record and "response" in record
     ]
 
 
