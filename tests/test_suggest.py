@@ -183,7 +183,7 @@ def test_plateau_on_the_way_down_is_not_the_end_of_the_fall(noise):
     lrs = sweep_of()
     losses = shaped(lrs, [-5, -4, -2.5, -1, 1], [2.3, 1.3, 1.3, 0.3, 20.0])
     suggestion = suggest(lrs, losses + noise * np.random.default_rng(0).normal(size=len(lrs)))
-    assert decades(suggestion.max_lr, 1e-1) < HALF_DECADE
+    assert 10**-2.5 < suggestion.max_lr < 1e-1  # beyond the plateau
     assert suggestion.base_lr < 1e-5
 
 
@@ -193,8 +193,8 @@ def test_second_descent_counts_where_it_goes_deeper_and_only_there(noise):
     noise = noise * np.random.default_rng(0).normal(size=len(lrs))
     deeper = shaped(lrs, [-5, -3, -2.5, -1, 1], [2.3, 1.0, 1.6, 0.3, 20.0])
     shallower = shaped(lrs, [-5, -3, -2, -1, 1], [2.3, 0.3, 1.6, 1.2, 20.0])
-    assert decades(suggest(lrs, deeper + noise).max_lr, 1e-1) < HALF_DECADE
-    assert decades(suggest(lrs, shallower + noise).max_lr, 1e-3) < HALF_DECADE
+    assert 10**-2.5 < suggest(lrs, deeper + noise).max_lr < 1e-1
+    assert suggest(lrs, shallower + noise).max_lr < 1e-3
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -237,9 +237,10 @@ def test_seed_of_the_noise_moves_the_answer_by_less_than_half_a_decade(method):
 def test_reason_names_the_knee_and_the_minimum_it_saw():
     lrs = sweep_of()
     reason = suggest(lrs, curve_of(lrs)).reason
-    knee, minimum = (float(number) for number in re.findall(r"\d\.\de[+-]\d\d", reason))
+    knee, half_down, minimum, half_up = (float(number) for number in re.findall(r"\d\.\de[+-]\d\d", reason))
     assert decades(knee, 1e-4) < HALF_DECADE
     assert decades(minimum, 1e-1) < HALF_DECADE
+    assert knee < half_down < minimum < half_up
 
 
 def test_suggestion_cannot_be_changed():

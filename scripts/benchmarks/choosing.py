@@ -1,8 +1,8 @@
-"""How the rule for trying was chosen: variants of it played on the recorded short trainings of the "tune" tasks.
+"""How the rule for trying was chosen: variants of it played on recorded short trainings of the "tune" tasks.
 
-Every variant runs the library's own `probe_around` and `as_good_as_best`, beginning at what the library reads off
-each recorded sweep of 200 and 1,000 steps, and gets the probes that collect_suggestions.py recorded: the nearest
-rate of the grid, the longest recorded length that is not above the one asked for. No reported task is read.
+Every variant runs the library's own `probe_around` and `as_good_as_best`, beginning at what the library reads
+off each recorded sweep of 200 and 1,000 steps, and gets the probes that collect_suggestions.py recorded: the
+nearest rate of the grid, the longest recorded length not above the one asked for. No reported task is read.
 
     python scripts/benchmarks/choosing.py          # a minute; trains nothing
 
@@ -106,13 +106,19 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
         out = {probe.max_lr for probe in probes if probe.diverged}
         trained = [probe for probe in probes if probe.max_lr not in out]
         decisive = [p for p in trained if p.steps == max(probe.steps for probe in trained)]
-        pick = min((p.max_lr for p in as_good_as_best(decisive, variant.lean)), default=start) if trained else start
+        pick = (
+            min((p.max_lr for p in as_good_as_best(decisive, variant.lean)), default=start)
+            if trained
+            else start
+        )
         found.append((task.response.regret(pick), sum(probe.steps for probe in probes)))
     return found
 
 
 def main() -> None:
-    tasks = [Recordings(task) for task in recorded_tasks() if task.split == "tune" and "probes" in task.record]
+    tasks = [
+        Recordings(task) for task in recorded_tasks() if task.split == "tune" and "probes" in task.record
+    ]
     rows = []
     for variant, budget in itertools.product(variants(), BUDGETS):
         found = [regrets(task, variant, budget) for task in tasks]
@@ -123,6 +129,7 @@ def main() -> None:
                 **asdict(variant.stages),
                 "final_lean": variant.lean,
                 "mean": round(float(np.mean(means)), 3),
+                "median task": round(float(np.median(means)), 3),
                 "worst task": round(max(means), 2),
                 "cost": round(float(np.mean([cost for of_task in found for _, cost in of_task]))),
             }

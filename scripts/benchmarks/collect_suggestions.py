@@ -1,4 +1,4 @@
-"""What suggestions.py measures by training: the sweeps' curves, the response to the rate, and short trainings.
+"""What suggestions.py measures by training: the sweeps, the response to the rate, and short trainings.
 
 Every part of a task's record is written when it is finished; what is there is not trained again.
 """
@@ -205,7 +205,12 @@ class Trainer:
     def verified(self, record: dict) -> list[dict]:
         """What `find(verify=...)` answers, None for no answer, and all the steps it took."""
         return [
-            {"seed": seed, "steps": steps, "verify_steps": probe_steps, **self._verified(seed, steps, probe_steps)}
+            {
+                "seed": seed,
+                "steps": steps,
+                "verify_steps": probe_steps,
+                **self._verified(seed, steps, probe_steps),
+            }
             for probe_steps in VERIFY_STEPS
             for steps in VERIFIED_SWEEPS
             for seed in SEEDS

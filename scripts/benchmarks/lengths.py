@@ -1,9 +1,9 @@
 """Does the best rate move with the length of the training? Responses from 100 to 3,200 steps.
 
-Papers say that it falls with the number of steps to the power -0.3 to -0.5, or not at all. For each task and
-length: the validation metric after one triangular cycle (base_lr = max_lr / 10), for rates in quarter decades,
-3 seeds; then the best rate of each length, by a parabola through the best of the grid and its neighbours, and
-the exponent of a power law through them, with its standard error over the seeds.
+Papers say that it falls with the number of steps to the power -0.3 to -0.5, or not at all. For each task
+and length: the validation metric after one triangular cycle (base_lr = max_lr / 10), for rates in quarter
+decades, 3 seeds; then the best rate of each length, by a parabola through the best of the grid and its
+neighbours, and the exponent of a power law through them, with its standard error over the seeds.
 
     python scripts/benchmarks/lengths.py                          # all; about 20 minutes on one core
     python scripts/benchmarks/lengths.py fashion_residual_momentum
@@ -66,7 +66,8 @@ def measured(name: str) -> dict:
         "rates": [rounded(rate) for rate in rates],
         "metrics": metrics,
         "best_lr": {
-            steps: rounded(10 ** log_best_rate(rates, np.mean(rows, axis=0))) for steps, rows in metrics.items()
+            steps: rounded(10 ** log_best_rate(rates, np.mean(rows, axis=0)))
+            for steps, rows in metrics.items()
         },
         "exponent": {
             "mean": rounded(np.mean(slopes)),

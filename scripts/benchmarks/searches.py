@@ -29,7 +29,9 @@ def loss_of(row: dict) -> float:
     return float(np.mean(last[-max(2, round(END_SHARE * len(last))) :])) if last else np.inf
 
 
-def successive_halving(record: dict, losses: Losses, seed: int, rng: np.random.Generator) -> tuple[float, int]:
+def successive_halving(
+    record: dict, losses: Losses, seed: int, rng: np.random.Generator
+) -> tuple[float, int]:
     """Rates at random for one short cycle each, the better half of them for one of twice the length, and on.
 
     Source: Jamieson and Talwalkar, 2016, arXiv:1502.07943; with whole cycles.

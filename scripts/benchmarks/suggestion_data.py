@@ -1,4 +1,4 @@
-"""Small data for the tasks of suggestion_tasks.py: images, tables and sequences, each made the same every time."""
+"""Small data for the tasks of suggestion_tasks.py: images, tables and sequences, the same every time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ class Data:
     y: np.ndarray
     x_validation: np.ndarray
     y_validation: np.ndarray
-
 
 
 @cache

@@ -6,7 +6,6 @@ from keras import layers
 from pyimagesearch_lr.layers import FusedBatchNormalization
 
 
-
 def norm():
     """Batch normalisation whose averages follow within 200 steps."""
     return FusedBatchNormalization(momentum=0.9)
@@ -198,4 +197,6 @@ def post_norm_transformer(length: int, tokens: int, classes: int, width: int = 1
         x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, width // 2)(x, x))
         y = layers.Dense(width)(layers.Dense(4 * width, activation="relu")(x))
         x = layers.LayerNormalization()(x + y)
-    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(layers.GlobalAveragePooling1D()(x)))
+    return keras.Model(
+        inputs, layers.Dense(classes, activation="softmax")(layers.GlobalAveragePooling1D()(x))
+    )

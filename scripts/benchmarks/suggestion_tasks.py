@@ -97,7 +97,9 @@ OVERLAP = Metric("intersection over union", lambda y: 100 * float(y.mean()), _ov
 def normal_likelihood(y: np.ndarray, predicted: np.ndarray):
     """Negative logarithm of the likelihood under a normal distribution; predicted are mean and logarithm."""
     mean, logarithm = predicted[:, :1], predicted[:, 1:]
-    return logarithm + 0.5 * keras.ops.square((keras.ops.reshape(y, (-1, 1)) - mean) / keras.ops.exp(logarithm))
+    return logarithm + 0.5 * keras.ops.square(
+        (keras.ops.reshape(y, (-1, 1)) - mean) / keras.ops.exp(logarithm)
+    )
 
 
 @dataclass(frozen=True)
@@ -247,12 +249,12 @@ REPORT = [
     ("fashion_minigooglenet_rmsprop", _clothes, _googlenet, _rmsprop, 16, 200, _adaptive),
     # new in 0.2
     ("second_order_lstm_clipped_momentum", _pairs, _pairs_lstm, _clipped_momentum, 128, 1000, {}),
-    ("second_order_two_block_transformer_adam", _pairs, partial(_pairs_transformer, blocks=2), _adam, 64, 1600,
-     _adaptive),
+    ("second_order_two_block_transformer_adam", _pairs, partial(_pairs_transformer, blocks=2), _adam,
+     64, 1600, _adaptive),
     ("fashion_autoencoder_momentum", _itself(_clothes), networks.image_autoencoder, _momentum, 64, 400,
      _regression),
-    ("digits_variational_adam", _itself(data_of.grey_digits), networks.variational_autoencoder, _adam, 32, 800,
-     {**_shades, **_adaptive}),
+    ("digits_variational_adam", _itself(data_of.grey_digits), networks.variational_autoencoder, _adam,
+     32, 800, {**_shades, **_adaptive}),
     ("friedman1_likelihood_rmsprop", _friedman1, partial(_mlp, (10,), (64, 64), outputs=2, last="linear"),
      _rmsprop, 64, 400, {"loss": normal_likelihood, "metric": R2, **_adaptive}),
     ("counts_mlp_momentum", _counts, _counted, _momentum, 64, 300, _poisson),
@@ -266,8 +268,8 @@ REPORT = [
      {"loss": "categorical_hinge"}),
     ("sums_gru_clipped_adam", partial(data_of.sums, 8192), _sums_gru, _clipped_adam, 64, 1000,
      {**_regression, **_adaptive}),
-    ("waves_conv_lamb", partial(data_of.moving_waves, 8192), networks.conv_of_waves, optimizers.Lamb, 256, 300,
-     _adaptive),
+    ("waves_conv_lamb", partial(data_of.moving_waves, 8192), networks.conv_of_waves, optimizers.Lamb,
+     256, 300, _adaptive),
     ("fashion_mask_unet_adam", partial(data_of.masks, 2048), networks.unet, _adam, 16, 300,
      {**_pixels, **_adaptive}),
     ("fashion_dropped_mlp_nesterov", _clothes, networks.dropped_mlp, _nesterov, 32, 3000, {}),
@@ -275,8 +277,8 @@ REPORT = [
      600, _adaptive),
     ("second_order_embedded_mlp_adagrad", _pairs, partial(networks.embedded_mlp, 8, 12, 12),
      optimizers.Adagrad, 32, 1500, {}),
-    ("few_breast_cancer_selu_adamw", _few(data_of.breast_cancer, 64), partial(_binary, (30,), (64, 64), "selu"),
-     _adamw, 64, 100, {**_detection, **_adaptive}),
+    ("few_breast_cancer_selu_adamw", _few(data_of.breast_cancer, 64),
+     partial(_binary, (30,), (64, 64), "selu"), _adamw, 64, 100, {**_detection, **_adaptive}),
     ("friedman1_mlp_pairs_sgd", _few(_friedman1, 512), partial(_scalar, (10,), (32, 32)), _sgd, 2, 1200,
      _regression),
 ]

@@ -1,11 +1,11 @@
 """Whether a learning-rate finder's suggestion is any good: its regret against exhaustive grids.
 
 For each of the small tasks in suggestion_tasks.py is recorded: the curves, sweeps from 1e-8 to 100 with
-`LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps; and the response, what the validation metric is
-after a fixed budget of training with the triangular policy (2 whole cycles, base_lr = max_lr / 10), for every
-max_lr of a grid in half decades over 6 decades, mean of 3 seeds, and in quarter decades near its best, mean of 5.
-Short trainings of 25 to 400 steps with each of these rates are recorded too: rules for trying are chosen on
-them, on the "tune" tasks alone (choosing.py), and other searches of the same cost are played on them.
+`LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps; and the response, what the validation metric
+is after a fixed budget of training with the triangular policy (2 whole cycles, base_lr = max_lr / 10), for
+every max_lr of a grid in half decades over 6 decades, mean of 3 seeds, and in quarter decades near its best,
+mean of 5. Short trainings of 25 to 400 steps with these rates are recorded too: rules for trying are chosen
+on them, on the "tune" tasks alone (choosing.py), and other searches of the same cost are played on them.
 
 A method gets a curve and picks a rate; its regret is what that rate's metric lacks of the grid's best, in
 points. The metric between two rates of the grid is interpolated over log(lr); beyond the grid it is that of
@@ -45,7 +45,17 @@ from pyimagesearch_lr.suggest import METHODS, suggest
 FOLDER = Path(__file__).with_suffix("")
 SUMMARY = Path(__file__).with_suffix(".json")
 STEPS = (100, 200, 300, 1000)
-PARTS = ("curves", "response", "near_best", "bases", "probes", "verified", "constants", "curvature", "rate_free")
+PARTS = (
+    "curves",
+    "response",
+    "near_best",
+    "bases",
+    "probes",
+    "verified",
+    "constants",
+    "curvature",
+    "rate_free",
+)
 NEAR_CHANCE = 2.0
 WITHIN = 1.0
 CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
@@ -71,7 +81,9 @@ def main(argv: list[str]) -> int:
     if arguments.collect is not None:
         from collect_suggestions import collect
 
-        collect(arguments.collect, arguments.parts, arguments.csv, arguments.split or "all", anew=arguments.anew)
+        collect(
+            arguments.collect, arguments.parts, arguments.csv, arguments.split or "all", anew=arguments.anew
+        )
         return 0
     split = arguments.split or "report"
     tasks = [task for task in recorded_tasks() if split in ("all", task.split)]
@@ -91,7 +103,9 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--collect", nargs="*", metavar="TASK", help="train what is not recorded yet")
     action.add_argument("--score", action="store_true", help="print the table; trains nothing")
-    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="with --collect: which parts")
+    parser.add_argument(
+        "--parts", nargs="+", default=PARTS, choices=PARTS, help="with --collect: which parts"
+    )
     parser.add_argument("--anew", action="store_true", help="with --collect: what is there is trained again")
     parser.add_argument("--csv", help="with --collect: the table of wines, for the tasks that need it")
     parser.add_argument(
