@@ -410,7 +410,8 @@ class LearningRateFinder:
         if asked is not None and self.curve.stop_reason in WHOLE:
             most_steps = asked.most_steps(steps)
             if most_steps is not None:
-                self._verify(feed, {**rules, **common}, most_steps, train_steps)
+                alone = functools.partial(feed, callbacks=[])
+                self._verify(alone, {**rules, **common}, most_steps, train_steps)
         return self.curve
 
     def _settings(self, moved: dict[str, Any]) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def probe_around(
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
     long as it falls. Then, with all the steps that are left, the best of them, two lower rates in quarters of
-    a decade and, unless steps are few, one higher. All others are dropped by then. What diverges ends at once, and costs less: where all of the last ones do, lower ones are tried for what
-    is left.
+    a decade and, unless steps are few, one higher. All others are dropped by then. What diverges ends at
+    once, and costs less: where all of the last ones do, lower ones are tried for what is left.
 
     Args:
         max_lr: Float, where to begin.
@@ -106,7 +106,7 @@ def probe_around(
     ...     return Probe(max_lr / 10, max_lr, steps, loss=abs(np.log10(max_lr) + 2.2))
     >>> probes = probe_around(1e-3, train, max_steps=1200, limits=(1e-6, 1.0))
     >>> [f"{probe.max_lr:.1e} for {probe.steps}" for probe in probes][3:]
-    ['1.0e-02 for 100', '3.2e-02 for 100', '3.2e-03 for 233', '5.6e-03 for 233', '1.0e-02 for 233']
+    ['1.0e-02 for 100', '3.2e-02 for 100', '3.2e-03 for 232', '5.6e-03 for 232', '1.0e-02 for 232']
     """
     low, high = np.log10(limits[0]) - 1e-9, np.log10(limits[1]) + 1e-9
     longest = max_steps if train_steps is None else train_steps
@@ -123,7 +123,7 @@ def probe_around(
     def best_place() -> float:
         return min(first, key=lambda place: (math.inf if first[place].diverged else first[place].loss, place))
 
-    steps = min(int(stages.share * max_steps), longest)
+    steps = _even(min(int(stages.share * max_steps), longest))
     centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
     for place in (centre, centre - COARSE, centre + COARSE):
         try_rate(place, steps, first)
@@ -136,7 +136,7 @@ def probe_around(
     best, left, fine = best_place() if first else centre, max_steps - spent(), stages.fine
     if left // len(fine) < min(stages.decisive, longest):
         fine = fine[:-1]
-    steps = min(left // len(fine), longest)
+    steps = _even(min(left // len(fine), longest))
     for step in fine:
         try_rate(best + step, steps, second)
     while second and all(probe.diverged for probe in second.values()) and max_steps - spent() >= steps:
@@ -144,3 +144,8 @@ def probe_around(
             break
         try_rate(further, steps, second)
     return [*first.values(), *second.values()]
+
+
+def _even(steps: int) -> int:
+    """As many steps or one less, so that a cycle has a step at its highest rate."""
+    return max(2, steps - steps % 2)

@@ -57,7 +57,7 @@ def test_only_the_best_are_tried_for_longer_with_all_the_steps_that_are_left():
     short = [probe for probe in probes if probe.steps == 100]
     long = [probe for probe in probes if probe.steps > 100]
     assert len(short) + len(long) == len(probes)
-    assert [probe.steps for probe in long] == [(1200 - 100 * len(short)) // 4] * 4
+    assert [probe.steps for probe in long] == [(1200 - 100 * len(short)) // 8 * 2] * 4
     assert all(math.log10(b.max_lr / a.max_lr) == pytest.approx(0.25) for a, b in pairwise(long))
     assert np.isclose([probe.max_lr for probe in long], 10**-2.75).any()
 
@@ -66,7 +66,8 @@ def test_few_steps_go_to_fewer_rates_for_longer_and_none_above_the_best():
     probes = probe_around(1e-3, trainer(1e-3), 480, LIMITS)
     long = [probe for probe in probes if probe.steps > 40]
     assert [probe.max_lr for probe in long] == pytest.approx([10**-3.5, 10**-3.25, 1e-3])
-    assert sum(probe.steps for probe in probes) == 480
+    assert 470 < sum(probe.steps for probe in probes) <= 480
+    assert all(probe.steps % 2 == 0 for probe in probes)
 
 
 def test_no_probe_is_longer_than_the_training_will_be():
