@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyimagesearch_lr import Comparison, LRCurve
+
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "scripts"
 DOCS = ROOT / "docs"
@@ -62,6 +64,21 @@ def test_article_1_prints_its_range_and_leaves_the_weights_alone(tmp_path):
     assert printed(r"test accuracy after 2 epochs in that range: (\S+)", text)[0] > 0.5
 
 
+@pytest.mark.parametrize("window", [1, 20, 21])
+def test_fastest_fall_is_where_the_figure_has_its_dot(window, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS / "articles"))
+    from article import fastest_fall
+
+    lrs = np.geomspace(1e-5, 1.0, 301)
+    noise = np.random.default_rng(0).normal(scale=0.05, size=len(lrs))
+    losses = np.interp(np.log10(lrs), [-5, -3.5, -2, -1, 0], [2.3, 2.2, 0.7, 0.5, 3.0]) + noise
+    curve = LRCurve(lrs, losses, np.full(len(lrs), 2.3), "end_lr")  # a running average that knows nothing
+    *_, dot = Comparison({"SGD": curve}).plot_rate_of_change(window).lines
+    fastest = fastest_fall(curve, window)
+    assert fastest == dot.get_xdata()
+    assert 10**-3.5 < fastest < 1e-2
+
+
 @pytest.mark.slow
 def test_article_2_compares_the_optimizers_in_both_ranges(tmp_path):
     text = run_quickly("article_2_compare_optimizers", tmp_path)
@@ -71,6 +88,9 @@ def test_article_2_compares_the_optimizers_in_both_ranges(tmp_path):
         exponents = [float(each) for each in re.findall(rf"{label}: falls fastest at 10\^(\S+)", text)]
         saved = [np.log10(sweep[label]["steepest_lr"]) for sweep in results["sweeps"].values()]
         np.testing.assert_allclose(exponents, saved, atol=0.006)
+        in_the_tables = [float(each) for each in re.findall(rf"^{label} +\S+ +\S+ +(\S+)", text, flags=re.M)]
+        saved = [sweep[label]["best_loss"] for sweep in results["sweeps"].values()]
+        np.testing.assert_allclose(in_the_tables, saved, rtol=1e-3)
     for sweep in results["sweeps"].values():
         assert sweep["Adam"]["best_loss"] < sweep["SGD"]["best_loss"]
 

@@ -12,7 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.pipeline import fashion_mnist, report
+from pyimagesearch_lr.smoothing import rate_of_change
 
 ROOT = Path(__file__).resolve().parents[2]
 DOWNLOAD_SECONDS = 5
@@ -72,6 +74,12 @@ def small_cnn() -> keras.Model:
             keras.layers.Dense(10, activation="softmax"),
         ]
     )
+
+
+def fastest_fall(curve: LRCurve, window: int) -> float:
+    """The rate in the middle of the `window` steps over which the drawn line falls most."""
+    change = rate_of_change(curve.smoothed.at(curve.lrs), window)
+    return float(curve.lrs[int(np.nanargmin(change)) - window + window // 2])
 
 
 def save(output: Path, name: str, settings: dict, results: dict, figures: dict) -> None:

@@ -18,10 +18,9 @@ begins at 1e-7, to see the whole of its fall.
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from article import command_line, load_images, save
+from article import command_line, fastest_fall, load_images, save
 
 from pyimagesearch_lr import compare
-from pyimagesearch_lr.smoothing import rate_of_change
 
 options = command_line(__doc__)
 
@@ -61,14 +60,16 @@ for range_name, (start_lr, end_lr) in RANGES.items():
     print(f"\n{range_name}, {start_lr:g} to {end_lr:g}:\n{curves}")
     results[range_name] = {}
     for label, curve in curves.items():
-        change = rate_of_change(curve.losses, WINDOW)
-        steepest = float(curve.lrs[np.nanargmin(change)])
+        steepest = fastest_fall(curve, WINDOW)
         print(f"{label}: falls fastest at 10^{np.log10(steepest):.2f}")
-        results[range_name][label] = {"best_loss": float(np.nanmin(curve.losses)), "steepest_lr": steepest}
+        best = float(curve.smoothed.losses.min())
+        results[range_name][label] = {"best_loss": best, "steepest_lr": steepest}
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     curves.plot(left, title="loss")
     curves.plot_rate_of_change(WINDOW, right, title=f"change of loss over {WINDOW} steps")
+    for ax in (left, right):
+        ax.legend(loc="upper left")  # below the level is Adam's fall
     figure.suptitle(f"Article 2: SGD and Adam, {range_name}, CNN on {data_name}")
     figures[f"article_2_from_{start_lr:.0e}"] = figure
 

@@ -19,7 +19,7 @@ and all the searches over each other. Model (the small CNN of article 1, plain S
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from article import command_line, load_images, save, small_cnn
+from article import command_line, fastest_fall, load_images, save, small_cnn
 
 from pyimagesearch_lr import Comparison, LearningRateFinder, NoSuggestion, PeriodicLRFinder, plots
 from pyimagesearch_lr.smoothing import rate_of_change
@@ -33,7 +33,6 @@ SWEEP_EPOCHS = 3 if options.quick else 1
 TRAIN_EPOCHS = 2 if options.quick else 4  # each followed by a search
 STOP_FACTOR = 4
 WINDOW = 20
-SKIP_BEGIN = 50  # steps in which the average of the loss, with beta = 0.98, settles
 STILL_TRAINS = 1.1  # times the lowest smoothed loss
 SEED = 42
 
@@ -43,24 +42,18 @@ keras.utils.set_random_seed(SEED)
 model = small_cnn()
 model.compile(keras.optimizers.SGD(), "sparse_categorical_crossentropy")
 
-
-def steepest_lr(curve) -> float:
-    """Where the loss falls fastest, by the article's rule."""
-    change = rate_of_change(curve.losses, WINDOW)[SKIP_BEGIN:]
-    return float(curve.lrs[SKIP_BEGIN:][np.nanargmin(change)])
-
-
 sweep = {
     "start_lr": START_LR,
     "end_lr": END_LR,
     "epochs": SWEEP_EPOCHS,
     "batch_size": BATCH_SIZE,
     "verbose": 0,
+    "verify": False,  # the article reads rates off the curve and tries none
 }
 
 # The searches: one before training, one after every epoch --------------------------------------------------
 first = LearningRateFinder(model, stop_factor=STOP_FACTOR).find((x_train, y_train), **sweep)
-lr = steepest_lr(first)
+lr = fastest_fall(first, WINDOW)
 model.optimizer.learning_rate = lr
 periodic = PeriodicLRFinder((x_train, y_train), every=1, stop_factor=STOP_FACTOR, **sweep)
 model.fit(x_train, y_train, batch_size=BATCH_SIZE, epochs=TRAIN_EPOCHS, callbacks=[periodic], verbose=0)
@@ -69,9 +62,8 @@ searches = {"before training": first, **{f"after epoch {n}": curve for n, curve 
 # What each search says -------------------------------------------------------------------------------------
 found = {}
 for when, curve in searches.items():
-    lrs, losses = curve.lrs[SKIP_BEGIN:], curve.losses[SKIP_BEGIN:]
-    steepest = steepest_lr(curve)
-    largest = float(lrs[losses <= STILL_TRAINS * np.nanmin(losses)][-1])
+    line, steepest = curve.smoothed, fastest_fall(curve, WINDOW)
+    largest = float(line.lrs[line.losses <= STILL_TRAINS * line.losses.min()][-1])
     found[when] = {"steepest_lr": steepest, "largest_lr": largest, "base_lr": None, "max_lr": None}
     print(f"{when}: falls fastest at {steepest:.1e}; the largest rate that still trains is {largest:.1e}")
     try:
@@ -90,14 +82,15 @@ raw_change = rate_of_change(first.raw_losses)
 plots.rate_of_change(first.lrs, raw_change, ax=middle, title="change of the loss from step to step")
 before_the_end = 1.3 * np.nanpercentile(np.abs(raw_change), 98)
 middle.set_ylim(-before_the_end, before_the_end)
+middle.lines[0].set_linewidth(0.8)
 first.plot_rate_of_change(WINDOW, bottom, title=f"change of the smoothed loss over {WINDOW} steps")
 bottom.axvline(lr, color="#d1632a", linestyle="--", label=f"fastest at {lr:.1e}")
 bottom.legend(loc="upper left")
 
 figure_2, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 together = Comparison(searches)
-together.plot(left, skip_begin=SKIP_BEGIN, title="loss")
-left.legend(loc="center left")
+together.plot(left, title="loss")
+left.legend(loc="upper left", ncols=2)
 together.plot_rate_of_change(WINDOW, right, title=f"change of loss over {WINDOW} steps")
 figure_2.suptitle(f"Article 3: the same search before and during training with {lr:.1e}")
 save(
