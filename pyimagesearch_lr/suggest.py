@@ -191,14 +191,13 @@ def _method(name: str) -> Callable:
 def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     """Bounds for cyclical training, read off the smoothed loss: the safest of the rules, and yet untried.
 
-    `log(max_lr) = 0.3 * log(half_down) + 0.7 * log(half_up) - log(2) - 5 * log(step)`
+    `log(max_lr) = 0.3 * log(half_down) + 0.7 * log(half_up) - log(2) - 5 * log(step)`, at most `lowest`
 
     `half_down` is the rate at which half of the loss's fall is done, `half_up` the one at which half of it is
-    undone again, or at which the line ends because the loss explodes. `step` is the ratio of one rate of the
-    sweep to the one before: a loss shows some 5 steps late that a rate is too high. The share, the half and
-    the steps have the lowest expected loss on the tuning tasks of `scripts/benchmarks/suggestions.py`. Too
-    low a rate costs little and too high a one everything, so it lies well below the lowest loss where the
-    valley is wide, and near to where the fall ends where the loss explodes at once.
+    undone again, or at which the loss explodes, `lowest` that of the lowest smoothed loss. `step` is the
+    ratio of one rate of the sweep to the one before: a loss shows some 5 steps late that a rate is too high.
+    The share, the half and the steps have the lowest expected loss on the tuning tasks of
+    `scripts/benchmarks/suggestions.py`. Too low a rate costs little and too high a one everything.
 
     `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
     to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall
@@ -212,7 +211,7 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     half_down, half_up = shape.half_fall
     log_max_lr = (1 - TOWARDS_THE_RISE) * np.log10(half_down) + TOWARDS_THE_RISE * np.log10(half_up)
     late = STEPS_LATE * (np.log10(lrs[-1] / lrs[0]) / (len(lrs) - 1))
-    max_lr = float(10 ** (log_max_lr - late)) / SAFETY
+    max_lr = min(float(10 ** (log_max_lr - late)) / SAFETY, shape.lowest_lr)
     begins = int(np.searchsorted(lrs, shape.fall_begins_lr))
     base_lr = max(min(float(lrs[: begins + 1].sum()) / BASE_STEPS, max_lr / 10), float(lrs[0]))
     if not base_lr < max_lr:
@@ -228,7 +227,7 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         f"{half_down:.1e}, is lowest at {shape.lowest_lr:.1e}, and has lost half of the fall again, or "
         f"explodes, at {half_up:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the "
         f"first, and max_lr is half of the rate {TOWARDS_THE_RISE:.0%} of the way from the second to the "
-        f"last, {STEPS_LATE} steps earlier. {UNTRIED}",
+        f"last, {STEPS_LATE} steps earlier, or the third where that is lower. {UNTRIED}",
     )
 
 

@@ -12,7 +12,7 @@ from pyimagesearch_lr import _fast
 from pyimagesearch_lr.finder import LearningRateFinder
 from pyimagesearch_lr.recording import Recorder
 
-SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0}
+SWEEP = {"start_lr": 1e-5, "end_lr": 1.0, "verbose": 0, "verify": False}
 
 
 class Batches(keras.utils.PyDataset):
@@ -103,7 +103,9 @@ def test_executions_become_as_long_as_is_quick_and_never_longer_than_the_record(
     ],
 )
 def test_one_step_at_a_time_where_somebody_would_see_the_difference(options, executions):
-    settings = {name: options.pop(name) for name in ("independent", "steps_per_lr") if name in options}
+    settings = {
+        name: options.pop(name) for name in ("independent", "steps_per_lr", "repeats") if name in options
+    }
     LearningRateFinder(model(), **settings).find(data(64), **SWEEP, epochs=4, batch_size=16, **options)
     assert set(executions) == {1}
 
@@ -185,7 +187,7 @@ def test_an_error_after_the_end_of_the_sweep_takes_nothing_from_the_curve(monkey
         network.compile(keras.optimizers.SGD(0.1), "mse")
         network.fit(x, y, verbose=0)
         finder, before = LearningRateFinder(network), state(network)
-        sweep = {"start_lr": 1e-5, "end_lr": 1e9, "epochs": 1, "steps_per_epoch": 400, "verbose": 0}
+        sweep = {"start_lr": 1e-5, "end_lr": 1e9, "num_steps": 400, "verbose": 0, "verify": False}
         whole = finder.find(dataset, **sweep)
         assert whole.stop_reason == "diverged"
         assert len(whole) < 300
