@@ -82,7 +82,7 @@ print(f"one rate an epoch: lowest steady loss {steady.min():.4f} at {read_lr:.4f
 
 # Our range test, one rate a step ---------------------------------------------------------------------------
 curve = LearningRateFinder(new_model(seed=0)).find(
-    (x_train, y_train), 1e-6, 10.0, epochs=5, batch_size=BATCH_SIZE, verbose=0
+    (x_train, y_train), 1e-6, 10.0, epochs=5, batch_size=BATCH_SIZE, verbose=0, verify=False
 )
 steepest = curve.suggest("steep")
 print(f"range test: {steepest.max_lr:.1e} ({steepest.reason})")
