@@ -6,7 +6,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lr-find train auto short quick data test test-all check static doctest wheel clean
+.PHONY: help lr-find train auto short quick data test test-all soak check static doctest wheel clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -35,6 +35,10 @@ test: .venv/.installed  ## run the fast tests
 
 test-all: .venv/.installed  ## run every test
 	$(PY) -m pytest -n 2
+
+soak: .venv/.installed  ## kill 200 runs, mutate 100,000 files of each kind (hours)
+	KILLS=200 MUTATIONS=100000 $(PY) -m pytest -s tests/pipeline/test_killed.py \
+	tests/pipeline/test_checkpoint_file.py tests/test_curve_files.py tests/pipeline/test_config_values.py
 
 check: static test doctest  ## formatting, lint, types, fast tests, docstring examples
 

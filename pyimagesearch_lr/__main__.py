@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pyimagesearch_lr.curve import LRCurve
-from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.files import in_a_line
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion
 
 EXIT_OK, EXIT_NO_SUGGESTION, EXIT_BAD_INPUT = 0, 1, 2
@@ -28,7 +28,10 @@ def main(argv: list[str] | None = None) -> int:
         curve = LRCurve.load(args.curve)
         plot = args.plot or args.curve.with_suffix(".png")
         _draw(curve, args, plot)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        print(f"[ERROR] {in_a_line(error)}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except ValueError as error:
         print(f"[ERROR] {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     rates = f", {curve.lrs[0]:.1e} to {curve.lrs[-1]:.1e}" if len(curve) else ""
@@ -76,9 +79,14 @@ def _draw(curve: LRCurve, args: argparse.Namespace, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("agg")
-    with written_whole(path) as temporary:
-        axes = curve.plot(skip_begin=args.skip_begin, skip_end=args.skip_end, title=args.curve.name)
-        axes.figure.savefig(temporary, dpi=120)
+    from pyimagesearch_lr.pipeline import report
+
+    title = args.curve.name.replace("$", r"\$")  # a file name is no formula
+    axes = curve.plot(skip_begin=args.skip_begin, skip_end=args.skip_end, title=title)
+    endings = sorted(axes.figure.canvas.get_supported_filetypes())
+    if path.suffix[1:].lower() not in endings:
+        raise ValueError(f"--plot must end in one of .{', .'.join(endings)}. Received: {str(path)!r}.")
+    report.save_figure(path, axes.figure)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import dataclasses
 import html
 import io
 import json
+import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr._arguments import one_of, whole
+from pyimagesearch_lr._arguments import COUNT, COUNT_OR_0, one_of
 from pyimagesearch_lr._arguments import path as path_of
 from pyimagesearch_lr.files import strict_json, written_whole
 from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, smoothed
@@ -26,7 +27,7 @@ from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe, Suggestion, b
 STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "stopped", "limited", "interrupted")
 FORMAT = "pyimagesearch_lr.LRCurve/1"
 VERIFIED = "verified"
-SKIPPED = whole("a whole number of at least 0", lambda rates: rates >= 0)
+LONGEST_REASON = 200
 METRICS = "metrics."
 SWEEP = "sweep."
 
@@ -175,11 +176,13 @@ class LRCurve:
         """
         path = Path(path_of("LRCurve.load", "path", path))
         parse = {".json": _fields_from_json, ".csv": _fields_from_csv}[_format_of(path)]
+        content = path.read_bytes()
         try:
-            return cls(**parse(path.read_text(encoding="utf-8")))
-        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, csv.Error) as error:
+            return _readable(cls(**parse(content.decode("utf-8"))))
+        except Exception as error:  # whatever a file of somebody else's makes the readers raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
             raise ValueError(
-                f"{path} does not hold a curve saved by `LRCurve.save` ({error}). Expected {FORMAT}."
+                f"{path} does not hold a curve saved by `LRCurve.save` ({reason}). Expected {FORMAT}."
             ) from error
 
     def plot(self, ax: Any = None, *, skip_begin: int = 0, skip_end: int = 0, title: str = "") -> Any:
@@ -314,12 +317,33 @@ def _fields(header: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
         "metrics": {name.removeprefix(METRICS): values for name, values in columns.items()},
         "metadata": header["metadata"],
         "sweep_losses": sweeps or None,
-        "probes": [Probe(**_numbers(probe)) for probe in header.get("probes", [])],
+        "probes": [_probe(numbers) for numbers in header.get("probes", [])],
     }
 
 
-def _numbers(probe: dict[str, Any]) -> dict[str, Any]:
-    return {name: float(value) if isinstance(value, str) else value for name, value in probe.items()}
+def _probe(numbers: dict[str, Any]) -> Probe:
+    """A probe whose numbers can be those of one."""
+    steps = COUNT("", "steps", numbers["steps"])
+    probe = Probe(**{**{name: _number(value) for name, value in numbers.items()}, "steps": steps})
+    if not (0 < probe.base_lr <= probe.max_lr < math.inf and probe.error >= 0):
+        raise ValueError(f"no short training has these rates and this error: {probe}")
+    return probe
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(f"{value} is no number")
+    return float(value)
+
+
+def _readable(curve: LRCurve) -> LRCurve:
+    """The curve, if suggestions can be read off it and it can be drawn."""
+    rates = curve.lrs
+    if not (np.isfinite(rates).all() and (rates > 0).all() and (np.diff(rates) >= 0).all()):
+        raise ValueError("its rates are not finite numbers above 0, each at least the one before")
+    if not isinstance(curve.metadata, dict):
+        raise TypeError("its metadata is no dict")
+    return curve
 
 
 def _fields_from_json(text: str) -> dict[str, Any]:
@@ -406,8 +430,8 @@ class Comparison(dict[str, LRCurve]):
 
 def _shown(curve: LRCurve, skip_begin: int, skip_end: int) -> slice:
     """The rates that are left when so many of the first and last are not shown."""
-    begin = SKIPPED("", "skip_begin", skip_begin)
-    return slice(begin, max(0, len(curve) - SKIPPED("", "skip_end", skip_end)))
+    begin = COUNT_OR_0("", "skip_begin", skip_begin)
+    return slice(begin, max(0, len(curve) - COUNT_OR_0("", "skip_end", skip_end)))
 
 
 def _within(line: Smoothed, lrs: np.ndarray) -> np.ndarray:

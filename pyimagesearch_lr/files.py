@@ -1,21 +1,29 @@
-"""Files that appear whole or not at all, and JSON that every reader takes."""
+"""Files that appear whole or not at all and survive a power cut, and JSON that every reader takes."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+LONGEST_ENDING = 60
 
 
 @contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path`, with the same ending, that takes its place if the body succeeds.
 
-    Missing folders are made. If the body raises, the temporary file goes and `path` stays as it was.
+    Missing folders are made. What is written is synced to the disk before it takes the place of `path`, and
+    the folder is synced after, so neither a kill nor a power cut leaves half a file. If the body raises, the
+    temporary file goes and `path` stays as it was.
+
+    Raises:
+        OSError: If the file cannot be written; it names `path`, also where the system named no file.
 
     Example:
 
@@ -27,13 +35,48 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     'done'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{os.getpid()}-{_ending(path)}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _sync(temporary)
         temporary.replace(path)
+        with suppress(OSError):  # some systems cannot sync a folder
+            _sync(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary), str(path.parent)):
+            raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | os.PathLike, name: str | None = None) -> None:
+    """Remove what killed processes left of `written_whole`. No process may be writing there now.
+
+    Args:
+        folder: Path of the folder.
+        name: String, the name of the file that was to be written; None takes all of the folder.
+    """
+    ending = ".*" if name is None else re.escape(_ending(Path(name)))
+    temporary = re.compile(rf"\.\d+-{ending}", re.DOTALL)
+    with suppress(OSError):  # no such folder: nothing was left in it
+        for entry in list(Path(folder).iterdir()):
+            if temporary.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
+
+
+def in_a_line(error: OSError) -> str:
+    """The file and the reason of an error, for people.
+
+    Example:
+
+    >>> in_a_line(FileNotFoundError(2, "No such file or directory", "notes.txt"))
+    'notes.txt: No such file or directory'
+    """
+    reason = " ".join((error.strerror or str(error)).split())
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 def strict_json(document: Any, indent: int | None = None) -> str:
@@ -45,6 +88,20 @@ def strict_json(document: Any, indent: int | None = None) -> str:
     '{"loss": [1.5, "nan"]}'
     """
     return json.dumps(_with_finite_numbers(document), indent=indent, allow_nan=False)
+
+
+def _ending(path: Path) -> str:
+    """So much of the name that a temporary one is not too long for a folder that takes the name itself."""
+    return path.name[-LONGEST_ENDING:]
+
+
+def _sync(path: Path) -> None:
+    """Return when what is written to a file or a folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _with_finite_numbers(document: Any) -> Any:

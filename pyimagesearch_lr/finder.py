@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state, schedules
-from pyimagesearch_lr._arguments import COUNT, mapping, optional, wrong_type
+from pyimagesearch_lr._arguments import COUNT, function, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
 from pyimagesearch_lr.probing import STEPS, Verify, probe_around
@@ -224,6 +224,10 @@ class LearningRateFinder:
             their mean, and its suggestion says how far their answers lie apart.
         snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
             twice; None keeps the copy in memory.
+        keep: Function of an `LRCurve`, called with what is measured by then after the sweep and after every
+            short training, to save it; None for none.
+        earlier: `LRCurve` that `keep` got before a process was stopped, of the same model, data and
+            arguments: `find` goes on from there in place of measuring it again. None begins anew.
 
     Attributes:
         curve: `LRCurve` of the last test, also of one that Ctrl-C ended; None before.
@@ -255,6 +259,8 @@ class LearningRateFinder:
         independent: bool = False,
         repeats: int = 1,
         snapshot_dir: str | os.PathLike | None = None,
+        keep: Callable[[LRCurve], Any] | None = None,
+        earlier: LRCurve | None = None,
     ) -> None:
         _keras.check_model("LearningRateFinder", model)
         self.model = model
@@ -265,6 +271,8 @@ class LearningRateFinder:
         self.independent = independent
         self.repeats = COUNT("LearningRateFinder", "repeats", repeats)
         self.snapshot_dir = snapshot_dir
+        self.keep = optional(function)("LearningRateFinder", "keep", keep)
+        self.earlier = _checked_earlier(earlier)
         self.curve: LRCurve | None = None
         self._traces: dict[Any, Any] = {}
 
@@ -400,19 +408,30 @@ class LearningRateFinder:
             independent=settings["independent"],
             **common,
         )
-        try:
-            feed(sweep)
-        finally:
-            self.curve = _curve_of(sweep, **ramp)
-        if self.curve is None:
-            raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
+        earlier, self.earlier = self.earlier, None
+        if earlier is None:
+            try:
+                feed(sweep)
+            finally:
+                self.curve = _curve_of(sweep, **ramp)
+            if self.curve is None:
+                raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
+            self._kept()
+        else:
+            _check_same_sweep(earlier, ramp, sweep.new_sweep(steps))
+            self.curve = replace(earlier, probes=())
         _warn_of_early_end(self.curve, sweep.num_steps or 0)
         if asked is not None and self.curve.stop_reason in WHOLE:
             most_steps = asked.most_steps(steps)
             if most_steps is not None:
                 alone = functools.partial(feed, callbacks=[])
-                self._verify(alone, {**rules, **common}, most_steps, train_steps)
+                known = list(earlier.probes) if earlier is not None else []
+                self._verify(alone, {**rules, **common}, most_steps, train_steps, known)
         return self.curve
+
+    def _kept(self) -> None:
+        if self.keep is not None:
+            self.keep(self.curve)
 
     def _settings(self, moved: dict[str, Any]) -> dict[str, Any]:
         """The settings of the constructor, and those that were given to `find` as in 0.1."""
@@ -423,9 +442,17 @@ class LearningRateFinder:
         return {**own, "verify_steps": None, **given}
 
     def _verify(
-        self, feed: Callable, settings: dict[str, Any], max_steps: int, train_steps: int | None
+        self,
+        feed: Callable,
+        settings: dict[str, Any],
+        max_steps: int,
+        train_steps: int | None,
+        known: list[Probe],
     ) -> None:
-        """Try rates around the curve's answer; what was tried by then stays if it is interrupted."""
+        """Try rates around the curve's answer; what was tried by then stays if it is interrupted.
+
+        What is `known` from an earlier process, in the order of trying, is not trained again.
+        """
         curve = cast(LRCurve, self.curve)
         answer = _place_to_try(curve)
         if answer is None:
@@ -435,11 +462,17 @@ class LearningRateFinder:
         probes: list[Probe] = []
 
         def train(max_lr: float, steps: int) -> Probe:
+            if known and known[0].max_lr == max_lr and known[0].steps <= steps:
+                probes.append(known.pop(0))
+                return probes[-1]
+            known.clear()
             low = min(base_lr, max_lr / 10)
             rates = schedules.cyclic(np.arange(steps), low, max_lr, steps / 2)
             recording = _Recording(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
             feed(recording)
             probes.append(_probe_of(recording.sweeps[-1].raw_losses, low, max_lr, steps))
+            self.curve = replace(curve, probes=tuple(probes))
+            self._kept()
             return probes[-1]
 
         if settings["verbose"]:
@@ -808,6 +841,25 @@ def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
     metadata = {**ramp, "recorder": recording.recorded_by}
     curves = [sweep.curve(**metadata) for sweep in whole or recording.sweeps[:1] if sweep.losses]
     return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
+
+
+def _checked_earlier(earlier: Any) -> LRCurve | None:
+    """The curve to go on from; None where its sweep was not whole, so that it has to be made again."""
+    if not isinstance(earlier, LRCurve | None):
+        raise wrong_type("LearningRateFinder", "earlier", "an `LRCurve` or None", earlier)
+    return earlier if earlier is not None and earlier.stop_reason in WHOLE else None
+
+
+def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], sweep: Sweep) -> None:
+    """See that a curve is one of that sweep, as far as the curve knows."""
+    expected = {**ramp, "first rate": float(sweep.lrs[0])}
+    received = {name: earlier.metadata.get(name) for name in ramp} | {"first rate": float(earlier.lrs[0])}
+    as_long = len(earlier) == len(sweep.lrs) or earlier.stop_reason != "end_lr"
+    if received != expected or len(earlier) > len(sweep.lrs) or not as_long:
+        raise ValueError(
+            f"`LearningRateFinder`: `earlier` must be a curve of the same sweep, {len(sweep.lrs)} rates of "
+            f"{ramp}. Received: {earlier!r} of {received}. Call `find` without it to begin anew."
+        )
 
 
 def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int) -> Probe:

@@ -177,6 +177,7 @@ def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None,
         ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
     ax.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(class_names)), class_names)
+    _as_written([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     ax.set_title(title)
@@ -307,5 +308,11 @@ def _overlaid(lines: dict[str, tuple[np.ndarray, np.ndarray]], ax: Any, title: s
     for label, (lrs, values) in lines.items():
         ax.plot(lrs, values, label=label, linewidth=2.0)
     _label(ax, "learning rate (log scale)", "", title)
-    ax.legend(**BELOW_THE_LEVEL)
+    _as_written(ax.legend(**BELOW_THE_LEVEL).get_texts())
     return ax
+
+
+def _as_written(texts: Sequence[Any]) -> None:
+    """Show names that somebody else chose as they are: a `$` in them is no formula."""
+    for text in texts:
+        text.set_parse_math(False)

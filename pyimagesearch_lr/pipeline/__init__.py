@@ -6,14 +6,15 @@ import argparse
 import os
 import sys
 import traceback
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from pyimagesearch_lr.pipeline.data import UnusableData
-from pyimagesearch_lr.pipeline.plan import RECIPES, TUTORIAL, Plan, SettingError
-from pyimagesearch_lr.pipeline.terminal import info
-from pyimagesearch_lr.pipeline.training import run
+from pyimagesearch_lr.pipeline.stopping import Stopped, stoppable
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+if TYPE_CHECKING:
+    from pyimagesearch_lr.pipeline.plan import Plan
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_NOT_FINITE = 0, 2, 3
 
 
 def main(config: Any, argv: list[str] | None = None) -> int:
@@ -24,22 +25,16 @@ def main(config: Any, argv: list[str] | None = None) -> int:
         argv: List of strings, the arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0 done; 1 the curve supports no suggestion and `--auto` was asked for; 2 a setting or
-        the data cannot be used; 130 interrupted.
+        The exit code: 0 done; 1 the curve supports no suggestion and `--auto` was asked for; 2 a setting, the
+        data, a file or the folder cannot be used; 3 the loss of the training is not finite; 129, 130 or 143
+        stopped by SIGHUP, Ctrl-C or SIGTERM.
     """
     asked = parse(argv)
-    try:
-        plan = Plan.made(config, asked)
-        plan.settings.make_folders()
-        if asked.resume and not plan.resume:
-            info("nothing to resume, starting anew")
-        return run(plan)
-    except (SettingError, UnusableData) as error:
-        print(f"[ERROR] {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("\n[INFO] interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    with stoppable():
+        try:
+            return _run(config, asked)
+        except KeyboardInterrupt as error:
+            return _stopped(error if isinstance(error, Stopped) else Stopped(), config, asked)
 
 
 def console(folder: str | os.PathLike[str] | None = None) -> int:
@@ -51,34 +46,26 @@ def console(folder: str | os.PathLike[str] | None = None) -> int:
     Returns:
         The exit code of `main`, 2 where config.py cannot be imported.
     """
-    parse(None)  # --help and a mistyped option need no config.py
-    folder = os.path.abspath(os.getcwd() if folder is None else folder)
-    sys.path.insert(0, folder)
-    try:
-        import config
-    except Exception as error:
-        print(f"[ERROR] {_what_is_wrong_with_config(error, folder)}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return main(config)
-
-
-def _what_is_wrong_with_config(error: Exception, folder: str) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == "config":
-        where = f"there is no config.py in {folder}"
-        return f"{where}: change to the project's folder, or copy its config.py here."
-    if isinstance(error, SyntaxError):
-        file, line, what = error.filename, error.lineno, error.msg
-    else:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        file, line, what = frame.filename, frame.lineno, " ".join(str(error).split())
-    return f"{file}, line {line}: {type(error).__name__}: {what}."
+    with stoppable():
+        try:
+            _prepare_console()
+            parse(None)  # --help and a mistyped option need no config.py
+            code = _with_config(os.path.abspath(os.getcwd() if folder is None else folder))
+        except KeyboardInterrupt as error:
+            code = _stopped(error if isinstance(error, Stopped) else Stopped(), None, None)
+        return _flushed(code)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line; end the process with its usage where it cannot be read, or with `--help`."""
+    from pyimagesearch_lr.pipeline.plan import RECIPES, TUTORIAL
+
     parser = argparse.ArgumentParser(
         description="Find learning-rate bounds for MiniGoogLeNet on Fashion-MNIST, then train with a "
-        "cyclical learning rate between the bounds in config.py."
+        "cyclical learning rate between the bounds in config.py.",
+        epilog="Exit codes: 0 done; 1 no bounds found with --auto; 2 a setting, the data, a file or the "
+        "folder cannot be used; 3 the loss is not finite; 129, 130, 143 stopped by SIGHUP, Ctrl-C, SIGTERM.",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "-f",
@@ -104,12 +91,153 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--resume", action="store_true", help="go on with a training that was stopped, from its last epoch"
     )
     parser.add_argument(
+        "--restart", action="store_true", help="begin anew, and delete what a stopped training left"
+    )
+    parser.add_argument(
         "--verify",
         action=argparse.BooleanOptionalAction,
         help="try the rates around the curve's answer in short trainings, or do not "
         "(default: LRFIND_VERIFY_STEPS of config.py)",
     )
     args = parser.parse_args(argv)
-    if args.resume and args.lr_find > 0:
-        parser.error("--resume goes on with a training: it cannot be combined with --lr-find")
+    only_finds = args.lr_find > 0
+    for name in ("auto", "resume", "restart"):
+        if only_finds and getattr(args, name):
+            parser.error(f"--lr-find 1 does not train: it cannot be combined with --{name}")
+    if args.resume and args.restart:
+        parser.error("--resume goes on and --restart begins anew: choose one")
     return args
+
+
+def _run(config: Any, asked: argparse.Namespace) -> int:
+    """Run, and say in one line what cannot be used."""
+    from pyimagesearch_lr.files import in_a_line
+    from pyimagesearch_lr.pipeline import lock, results
+    from pyimagesearch_lr.pipeline.data import UnusableData
+    from pyimagesearch_lr.pipeline.plan import Plan, SettingError, settings_for
+    from pyimagesearch_lr.pipeline.terminal import info
+    from pyimagesearch_lr.pipeline.training import NotFinite
+
+    try:
+        settings = settings_for(config, asked)
+        settings.make_folders()
+        with lock.held(settings.output_dir):
+            settings.remove_leftovers()
+            plan = Plan.made(config, asked)
+            if asked.resume and not plan.resume:
+                finished = results.earlier(results.Training, settings.output_dir)
+                if finished is not None:
+                    info(f"this training is finished, there is nothing to go on with: {finished.summary}")
+                    return EXIT_OK
+                info("nothing to resume, starting anew")
+            if asked.verify is not None and not plan.find:
+                info(f"--{'' if asked.verify else 'no-'}verify has no effect: this run has no finder")
+            return _begin(plan)
+    except (SettingError, UnusableData) as error:
+        return _failed(str(error), EXIT_BAD_INPUT)
+    except NotFinite as error:
+        return _failed(f"{error} {_how_to('--restart', asked)}", EXIT_NOT_FINITE)
+    except OSError as error:
+        return _failed(in_a_line(error), EXIT_BAD_INPUT)
+
+
+def _begin(plan: Plan) -> int:
+    from pyimagesearch_lr.pipeline.training import run
+
+    return run(plan)
+
+
+def _failed(message: str, code: int) -> int:
+    _say(f"[ERROR] {message}")
+    return code
+
+
+def _stopped(error: Stopped, config: Any, asked: argparse.Namespace | None) -> int:
+    """Say what was kept of a run that a signal ended, and how to go on."""
+    what = "interrupted" if error.name == "SIGINT" else f"stopped by {error.name}"
+    kept = "" if config is None or asked is None else _kept(config, asked)
+    _say(f"\n[INFO] {what}{kept}")
+    return error.exit_code
+
+
+def _kept(config: Any, asked: argparse.Namespace) -> str:
+    from pyimagesearch_lr.pipeline import checkpoint_file
+    from pyimagesearch_lr.pipeline.plan import settings_for
+
+    if asked.lr_find > 0:
+        return ""
+    try:
+        begun = checkpoint_file.load(settings_for(config, asked).checkpoint_path)
+    except (ValueError, OSError):
+        return ""
+    if begun is None:
+        return ""
+    epochs = begun.epochs_done
+    kept = f"epoch {epochs} is kept" if epochs else "what the finder has measured is kept"
+    if epochs == 0 and "MAX_LR" in begun.settings:
+        kept = "no epoch was finished"
+    return f"; {kept}: {_how_to('--resume', asked)}"
+
+
+def _how_to(option: str, asked: argparse.Namespace) -> str:
+    """What to type, with the options that name the run's folder."""
+    from pyimagesearch_lr.pipeline.plan import TUTORIAL
+
+    options = [*(["--quick"] if asked.quick else [])]
+    options += [] if asked.recipe == TUTORIAL else ["--recipe", asked.recipe]
+    does = {"--resume": "goes on", "--restart": "begins anew"}[option]
+    return f"`python train.py {' '.join([*options, option])}` {does}"
+
+
+def _with_config(folder: str) -> int:
+    sys.path.insert(0, folder)
+    try:
+        import config
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's file raises, SystemExit among it
+        return _failed(_what_is_wrong_with_config(error, folder), EXIT_BAD_INPUT)
+    return main(config)
+
+
+def _what_is_wrong_with_config(error: BaseException, folder: str) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == "config":
+        where = f"there is no config.py in {folder}"
+        return f"{where}: change to the project's folder, or copy its config.py here."
+    path = os.path.join(folder, "config.py")
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    if isinstance(error, SyntaxError):
+        path, line, what = error.filename or path, error.lineno, error.msg
+    else:
+        line, what = lines[-1] if lines else None, " ".join(str(error).split())
+    where = path if line is None else f"{path}, line {line}"
+    kind = type(error).__name__
+    if isinstance(error, SystemExit):
+        what = f"{what or 'no code'}; config.py must not end the program"
+    return f"{where}: {kind}{f': {what}' if what else ''}."
+
+
+def _prepare_console() -> None:
+    """Let every character be printed, and printing be no error where a stream is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for good
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _say(line: str) -> None:
+    """Print to standard error, which may be gone with the terminal."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once standard output has taken everything; a reader that is gone is an error too."""
+    try:
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again as it ends
+        return code or _failed(f"standard output: {error.strerror}", EXIT_BAD_INPUT)

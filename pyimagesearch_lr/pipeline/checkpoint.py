@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
+import numpy as np  # noqa: F401 - of the example
 
 from pyimagesearch_lr import _keras
-from pyimagesearch_lr.files import written_whole
-
-
-def saved_settings(path: str | os.PathLike) -> dict[str, Any]:
-    """The `settings` of the `EpochCheckpoint` that is saved at `path`."""
-    with np.load(path) as saved:
-        return json.loads(str(saved["document"]))["settings"]
+from pyimagesearch_lr.pipeline import checkpoint_file
+from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
 
 
 class EpochCheckpoint(keras.callbacks.Callback):
     """Saves, after every epoch, everything that the rest of a training depends on.
 
     One file holds every variable of model and optimizer (weights, batch-normalisation statistics, slots, step
-    counter, dropout's seeds) with the history so far; it appears whole or not at all, so a process may be
-    killed at any time. Give `fit` the history's length as `initial_epoch` and data that start at that epoch.
+    counter, dropout's seeds) with the history so far; it appears whole or not at all, and the one before it
+    stays beside it, so a process may be killed at any time. Give `fit` the history's length as
+    `initial_epoch` and data that start at that epoch.
 
     Args:
         path: Path of the file, which ends in ".npz".
@@ -73,25 +70,34 @@ class EpochCheckpoint(keras.callbacks.Callback):
             model: The model, compiled as it was.
 
         Raises:
-            ValueError: If what is saved belongs to another model or to other settings.
+            UnusableCheckpoint: If what is saved is damaged, or belongs to another model or other settings;
+                the model is as it was then.
         """
-        if not self.path.exists():
+        saved = checkpoint_file.load(self.path)
+        if saved is None:
             return 0
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        with np.load(self.path) as saved:
-            document = json.loads(str(saved["document"]))
-            self._check_settings(document["settings"])
+        for name, (before, now) in saved.differences(self.settings).items():
+            raise UnusableCheckpoint(
+                f"the training in {self.path} was started with {name} = {before!r}, and it is {now!r} "
+                "now: set it back to go on, or begin anew with --restart."
+            )
+        if saved.epochs_done:
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
             self._put_back(_keras.component_variables(model, metrics=False), saved)
-            for name in document["step_history"]:
-                self.step_history[name] = saved[f"step/{name}"].tolist()
-        self.logs = document["logs"]
-        self.epochs_saved = len(self.logs["seconds"])
+        for name, values in saved.step_history.items():
+            self.step_history[name] = values
+        self.logs = saved.logs
+        self.epochs_saved = saved.epochs_done
         return self.epochs_saved
+
+    def begin(self) -> None:
+        """Save that a training of these settings has begun, which no epoch of is done."""
+        checkpoint_file.begin(self.path, self.settings)
 
     def discard(self) -> None:
         """Remove what is saved: the training is finished, or starts anew."""
-        self.path.unlink(missing_ok=True)
+        checkpoint_file.discard(self.path)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_began = time.perf_counter()
@@ -101,29 +107,26 @@ class EpochCheckpoint(keras.callbacks.Callback):
         for name, value in {**(logs or {}), "seconds": seconds}.items():
             self.logs.setdefault(name, []).append(float(value))
         variables = _keras.component_variables(self.model, metrics=False)
-        arrays = {f"variable/{number}": variable.numpy() for number, variable in enumerate(variables)}
-        arrays |= {f"step/{name}": np.asarray(values) for name, values in self.step_history.items()}
-        document = {"settings": self.settings, "logs": self.logs, "step_history": list(self.step_history)}
-        with written_whole(self.path) as temporary, temporary.open("wb") as file:
-            np.savez(file, document=np.array(json.dumps(document)), **arrays)
+        arrays = [(_name(variable), keras.ops.convert_to_numpy(variable)) for variable in variables]
+        checkpoint_file.save(self.path, self.settings, self.logs, self.step_history, arrays)
         self.epochs_saved = len(self.logs["seconds"])
 
-    def _check_settings(self, saved: dict[str, Any]) -> None:
-        for name in sorted(saved.keys() & self.settings.keys()):  # another version may know more, or fewer
-            before, now = saved[name], self.settings[name]
-            if before != now:
-                raise ValueError(
-                    f"the training in {self.path} was started with {name} = {before!r}, and it is {now!r} "
-                    "now: set it back to go on, or start anew without resuming."
-                )
-
-    def _put_back(self, variables: list, saved: Any) -> None:
-        arrays = [saved[name] for name in saved.files if name.startswith("variable/")]
-        shapes = [tuple(variable.shape) for variable in variables]
-        if [array.shape for array in arrays] != shapes:
-            raise ValueError(
-                f"the training in {self.path} is of another model: it has {len(arrays)} variables and this "
-                f"one has {len(shapes)}, or their shapes differ. Start anew without resuming."
+    def _put_back(self, variables: list, saved: checkpoint_file.Unfinished) -> None:
+        """Assign what is saved, after all of it was compared with what is expected."""
+        expected = [
+            (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables
+        ]
+        received = [(array.shape, str(array.dtype)) for array in saved.variables]
+        names = [_name(variable) for variable in variables]
+        if received != expected or saved.names not in (None, names):
+            raise UnusableCheckpoint(
+                f"the training in {self.path} is of another model: it has {len(received)} variables and this "
+                f"one has {len(expected)}, or their names, shapes or types differ. Begin anew with --restart."
             )
-        for variable, array in zip(variables, arrays, strict=True):
+        for variable, array in zip(variables, saved.variables, strict=True):
             variable.assign(array)
+
+
+def _name(variable: Any) -> str:
+    """What a variable is called, without the numbers that Keras counts layers of a process by."""
+    return re.sub(r"_\d+(?=[/_:]|$)", "", getattr(variable, "path", variable.name))

@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any, TypeVar
+from typing import Any
 
 from pyimagesearch_lr import plots
-from pyimagesearch_lr.pipeline import report
+from pyimagesearch_lr.pipeline import report, results
 from pyimagesearch_lr.pipeline.report import Picture
 from pyimagesearch_lr.pipeline.results import Finding, Training
-
-Phase = TypeVar("Phase")
 
 NAME = "report.html"
 TITLE = "MiniGoogLeNet on Fashion-MNIST"
@@ -42,8 +40,8 @@ def write(
         The path of the page.
     """
     path = Path(folder, NAME)
-    finding = finding or _earlier(Finding.load, folder)
-    training = training or _earlier(Training.load, folder)
+    finding = finding or results.earlier(Finding, folder)
+    training = training or results.earlier(Training, folder)
     report.save_text(path, render(finding, training))
     return path
 
@@ -64,14 +62,6 @@ def render(finding: Finding | None, training: Training | None) -> str:
         _section("times", "Times", _side_by_side(times)),
     ]
     return PAGE.substitute(title=TITLE, tiles=_tiles(finding, training), sections="\n".join(sections))
-
-
-def _earlier(load: Callable[[str | os.PathLike], Phase], folder: str | os.PathLike) -> Phase | None:
-    """An earlier run's results, or None: a page must not end a run whose own results are saved."""
-    try:
-        return load(folder)
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 def _tiles(finding: Finding | None, training: Training | None) -> str:

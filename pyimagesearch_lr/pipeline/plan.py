@@ -8,6 +8,7 @@ import difflib
 import itertools
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,13 +16,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyimagesearch_lr.pipeline import machine
+from pyimagesearch_lr._arguments import LARGEST, SMALLEST
+from pyimagesearch_lr.files import remove_leftovers
+from pyimagesearch_lr.pipeline import checkpoint_file
+from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
+from pyimagesearch_lr.pipeline.terminal import info
 from pyimagesearch_lr.probing import MIN_VERIFY_STEPS
 from pyimagesearch_lr.schedules import CYCLIC_MODES, epochs_that_end_a_cycle
 
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NUM_CLASSES = 10
 MAX_SEED = 2**32 - 1
+MOST = 10**7
+LONGEST_VALUE = 1000
 PLOT_PATHS = ("lrfind_plot_path", "training_plot_path", "clr_plot_path")
 
 
@@ -88,14 +95,22 @@ class Settings:
         if self.tensorboard_dir is not None:
             folders["tensorboard_dir"] = Path(self.tensorboard_dir)
         for name, folder in folders.items():
-            if not _is_writable(folder):
+            reason = _why_not_writable(folder)
+            if reason is not None:
                 raise SettingError(
                     f"{name.upper()} = {getattr(self, name)!r}: the folder {str(folder)!r} cannot be written "
-                    "to. Name another one, or change its permissions."
+                    f"to ({reason}). Name another one, or change its permissions."
                 )
         for name in PLOT_PATHS:
             is_free = not os.path.isdir(getattr(self, name))
             _require(self, name, is_free, "must name a file, and there is a folder of that name")
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of runs that were killed."""
+        remove_leftovers(self.output_dir)
+        for name in PLOT_PATHS:
+            path = Path(getattr(self, name))
+            remove_leftovers(path.parent, path.name)
 
     @property
     def checkpoint_path(self) -> Path:
@@ -115,6 +130,11 @@ class Settings:
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr", "step_size"):
             value = getattr(self, name)
             _require(self, name, _is_number(value) and value > 0, "must be a finite number above 0")
+        for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr"):
+            is_held = SMALLEST <= getattr(self, name) <= LARGEST
+            _require(
+                self, name, is_held, f"must be a rate that float32 holds, {SMALLEST:.1e} to {LARGEST:.1e}"
+            )
         for name in ("batch_size", "num_epochs"):
             value = getattr(self, name)
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
@@ -127,6 +147,8 @@ class Settings:
         steps, least = self.lrfind_verify_steps, MIN_VERIFY_STEPS
         rule = f"must be 0, to leave it out, or a whole number of at least {least}"
         _require(self, "lrfind_verify_steps", _is_whole(steps) and (steps == 0 or steps >= least), rule)
+        for name in ("batch_size", "num_epochs", "step_size", "lrfind_steps", "lrfind_verify_steps"):
+            _require(self, name, getattr(self, name) <= MOST, f"must be at most {MOST:,}")
         in_range = _is_whole(self.seed) and 0 <= self.seed <= MAX_SEED
         _require(self, "seed", in_range, f"must be a whole number from 0 to {MAX_SEED}")
         below = f"must be less than MAX_LR = {self.max_lr!r}; swap them, or lower it"
@@ -140,6 +162,10 @@ class Settings:
         enough = isinstance(self.classes, list | tuple) and len(self.classes) == NUM_CLASSES
         named = enough and all(isinstance(each, str) and each for each in self.classes)
         _require(self, "classes", named, f"must be a list of the {NUM_CLASSES} class names")
+        shown = all(name.isprintable() and name.strip() == name for name in self.classes)
+        _require(self, "classes", shown, "must have names that can be printed, without spaces around them")
+        differ = len(set(self.classes)) == NUM_CLASSES
+        _require(self, "classes", differ, "must have a name of its own for every class")
         for name in ("output_dir", *PLOT_PATHS):
             _require(self, name, _is_path(getattr(self, name)), "must be a path")
         for name in ("data_dir", "tensorboard_dir"):
@@ -156,6 +182,8 @@ class Settings:
 def _refuse_unknown_names(config: Any) -> None:
     known = [field.name.upper() for field in dataclasses.fields(Settings)]
     for name in dir(config):
+        if name not in known and name.upper() in known:
+            raise SettingError(f"{name} in config.py is not a setting: write it as {name.upper()}.")
         is_constant = name.isupper() and not name.startswith("_")
         if is_constant and name not in known and not isinstance(getattr(config, name), ModuleType):
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
@@ -167,8 +195,16 @@ def _refuse_unknown_names(config: Any) -> None:
 
 def _require(settings: Settings, name: str, holds: bool, rule: str) -> None:
     if not holds:
-        value = " ".join(repr(getattr(settings, name)).split())
-        raise SettingError(f"{name.upper()} = {value} in config.py: it {rule}.")
+        raise SettingError(f"{name.upper()} = {_shown(getattr(settings, name))} in config.py: it {rule}.")
+
+
+def _shown(value: Any) -> str:
+    """The value in a line, also where it has no text of its own: a number of 10,000 digits has none."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # whatever the value's own code raises
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _without_tilde(name: str, value: Any) -> Any:
@@ -198,15 +234,25 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str | Path) and str(value) != "" and "\0" not in str(value)
+    return isinstance(value, str | Path) and str(value) != "" and "\0" not in str(value) and _is_text(value)
 
 
-def _is_writable(folder: Path) -> bool:
+def _is_text(value: str | Path) -> bool:
+    """Whether it can be written to a file: half of a pair of surrogates cannot."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _why_not_writable(folder: Path) -> str | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK | os.X_OK)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror
 
 
 class Stage(NamedTuple):
@@ -322,6 +368,19 @@ class Bounds:
 CONFIG, FINDER = "config.py", "the finder"
 QUICK = {"lrfind_start_lr": 1e-6, "lrfind_end_lr": 10.0, "lrfind_steps": 200, "step_size": 2, "num_epochs": 4}
 QUICK_AT_MOST = {"lrfind_verify_steps": 240, "batch_size": 16, "hold_out": 200}
+SAME_ON_RESUME = (
+    "recipe",
+    "bounds_from",
+    "min_lr",
+    "max_lr",
+    "step_size",
+    "clr_method",
+    "clr_gamma",
+    "batch_size",
+    "seed",
+    "hold_out",
+    "quick",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -336,7 +395,8 @@ class Plan:
         quick: Bool, whether it is a quick look at the embedded sample.
         find: Bool, whether to find the bounds.
         train: Bool, whether to train.
-        resume: Bool, whether the training goes on where one was stopped.
+        resume: Bool, whether it goes on where a training was stopped.
+        restart: Bool, whether what a stopped training left is not wanted any more.
     """
 
     settings: Settings
@@ -347,6 +407,7 @@ class Plan:
     find: bool
     train: bool
     resume: bool
+    restart: bool = False
 
     @classmethod
     def made(cls, config: Any, asked: argparse.Namespace) -> Plan:
@@ -357,22 +418,29 @@ class Plan:
             asked: What the command line asks for, as `pipeline.parse` returns it.
 
         Raises:
-            SettingError: If a setting is missing, unknown or cannot be used.
+            SettingError: If a setting is missing, unknown or cannot be used, or an unfinished training is in
+                the way, or does not fit.
         """
-        told = Settings.from_config(config)
-        settings = dataclasses.replace(told, **_changes(told, asked))
-        resume = asked.resume and settings.checkpoint_path.exists()
+        settings = settings_for(config, asked)
         finds = asked.auto or asked.lr_find > 0 or asked.quick or asked.recipe in COMPLETE
-        return cls(
+        plan = cls(
             settings=settings,
             recipe=COMPLETE.get(asked.recipe) or tutorial(settings),
             recipe_name=asked.recipe,
-            bounds=_bounds(settings, resume),
+            bounds=Bounds(settings.min_lr, settings.max_lr, CONFIG),
             quick=asked.quick,
-            find=finds and not resume,
-            train=asked.auto or asked.lr_find <= 0,
-            resume=resume,
+            find=finds,
+            train=asked.lr_find <= 0,
+            resume=False,
+            restart=asked.restart,
         )
+        return _going_on(plan, asked.resume) if plan.train else plan
+
+    def same_on_resume(self, bounds: Bounds | None) -> dict[str, Any]:
+        """The settings that have to be the same when a training goes on; without bounds, those are open."""
+        record = self.record(bounds or self.bounds)
+        open_yet = () if bounds else tuple(vars(self.bounds))
+        return {name.upper(): record[name] for name in SAME_ON_RESUME if name not in open_yet}
 
     def record(self, bounds: Bounds) -> dict[str, Any]:
         """The settings as the files of a run keep them: plain values, with the bounds it used."""
@@ -393,6 +461,60 @@ class Plan:
             f"NUM_EPOCHS = {self.settings.num_epochs} is not a whole number of cycles of {length}, so "
             f"training ends above MIN_LR, which costs accuracy. NUM_EPOCHS = {choices} would end at MIN_LR."
         )
+
+
+def _going_on(plan: Plan, resume: bool) -> Plan:
+    """The plan in view of what an earlier training left; an unfinished one is never lost in silence."""
+    path = plan.settings.checkpoint_path
+    try:
+        begun = checkpoint_file.load(path)
+    except UnusableCheckpoint as error:
+        if plan.restart:
+            return plan
+        raise SettingError(str(error)) from error
+    if begun is None or plan.restart:
+        return plan
+    bounds, done = plan.bounds, begun.epochs_done
+    if begun.settings.get("BOUNDS_FROM") == FINDER:
+        bounds = Bounds(begun.settings["MIN_LR"], begun.settings["MAX_LR"], FINDER)
+    differences = begun.differences(plan.same_on_resume(bounds))
+    if not resume:
+        if done == 0:
+            return plan
+        raise SettingError(
+            f"{path} holds an unfinished training, {done} of {epochs_in_words(plan.recipe.epochs)} "
+            f"done{_other_settings(differences)}. --resume goes on with it; --restart begins anew and "
+            "deletes it."
+        )
+    for name, (before, now) in differences.items():
+        raise SettingError(
+            f"--resume: the training in {path} was started with {name} = {before!r}, and it is {now!r} now: "
+            "set it back to go on, or begin anew with --restart."
+        )
+    if done > plan.recipe.epochs:
+        raise SettingError(
+            f"--resume: {done} epochs are done, and NUM_EPOCHS = {plan.recipe.epochs} in config.py: set it "
+            f"to {done} or more, or begin anew with --restart."
+        )
+    if begun.passed_over is not None:
+        info(begun.passed_over)
+    finds = "MAX_LR" not in begun.settings  # its finder had not ended
+    return dataclasses.replace(plan, bounds=bounds, find=finds, resume=True)
+
+
+def _other_settings(differences: dict[str, tuple[Any, Any]]) -> str:
+    told = [f"{name} = {before!r} there and {now!r} now" for name, (before, now) in differences.items()]
+    return f", with other settings: {', '.join(told)}" if told else ""
+
+
+def settings_for(config: Any, asked: argparse.Namespace) -> Settings:
+    """The settings of config.py, as command line and recipe leave them.
+
+    Raises:
+        SettingError: If a setting is missing, unknown or cannot be used.
+    """
+    told = Settings.from_config(config)
+    return dataclasses.replace(told, **_changes(told, asked))
 
 
 def _changes(told: Settings, asked: argparse.Namespace) -> dict[str, Any]:
@@ -427,15 +549,3 @@ def _paths_in(folders: list[str], told: Settings) -> dict[str, Any]:
         "tensorboard_dir": told.tensorboard_dir and str(Path(told.tensorboard_dir, *folders)),
         **{plot: str(output / Path(getattr(told, plot)).name) for plot in PLOT_PATHS},
     }
-
-
-def _bounds(settings: Settings, resume: bool) -> Bounds:
-    """Those of config.py, or those that the stopped training had found."""
-    if resume:
-        machine.load_libraries()
-        from pyimagesearch_lr.pipeline.checkpoint import saved_settings
-
-        saved = saved_settings(settings.checkpoint_path)
-        if saved.get("BOUNDS_FROM") == FINDER:
-            return Bounds(saved["MIN_LR"], saved["MAX_LR"], FINDER)
-    return Bounds(settings.min_lr, settings.max_lr, CONFIG)

@@ -6,13 +6,16 @@ import csv
 import io
 import os
 import platform
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from pyimagesearch_lr.files import strict_json, written_whole
+
+Result = TypeVar("Result")
 
 PACKAGES = ("tensorflow", "keras", "numpy")
 COLUMNS = ("name", "precision", "recall", "f1-score", "support")
@@ -23,6 +26,48 @@ class Picture(NamedTuple):
 
     path: str
     content: bytes | None
+
+
+class Saving:
+    """Writes all files that can be written, and raises the first error when the body is done.
+
+    A full disk does not keep the rest of a result from being saved and printed.
+
+    Attributes:
+        error: OSError, the first one; None so far.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> try:
+    ...     with Saving() as saving:
+    ...         saving(save_text, Path("/dev/null/notes.txt"), "lost")
+    ...         saving(save_text, folder / "notes.txt", "kept")
+    ...         print("printed")
+    ... except OSError as error:
+    ...     print(error.filename, (folder / "notes.txt").read_text())
+    printed
+    /dev/null/notes.txt kept
+    """
+
+    def __init__(self) -> None:
+        self.error: OSError | None = None
+
+    def __enter__(self) -> Saving:
+        return self
+
+    def __call__(self, write: Callable[..., Result], *args: Any) -> Result | None:
+        """What `write(*args)` returns; None where it cannot write."""
+        try:
+            return write(*args)
+        except OSError as error:
+            self.error = self.error or error
+            return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind is None and self.error is not None:
+            raise self.error
 
 
 def save_text(path: str | os.PathLike, text: str) -> None:
@@ -36,8 +81,8 @@ def save_json(path: str | os.PathLike, document: Any) -> None:
     save_text(path, strict_json(document, indent=1) + "\n")
 
 
-def save_figure(path: str | os.PathLike, figure: Any) -> Picture:
-    """Write a matplotlib figure to `path` in the format of its ending, and close it; return the file."""
+def drawn(path: str | os.PathLike, figure: Any) -> Picture:
+    """A matplotlib figure in the format of the path's ending; the figure is closed."""
     import matplotlib.pyplot as plt
 
     content = io.BytesIO()
@@ -45,9 +90,20 @@ def save_figure(path: str | os.PathLike, figure: Any) -> Picture:
         figure.savefig(content, dpi=120, format=Path(path).suffix[1:].lower())
     finally:
         plt.close(figure)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.getvalue())
     return Picture(str(path), content.getvalue())
+
+
+def save_picture(picture: Picture) -> None:
+    """Write a picture to its path."""
+    with written_whole(picture.path) as temporary:
+        temporary.write_bytes(picture.content or b"")
+
+
+def save_figure(path: str | os.PathLike, figure: Any) -> Picture:
+    """Write a matplotlib figure to `path` in the format of its ending, and close it; return the file."""
+    picture = drawn(path, figure)
+    save_picture(picture)
+    return picture
 
 
 def read_picture(path: str | os.PathLike) -> Picture:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from pyimagesearch_lr import LRCurve, NoSuggestion, Suggestion
 from pyimagesearch_lr.pipeline import report
 from pyimagesearch_lr.pipeline.report import Picture
 
+Phase = TypeVar("Phase", "Finding", "Training")
+
 CURVE, TRAINING = "lrfind.json", "training.json"
+SHOWN = ("loss", "accuracy", "val_loss", "val_accuracy")
 ENDINGS = {
     "end_lr": "it reached the last rate",
     "diverged": "the loss diverged",
@@ -42,7 +48,16 @@ class Run:
 
     @classmethod
     def read(cls, saved: dict[str, Any]) -> Run:
-        """The record that is kept in a file."""
+        """The record that is kept in a file.
+
+        Raises:
+            LookupError, TypeError, ValueError: If it is none.
+        """
+        for name in ("settings", "versions"):
+            if not isinstance(saved[name], dict):
+                raise TypeError(f"the {name} of a run are a dict, not {saved[name]!r}")
+        if not math.isfinite(saved["seconds"]):
+            raise ValueError(f"a run takes a finite time, not {saved['seconds']!r} s")
         return cls(
             settings=saved["settings"],
             versions=saved["versions"],
@@ -130,6 +145,11 @@ class Training:
         """The rows of the classification report."""
         return report.scores(self.confusion_matrix, self.run.settings["classes"])
 
+    @property
+    def summary(self) -> str:
+        """How well and how long, in a line."""
+        return f"{self.evaluated_on} accuracy {self.accuracy:.4f} after {report.duration(self.run.seconds)}"
+
     def save(self, folder: str | os.PathLike) -> None:
         """Write the numbers to training.json and history.csv."""
         numbers = {
@@ -151,17 +171,37 @@ class Training:
         """
         saved = json.loads(Path(folder, TRAINING).read_text(encoding="utf-8"))
         run = Run.read(saved)
+        classes = len(run.settings["classes"])
+        if np.shape(saved["confusion_matrix"]) != (classes, classes):
+            raise ValueError(f"its confusion matrix is not one of {classes} classes")
         evaluated_on = "held-out" if _accuracy_of("held-out") in saved else "test"
+        history = {name: [float(value) for value in values] for name, values in saved["history"].items()}
+        lengths = {len(history[name]) for name in (*SHOWN, *history)}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ValueError("its history has no epoch, or rows of unequal length")
         return cls(
             run,
-            saved["training"],
-            {name: [float(value) for value in values] for name, values in saved["history"].items()},
+            str(saved["training"]),
+            history,
             evaluated_on,
-            saved[_accuracy_of(evaluated_on)],
+            float(saved[_accuracy_of(evaluated_on)]),
             saved["confusion_matrix"],
             report.read_picture(run.settings["training_plot_path"]),
             report.read_picture(run.settings["clr_plot_path"]),
         )
+
+
+def earlier(kind: type[Phase], folder: str | os.PathLike) -> Phase | None:
+    """What an earlier run left in `folder`, None where that is no result: it must not end the run of today.
+
+    Args:
+        kind: `Finding` or `Training`.
+        folder: Path of the folder.
+    """
+    try:
+        return kind.load(folder)
+    except Exception:  # whatever a damaged file makes the readers raise
+        return None
 
 
 def _accuracy_of(evaluated_on: str) -> str:

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyimagesearch_lr import MidCycleWarning, plots
-from pyimagesearch_lr.pipeline import machine, page, report
+from pyimagesearch_lr.pipeline import checkpoint_file, machine, page, report, results
+from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
 from pyimagesearch_lr.pipeline.data import Data, load
-from pyimagesearch_lr.pipeline.plan import FINDER, Bounds, SettingError, epochs_in_words
+from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words
+from pyimagesearch_lr.pipeline.report import Saving
 from pyimagesearch_lr.pipeline.results import CURVE, Finding, Run, Training
+from pyimagesearch_lr.pipeline.stopping import raise_if_stopped
 from pyimagesearch_lr.pipeline.terminal import info, verbosity
 
 if TYPE_CHECKING:
@@ -24,19 +27,22 @@ if TYPE_CHECKING:
     from pyimagesearch_lr.pipeline.plan import Plan, Recipe
 
 EXIT_OK, EXIT_NO_SUGGESTION = 0, 1
-SAME_ON_RESUME = (
+SAME_SWEEP = (
     "recipe",
-    "bounds_from",
-    "min_lr",
-    "max_lr",
-    "step_size",
-    "clr_method",
-    "clr_gamma",
+    "lrfind_start_lr",
+    "lrfind_end_lr",
+    "lrfind_steps",
+    "lrfind_verify_steps",
     "batch_size",
     "seed",
     "hold_out",
+    "dtype_policy",
     "quick",
 )
+
+
+class NotFinite(Exception):  # noqa: N818 - the name says what it is
+    """The loss of the training is NaN or infinite; the message says what is kept and what to lower."""
 
 
 def run(plan: Plan) -> int:
@@ -45,6 +51,8 @@ def run(plan: Plan) -> int:
     Raises:
         SettingError: If a setting does not fit the data, or what is to be resumed.
         UnusableData: If the images cannot be had.
+        NotFinite: If the loss of the training is NaN or infinite.
+        OSError: If a file cannot be written; what was found or trained was printed, and is kept.
     """
     advice = plan.advice()
     if advice:
@@ -53,19 +61,31 @@ def run(plan: Plan) -> int:
     data = load(plan)
     model = compiled(plan)
     bounds, finding = plan.bounds, None
+    if plan.train and plan.find and not plan.resume:
+        checkpoint_file.begin(plan.settings.checkpoint_path, plan.same_on_resume(None))
 
     if plan.find:
-        finding = find(plan, model, data)
-        info(f"all on one page: {page.write(plan.settings.output_dir, finding)}")
-        suggested = advise(finding)
+        with Saving() as saving:
+            finding = find(plan, model, data, saving)
+            write_page(plan, saving, finding)
+            suggested = advise(finding)
         if suggested is None and plan.train:
+            checkpoint_file.discard(plan.settings.checkpoint_path)
             return EXIT_NO_SUGGESTION
         bounds = suggested or bounds
 
     if plan.train:
         training = train(plan, bounds, model, data)
-        info(f"all on one page: {page.write(plan.settings.output_dir, finding, training)}")
+        with Saving() as saving:
+            write_page(plan, saving, finding, training)
     return EXIT_OK
+
+
+def write_page(plan: Plan, saving: Saving, finding: Finding | None, training: Training | None = None) -> None:
+    """Write the page of the run and say where it is."""
+    path = saving(page.write, plan.settings.output_dir, finding, training)
+    if path is not None:
+        info(f"all on one page: {path}")
 
 
 # Compile ---------------------------------------------------------------------------------------------------
@@ -118,14 +138,21 @@ def _hasten_statistics(model: keras.Model) -> None:
 # Phase 1 ---------------------------------------------------------------------------------------------------
 
 
-def find(plan: Plan, model: keras.Model, data: Data) -> Finding:
+def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     """Sweep, try the rates around the answer, and keep what was measured, also if it is interrupted."""
     from pyimagesearch_lr import LearningRateFinder
 
     settings = plan.settings
     info("finding learning rate...")
-    finder = LearningRateFinder(model)
-    started = time.perf_counter()
+    earlier = _earlier(plan) if plan.resume else None
+    if earlier is not None:
+        info(f"going on with what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
+    started = time.perf_counter() - (earlier.metadata["seconds"] if earlier is not None else 0.0)
+
+    def keep(curve: LRCurve) -> None:
+        saving(_with_record(plan, curve, started)[1].save, Path(settings.output_dir, CURVE))
+
+    finder = LearningRateFinder(model, keep=keep, earlier=earlier)
     try:
         finder.find(
             data.training_batches(plan.recipe.stages[0].image_size),
@@ -135,23 +162,36 @@ def find(plan: Plan, model: keras.Model, data: Data) -> Finding:
             verify=settings.lrfind_verify_steps,
             verbose=verbosity(),
         )
+        raise_if_stopped()
     finally:
         if finder.curve is not None:
-            finding = _kept(plan, finder.curve, seconds=time.perf_counter() - started)
-    curve = finding.curve
+            keep(finder.curve)
+            run, curve = _with_record(plan, finder.curve, started)
+            axes = curve.plot(title="Learning rate finder, MiniGoogLeNet on Fashion-MNIST")
+            plot = report.drawn(settings.lrfind_plot_path, axes.figure)
+            saving(report.save_picture, plot)
+    finding = Finding.of(run, curve, plot)
     last = f"after {len(curve)} steps, at a learning rate of {curve.lrs[-1]:.1e}"
     info(f"learning rate finder complete: {finding.ending} {last}")
-    info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, CURVE)}")
+    if saving.error is None:
+        info(f"plot: {settings.lrfind_plot_path}, data: {Path(settings.output_dir, CURVE)}")
     return finding
 
 
-def _kept(plan: Plan, curve: LRCurve, seconds: float) -> Finding:
-    run = Run.finished_now(plan.record(plan.bounds), seconds)
-    curve = dataclasses.replace(curve, metadata={**curve.metadata, **dataclasses.asdict(run)})
-    curve.save(Path(plan.settings.output_dir, CURVE))
-    axes = curve.plot(title="Learning rate finder, MiniGoogLeNet on Fashion-MNIST")
-    plot = report.save_figure(plan.settings.lrfind_plot_path, axes.figure)
-    return Finding.of(run, curve, plot)
+def _with_record(plan: Plan, curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
+    run = Run.finished_now(plan.record(plan.bounds), seconds=time.perf_counter() - started)
+    metadata = {**curve.metadata, **dataclasses.asdict(run)}
+    return run, dataclasses.replace(curve, metadata=metadata)
+
+
+def _earlier(plan: Plan) -> LRCurve | None:
+    """What a stopped finder has measured, if it was asked for the same by the same versions."""
+    finding = results.earlier(Finding, plan.settings.output_dir)
+    if finding is None:
+        return None
+    now = Run.finished_now(plan.record(plan.bounds), 0.0)
+    same = all(finding.run.settings.get(name) == now.settings[name] for name in SAME_SWEEP)
+    return finding.curve if same and finding.run.versions == now.versions else None
 
 
 def advise(finding: Finding) -> Bounds | None:
@@ -170,11 +210,13 @@ def advise(finding: Finding) -> Bounds | None:
 
 def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Training:
     """Train with a cyclical rate, stage by stage, from where the checkpoint is; then evaluate and report."""
+    from pyimagesearch_lr.pipeline.finite_loss import FiniteLoss, LossNotFinite
+
     recipe = plan.recipe
     clr = cycle(recipe, bounds, data.steps_per_epoch)
     checkpoint = _checkpoint(plan, bounds, model, clr)
     info(f"training for {recipe.describe(bounds.min_lr, bounds.max_lr)}...")
-    callbacks = [clr, checkpoint, *_event_files(plan)]
+    callbacks = [clr, FiniteLoss(), checkpoint, *_event_files(plan)]
     try:
         for image_size, begin, end in recipe.stages_after(checkpoint.epochs_saved):
             if len(recipe.stages) > 1:
@@ -193,13 +235,20 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
                     verbose=verbosity(),
                     shuffle=False,
                 )
-    except KeyboardInterrupt:
-        if checkpoint.epochs_saved:
-            info(f"stopped; --resume goes on after epoch {checkpoint.epochs_saved}")
-        raise
+    except LossNotFinite as error:
+        raise NotFinite(f"{error}: {_way_out(bounds, checkpoint)}") from error
     training = evaluate(plan, bounds, model, data, checkpoint.logs, clr.history["lr"])
     checkpoint.discard()
     return training
+
+
+def _way_out(bounds: Bounds, checkpoint: EpochCheckpoint) -> str:
+    """What is kept of a training whose loss is not finite, and what to lower."""
+    done = checkpoint.epochs_saved
+    kept = f"epoch {done} is kept in {checkpoint.path}" if done else "no epoch was finished before"
+    if bounds.bounds_from == CONFIG:
+        return f"{kept}. Lower MAX_LR = {bounds.max_lr:g} in config.py."
+    return f"{kept}. The finder's MAX_LR = {bounds.max_lr:g} is too high: train with a lower one of your own."
 
 
 def cycle(recipe: Recipe, bounds: Bounds, steps_per_epoch: int) -> CyclicLR:
@@ -214,26 +263,18 @@ def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, clr: CyclicLR) -
     """The checkpoint of this training; if it goes on where one was stopped, all is put back as it was."""
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
-    record = plan.record(bounds)
-    same = {name.upper(): record[name] for name in SAME_ON_RESUME}
+    same = {**plan.same_on_resume(bounds), "DTYPE_POLICY": model.dtype_policy.name}
     rates = clr.history.setdefault("lr", [])
-    checkpoint = EpochCheckpoint(
-        plan.settings.checkpoint_path, {**same, "DTYPE_POLICY": model.dtype_policy.name}, {"lr": rates}
-    )
-    if not plan.resume:
-        checkpoint.discard()
-        return checkpoint
+    checkpoint = EpochCheckpoint(plan.settings.checkpoint_path, same, {"lr": rates})
     try:
-        done = checkpoint.restore(model)
-    except ValueError as error:
+        done = checkpoint.restore(model) if plan.resume else 0
+    except UnusableCheckpoint as error:
         raise SettingError(f"--resume: {error}") from error
-    if done > plan.recipe.epochs:
-        raise SettingError(
-            f"--resume: {done} epochs are done, and NUM_EPOCHS = {plan.recipe.epochs} in config.py: set it "
-            f"to {done} or more, or start anew without resuming."
-        )
-    clr.history["lr"] = checkpoint.step_history["lr"]
-    info(f"going on after epoch {done}")
+    if done:
+        clr.history["lr"] = checkpoint.step_history["lr"]
+        info(f"going on after epoch {done}")
+    else:
+        checkpoint.begin()
     return checkpoint
 
 
@@ -260,9 +301,6 @@ def evaluate(
     batches = data.test_batches(recipe.stages[-1].image_size)
     predicted = model.predict(batches, verbose=0).argmax(axis=1)
     text = report.classification_report(data.test_labels, predicted, settings.classes)
-    print(text)
-    report.save_text(folder / "report.txt", text)
-    report.save_model(folder / "model.keras", model)
 
     title = f"MiniGoogLeNet on Fashion-MNIST, {epochs_in_words(recipe.epochs)}"
     curves = plots.training_history(history, evaluated_on=data.evaluated_on, title=title)
@@ -275,11 +313,16 @@ def evaluate(
         evaluated_on=data.evaluated_on,
         accuracy=float((predicted == data.test_labels).mean()),
         confusion_matrix=report.confusion_matrix(data.test_labels, predicted, len(settings.classes)),
-        plot=report.save_figure(settings.training_plot_path, curves),
-        clr_plot=report.save_figure(settings.clr_plot_path, axes.figure),
+        plot=report.drawn(settings.training_plot_path, curves),
+        clr_plot=report.drawn(settings.clr_plot_path, axes.figure),
     )
-    training.save(folder)
-    took = report.duration(training.run.seconds)
-    accuracy = f"{data.evaluated_on} accuracy {training.accuracy:.4f}"
-    info(f"{accuracy} after {took}; plots, report and model: {folder}")
+    with Saving() as saving:
+        saving(report.save_text, folder / "report.txt", text)
+        saving(report.save_model, folder / "model.keras", model)
+        saving(report.save_picture, training.plot)
+        saving(report.save_picture, training.clr_plot)
+        saving(training.save, folder)
+        print(text)
+        files = f"; plots, report and model: {folder}" if saving.error is None else ""
+        info(f"{training.summary}{files}")
     return training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import math
@@ -249,7 +250,7 @@ def test_event_files_of_a_quick_look_are_kept_apart():
 
 def test_unwritable_folder_for_event_files_is_named(tmp_path):
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(SettingError, match=r"^TENSORBOARD_DIR = .*taken' cannot be written to\."):
+    with pytest.raises(SettingError, match=r"^TENSORBOARD_DIR = .*taken' cannot be written to \("):
         inside(tmp_path / "free", TENSORBOARD_DIR=str(tmp_path / "taken")).make_folders()
 
 
@@ -324,14 +325,22 @@ def test_file_in_the_place_of_a_folder_is_named(tmp_path, name, below):
     (tmp_path / "taken").write_text("a file")
     folder = tmp_path / "taken" / below
     value = str(folder if name == "OUTPUT_DIR" else folder / "plot.png")
-    expected = f"{name} = {value!r}: the folder {str(folder)!r} cannot be written to. Name another one, or"
-    with pytest.raises(SettingError, match=f"^{re.escape(expected)} change its permissions.$"):
+    reason = "Not a directory" if below else "File exists"
+    expected = f"{name} = {value!r}: the folder {str(folder)!r} cannot be written to ({reason}). Name another"
+    with pytest.raises(SettingError, match=f"^{re.escape(expected)} one, or change its permissions.$"):
         inside(tmp_path / "free", **{name: value}).make_folders()
 
 
 def test_folder_without_permission_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path / "locked")
-    with pytest.raises(SettingError, match=r"^OUTPUT_DIR = .*locked' cannot be written to\."):
+    def temporary_file(dir: Path) -> Any:  # root may write everywhere
+        if dir == tmp_path / "locked":
+            raise PermissionError(13, "Permission denied")
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr("tempfile.TemporaryFile", temporary_file)
+    with pytest.raises(
+        SettingError, match=r"^OUTPUT_DIR = .*locked' cannot be written to \(Permission denied"
+    ):
         inside(tmp_path / "free", OUTPUT_DIR=str(tmp_path / "locked")).make_folders()
 
 

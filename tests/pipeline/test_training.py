@@ -313,11 +313,32 @@ def test_time_a_run_was_finished_is_saved_with_its_zone(trained):
     assert abs(datetime.now(UTC) - finished) < timedelta(hours=1)
 
 
-def test_model_is_kept_when_the_loss_is_no_longer_finite(tmp_path):
+def test_training_whose_loss_is_not_finite_ends_at_once_with_3_and_says_what_to_lower(tmp_path):
     diverged = run(tmp_path, MAX_LR=1e38, NUM_EPOCHS=2)
-    assert diverged.code == 0
-    assert "model.keras" in diverged.files
-    assert not np.isfinite([float(loss) for loss in diverged.json()["history"]["loss"]]).all()
+    assert diverged.code == 3
+    assert re.fullmatch(
+        r"\[ERROR\] the loss is (nan|inf) at step \d of epoch 1: no epoch was finished before\. Lower MAX_LR "
+        r"= 1e\+38 in config\.py\. `python train\.py --restart` begins anew\n",
+        diverged.err,
+    )
+    assert diverged.files == ["checkpoint.npz"]
+
+
+def test_last_good_epoch_is_kept_when_the_loss_is_not_finite(tmp_path, monkeypatch):
+    real = image_batches.training_batches
+
+    def spoilt(*args, **kwargs):  # of the ninth batch on, in the third epoch of four steps
+        data = real(*args, **kwargs).enumerate()
+        nan = tf.constant(float("nan"))
+        return data.map(lambda step, batch: (tf.where(step >= 8, nan, 1.0) * batch[0], batch[1]))
+
+    monkeypatch.setattr(image_batches, "training_batches", spoilt)
+    diverged = run(tmp_path)
+    assert diverged.code == 3
+    assert "the loss is nan at step 1 of epoch 3: epoch 2 is kept in output/checkpoint.npz. " in diverged.err
+    monkeypatch.setattr(image_batches, "training_batches", real)
+    resumed = run(tmp_path, "--resume")
+    assert (resumed.code, "going on after epoch 2" in resumed.info) == (0, True)
 
 
 def assert_same_history(expected: Run, got: Run) -> None:
@@ -449,7 +470,7 @@ def test_exp_range_shrinks_the_cycle_by_gamma_at_every_step(tmp_path):
 def test_steps_of_verifying(tmp_path, monkeypatch, argv, asked, expected):
     monkeypatch.chdir(tmp_path)
     taken = []
-    monkeypatch.setattr(pipeline, "run", lambda plan: taken.append(plan.settings.lrfind_verify_steps))
+    monkeypatch.setattr(pipeline, "_begin", lambda plan: taken.append(plan.settings.lrfind_verify_steps))
     pipeline.main(SimpleNamespace(**{**CONFIG, "LRFIND_VERIFY_STEPS": asked}), argv)
     assert taken == [expected]
 
@@ -573,7 +594,8 @@ def test_unwritable_output_ends_with_2_before_the_data_is_loaded(tmp_path):
     stopped = run(tmp_path)
     assert (stopped.code, stopped.out) == (2, "")
     assert re.fullmatch(
-        r"\[ERROR\] OUTPUT_DIR = 'output': the folder 'output' cannot be written to\. .*\n", stopped.err
+        r"\[ERROR\] OUTPUT_DIR = 'output': the folder 'output' cannot be written to \(File exists\)\. .*\n",
+        stopped.err,
     )
 
 
@@ -614,8 +636,13 @@ def ctrl_c_from_batch(number: int):
 def test_ctrl_c_in_the_sweep_keeps_what_was_measured(tmp_path, argv):
     with ctrl_c_from_batch(70):
         stopped = run(tmp_path, *argv)
-    assert (stopped.code, stopped.err) == (130, "\n[INFO] interrupted\n")
-    assert stopped.files == ["lrfind.json", "lrfind_plot.png"]
+    kept = (
+        "; what the finder has measured is kept: `python train.py --resume` goes on"
+        if "--auto" in argv
+        else ""
+    )
+    assert (stopped.code, stopped.err) == (130, f"\n[INFO] interrupted{kept}\n")
+    assert stopped.files == [*["checkpoint.npz"] * bool(kept), "lrfind.json", "lrfind_plot.png"]
     assert is_png(tmp_path / "output" / "lrfind_plot.png")
     curve = LRCurve.load(tmp_path / "output" / "lrfind.json")
     assert curve.stop_reason == "interrupted"
@@ -633,8 +660,9 @@ def test_ctrl_c_before_the_first_step_leaves_no_curve(tmp_path):
 def test_ctrl_c_in_the_first_epoch_leaves_no_half_results(tmp_path):
     with ctrl_c_from_batch(2):
         stopped = run(tmp_path)
-    assert (stopped.code, stopped.err) == (130, "\n[INFO] interrupted\n")
-    assert stopped.files == []
+    said = "\n[INFO] interrupted; no epoch was finished: `python train.py --resume` goes on\n"
+    assert (stopped.code, stopped.err) == (130, said)
+    assert stopped.files == ["checkpoint.npz"]
 
 
 # --resume --------------------------------------------------------------------------------------------------
@@ -643,8 +671,8 @@ def test_ctrl_c_in_the_first_epoch_leaves_no_half_results(tmp_path):
 def test_stopped_training_goes_on_as_if_it_had_not_been_stopped(trained, tmp_path):
     with ctrl_c_from_batch(2 * STEPS + 2):
         stopped = run(tmp_path)
-    assert (stopped.code, stopped.files) == (130, ["checkpoint.npz"])
-    assert "stopped; --resume goes on after epoch 2" in stopped.info
+    assert (stopped.code, stopped.files) == (130, ["checkpoint-previous.npz", "checkpoint.npz"])
+    assert stopped.err == "\n[INFO] interrupted; epoch 2 is kept: `python train.py --resume` goes on\n"
     resumed = run(tmp_path, "--resume")
     assert (resumed.code, resumed.err) == (0, "")
     assert "going on after epoch 2" in resumed.info
@@ -665,10 +693,83 @@ def test_resume_with_nothing_to_resume_starts_anew(trained, tmp_path):
     assert_same_history(trained, resumed)
 
 
-def test_training_without_resume_starts_anew(trained, tmp_path):
+def test_training_without_resume_does_not_delete_an_unfinished_one(trained, tmp_path):
     with ctrl_c_from_batch(2 * STEPS + 2):
         run(tmp_path)
+    refused = run(tmp_path)
+    how = "--resume goes on with it; --restart begins anew and deletes it."
+    said = "[ERROR] output/checkpoint.npz holds an unfinished training, 2 of 4 epochs done"
+    assert (refused.code, refused.out, refused.err) == (2, "", f"{said}. {how}\n")
+    others = run(tmp_path, MAX_LR=0.02, SEED=1)
+    expected = "with other settings: MAX_LR = 0.01 there and 0.02 now, SEED = 42 there and 1 now"
+    assert (others.code, others.err) == (2, f"{said}, {expected}. {how}\n")
+    assert run(tmp_path, "--lr-find", "1").code == 0
+    assert_same_history(trained, run(tmp_path, "--resume"))
+
+
+def test_restart_begins_anew(trained, tmp_path):
+    with ctrl_c_from_batch(2 * STEPS + 2):
+        run(tmp_path)
+    anew = run(tmp_path, "--restart")
+    assert (anew.code, anew.files) == (0, trained.files)
+    assert_same_history(trained, anew)
+
+
+def test_training_that_lost_no_epoch_is_begun_anew_without_a_question(trained, tmp_path):
+    with ctrl_c_from_batch(2):
+        run(tmp_path, MAX_LR=0.02)
     assert_same_history(trained, run(tmp_path))
+
+
+def test_finished_training_is_not_trained_again_by_resume(tmp_path):
+    first = run(tmp_path, NUM_EPOCHS=2)
+    before = {name: (tmp_path / "output" / name).read_bytes() for name in first.files}
+    again = run(tmp_path, "--resume", NUM_EPOCHS=2)
+    accuracy = f"test accuracy {first.json()['test_accuracy']:.4f}"
+    assert (again.code, again.err) == (0, "")
+    assert len(again.info) == 1
+    assert again.info[0].startswith(
+        f"this training is finished, there is nothing to go on with: {accuracy} after"
+    )
+    assert {name: (tmp_path / "output" / name).read_bytes() for name in again.files} == before
+    assert run(tmp_path, NUM_EPOCHS=2).info[-1] == "all on one page: output/report.html"
+
+
+def test_training_that_was_stopped_beside_an_older_finished_one_is_gone_on_with(tmp_path):
+    run(tmp_path, NUM_EPOCHS=2)
+    with ctrl_c_from_batch(2):
+        run(tmp_path)
+    assert len(run(tmp_path, "--resume").history()) == NUM_EPOCHS
+
+
+@pytest.mark.parametrize("options", [[], ["--resume"], ["--auto"]])
+def test_damaged_checkpoint_is_one_line_unless_it_is_not_wanted(tmp_path, options):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "checkpoint.npz").write_bytes(b"no checkpoint")
+    refused = run(tmp_path, *options)
+    assert refused.code == 2
+    assert re.fullmatch(
+        r"\[ERROR\] output/checkpoint\.npz is damaged \(BadZipFile: .*\): begin anew with --restart\.\n",
+        refused.err,
+    )
+    assert (tmp_path / "output" / "checkpoint.npz").read_bytes() == b"no checkpoint"
+
+
+def test_restart_takes_a_damaged_checkpoint_away(tmp_path):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "checkpoint.npz").write_bytes(b"no checkpoint")
+    assert run(tmp_path, "--restart", NUM_EPOCHS=2).code == 0
+
+
+def test_leftovers_of_killed_runs_are_removed(tmp_path):
+    (tmp_path / "output").mkdir()
+    for name in (".7-checkpoint.npz", ".123-model.keras", ".9-clr_plot.png"):
+        (tmp_path / "output" / name).write_bytes(b"half")
+    kept = tmp_path / "output" / "notes.txt"
+    kept.write_text("mine")
+    run(tmp_path, "--lr-find", "1", **FLAT)
+    assert [name for name in os.listdir(tmp_path / "output") if name.startswith(".")] == []
+    assert kept.exists()
 
 
 def test_more_epochs_may_follow_but_other_settings_may_not(tmp_path):
@@ -687,14 +788,22 @@ def test_fewer_epochs_than_are_done_are_refused_and_nothing_is_lost(tmp_path):
     fewer = run(tmp_path, "--resume", NUM_EPOCHS=2)
     assert fewer.code == 2
     assert re.fullmatch(r"\[ERROR\] --resume: 3 epochs are done, and NUM_EPOCHS = 2 .*\n", fewer.err)
-    assert fewer.files == ["checkpoint.npz"]
+    assert fewer.files == ["checkpoint-previous.npz", "checkpoint.npz"]
     assert len(run(tmp_path, "--resume").history()) == NUM_EPOCHS
 
 
-def test_resume_is_of_a_training_only(capsys):
+@pytest.mark.parametrize("option", ["--resume", "--restart", "--auto"])
+def test_what_is_of_a_training_is_refused_beside_a_finder_alone(capsys, option):
     with pytest.raises(SystemExit, match="2"):
-        pipeline.main(SimpleNamespace(**CONFIG), ["--resume", "--lr-find", "1"])
-    assert "--resume goes on with a training" in capsys.readouterr().err
+        pipeline.main(SimpleNamespace(**CONFIG), ["--lr-find", "1", option])
+    assert f"--lr-find 1 does not train: it cannot be combined with {option}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--verify", "--no-verify"])
+def test_option_without_effect_is_told(tmp_path, option):
+    told = run(tmp_path, option, NUM_EPOCHS=2)
+    assert told.code == 0
+    assert f"{option} has no effect: this run has no finder" in told.info
 
 
 # The command, in a process of its own ----------------------------------------------------------------------

@@ -1,0 +1,56 @@
+"""A training whose loss is no longer a number ends at once."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from pyimagesearch_lr.pipeline.stopping import raise_if_stopped
+
+
+class LossNotFinite(ArithmeticError):  # noqa: N818 - the name says what it is
+    """The loss of a training is NaN or infinite.
+
+    Args:
+        loss: Float, what it is.
+        epoch: Int, the epoch in which it was seen, counted from 1.
+        where: String, the step, or "validation".
+    """
+
+    def __init__(self, loss: float, epoch: int, where: str) -> None:
+        super().__init__(f"the loss is {loss} at {where} of epoch {epoch}")
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Ends `fit` with `LossNotFinite` at the first step, or validation, whose loss is NaN or infinite.
+
+    Stands before what saves the epoch, so that a model of NaNs is never kept. After every step it also sees
+    whether a signal has asked the process to end.
+
+    Example:
+
+    >>> import numpy as np
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(1e30), "mse")
+    >>> try:
+    ...     history = model.fit(np.ones((4, 1)), np.ones(4), 1, 4, verbose=0, callbacks=[FiniteLoss()])
+    ... except LossNotFinite as error:
+    ...     print(str(error).partition(" at ")[2])
+    step 2 of epoch 1
+    """
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        raise_if_stopped()
+        self._check(logs, "loss", f"step {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._check(logs, "val_loss", "the validation")
+
+    def _check(self, logs: dict[str, float] | None, name: str, where: str) -> None:
+        loss = float((logs or {}).get(name, 0.0))
+        if not math.isfinite(loss):
+            raise LossNotFinite(loss, self._epoch, where)
