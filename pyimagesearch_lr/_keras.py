@@ -31,6 +31,7 @@ ATTRIBUTES_OF_FIT = (
     "_eval_epoch_iterator",
 )
 MODULE_OF_SUMS = "tensorflow.python.distribute.distribute_lib"
+GENERATOR_OF_SEEDS = "global_seed_generator"  # before Keras 3.13 its name is not a constant
 GATHERED_AT_ONCE = 2**24
 GATHERED_AHEAD = 2
 KERAS_RATE_DRIVERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
@@ -557,9 +558,9 @@ def stop_workers(py_dataset: keras.utils.PyDataset) -> None:
 
 def random_states() -> Callable[[], None]:
     """Read the state of the global generators of Keras and TensorFlow; calling the result puts it back."""
-    name = private("keras.src.random.seed_generator:GLOBAL_SEED_GENERATOR")
+    name = private("keras.src.random.seed_generator:GLOBAL_SEED_GENERATOR") or GENERATOR_OF_SEEDS
     state = private("keras.src.backend.common:global_state")
-    generator = None if name is None or state is None else state.get_global_attribute(name)
+    generator = None if state is None else state.get_global_attribute(name)
     seeds = None if generator is None else to_numpy(generator.state)
     eager = getattr(_eager_context(), "_rng", None)
     eager_state = None if eager is None else eager.getstate()
@@ -569,7 +570,7 @@ def random_states() -> Callable[[], None]:
             eager.setstate(eager_state)
         if generator is not None:
             generator.state.assign(seeds)
-        if name is not None and state is not None:
+        if state is not None:
             state.set_global_attribute(name, generator)
 
     return put_back

@@ -4,6 +4,15 @@ import random
 
 import keras
 import numpy as np
+import pytest
+
+KERAS = tuple(int(part) for part in keras.__version__.split(".")[:2])
+needs_multi_optimizer = pytest.mark.skipif(
+    not hasattr(keras.optimizers, "MultiOptimizer"), reason="MultiOptimizer is new in Keras 3.15"
+)
+needs_none_as_target = pytest.mark.skipif(
+    KERAS < (3, 12), reason="this version of Keras takes no None among the targets"
+)
 
 FEATURES, CLASSES = 6, 3
 
@@ -30,6 +39,12 @@ def model(optimizer=None, *, build=True, seed=0, dropout=0.3, **compile_kwargs):
     compile_kwargs = {"loss": "categorical_crossentropy", "metrics": ["accuracy"], **compile_kwargs}
     network.compile(optimizer=optimizer, **compile_kwargs)
     return network
+
+
+def logs_of_step(network, *batch):
+    """What `train_on_batch` gives of one batch alone; before Keras 3.15 it gives the mean of all so far."""
+    network.reset_metrics()
+    return network.train_on_batch(*batch, return_dict=True)
 
 
 def state(network):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import assert_same_state, data, model, state
+from models import assert_same_state, data, model, needs_multi_optimizer, state
 from one_weight import fit_one_weight, one_weight
 
 from pyimagesearch_lr import MidCycleWarning
@@ -398,6 +398,7 @@ class TestTwoDrivers:
             model().fit(*data(16), callbacks=[CyclicLR(), Mine()], verbose=0)
 
 
+@needs_multi_optimizer
 class TestSeveralOptimizers:
     def network(self, first, second):
         kwargs = {"use_bias": False, "kernel_initializer": "zeros"}
