@@ -6,11 +6,11 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lr-find train auto short quick data test test-all soak check static doctest wheel clean
+.PHONY: help lr-find train auto short quick data test test-all test-versions test-backends soak check static doctest wheel clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
-	| while IFS='|' read -r target does; do printf '  make %-9s %s\n' "$$target" "$$does"; done
+	| while IFS='|' read -r target does; do printf '  make %-14s %s\n' "$$target" "$$does"; done
 
 lr-find: .venv/.installed data  ## sweep the learning rate and plot the loss
 	$(PY) train.py --lr-find 1
@@ -35,6 +35,13 @@ test: .venv/.installed  ## run the fast tests
 
 test-all: .venv/.installed  ## run every test
 	$(PY) -m pytest -n 2
+
+test-versions: .venv/.installed  ## run the fast tests on the oldest, a middle and the newest Keras (hours)
+	$(PY) scripts/make/test_matrix.py versions
+
+test-backends: .venv/.installed  ## run the tests of every backend on TensorFlow, JAX and PyTorch
+	$(PY) -m pip install --quiet jax torch==2.13.0
+	$(PY) scripts/make/test_matrix.py backends
 
 soak: .venv/.installed  ## kill 200 runs, mutate 100,000 files of each kind (hours)
 	KILLS=200 MUTATIONS=100000 $(PY) -m pytest -s tests/pipeline/test_killed.py \

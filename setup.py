@@ -34,16 +34,20 @@ setup(
         "pyimagesearch_lr.pipeline": ["fashion_mnist_sample.npz"],
     },
     install_requires=[
-        # Not older than what is tested: the finder depends on what Keras keeps to itself (`_keras.py`).
-        "tensorflow>=2.21",
-        "keras>=3.15",
+        # Not older than what is tested: docs/results/test_matrix.json.
+        "tensorflow>=2.19",
+        "keras>=3.10",
         "numpy",
         "matplotlib",
         "scikit-learn",
         # The same cv2 as opencv-python, whose windows need libGL, libxcb and GLib: a bare machine lacks them.
         "opencv-python-headless",
     ],
-    extras_require={"test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "jax", "ruff", "mypy"]},
+    extras_require={
+        "jax": ["jax"],
+        "torch": ["torch"],
+        "test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "jax", "ruff", "mypy"],
+    },
     entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.pipeline:console"]},
     zip_safe=False,
 )

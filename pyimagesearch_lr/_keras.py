@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 BACKEND = keras.backend.backend()
+TRAINING_BACKENDS = ("tensorflow", "jax", "torch")
 RATE, COUNT_OF_BATCHES = "_learning_rate", "_iterations"  # of an optimizer
 ATTRIBUTES_OF_FIT = (
     "history",
@@ -157,7 +158,11 @@ class OwnCallback(keras.callbacks.Callback):
 
 
 def check_model(owner: str, model: Any) -> None:
-    """Raise a TypeError unless `model` is a model of Keras 3."""
+    """Raise a TypeError unless `model` is a model of Keras 3, a RuntimeError where nothing can be trained."""
+    if BACKEND not in TRAINING_BACKENDS:
+        raise RuntimeError(
+            f"the {BACKEND} backend of Keras cannot train: set KERAS_BACKEND to one of {TRAINING_BACKENDS}."
+        )
     if isinstance(model, keras.Model):
         return
     kind = f"{type(model).__module__}.{type(model).__qualname__}"

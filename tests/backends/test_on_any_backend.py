@@ -1,0 +1,240 @@
+"""What is promised on every backend that trains; this file imports none of them.
+
+KERAS_BACKEND=jax python -m pytest tests/backends
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from models import assert_same_state, data, logs_of_step, model, state
+from one_weight import fit_one_weight, one_weight
+
+from pyimagesearch_lr import (
+    CyclicalLearningRate,
+    CyclicLR,
+    LearningRateFinder,
+    LRCurve,
+    LRFinder,
+    MiniGoogLeNet,
+    OneCycleLearningRate,
+    OneCycleLR,
+    PeriodicLRFinder,
+    compare,
+)
+
+BACKEND = keras.backend.backend()
+REFERENCE = Path(__file__).parents[1] / "torch_schedules.json"
+CASES = [
+    case
+    for case in json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
+    if "scale_fn" not in case["arguments"]
+]
+SWEEP = {"start_lr": 1e-4, "end_lr": 0.5, "verbose": 0}
+X, Y = data(64)
+OPTIMIZERS = {
+    "SGD": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+    "Adam": lambda: keras.optimizers.Adam(0.01),
+    "RMSprop with EMA": lambda: keras.optimizers.RMSprop(0.01, use_ema=True),
+    "AdamW, clipped": lambda: keras.optimizers.AdamW(0.01, clipnorm=1.0),
+    "accumulating": lambda: keras.optimizers.SGD(0.05, gradient_accumulation_steps=2),
+    "a schedule": lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.05, 40)),
+}
+
+
+def rates(steps):
+    return np.geomspace(SWEEP["start_lr"], SWEEP["end_lr"], steps)
+
+
+def trained_by_hand(network, lrs, size=16):
+    """The loss of every step, by Keras's public calls, without a callback of ours."""
+    losses = []
+    for step, lr in enumerate(lrs):
+        begin = step * size % len(X)
+        network.optimizer.learning_rate = float(lr)
+        losses.append(float(logs_of_step(network, X[begin : begin + size], Y[begin : begin + size])["loss"]))
+    return losses
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches in their order."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return X[16 * index : 16 * index + 16], Y[16 * index : 16 * index + 16]
+
+
+def fitted(network, callbacks=(), epochs=1):
+    keras.utils.set_random_seed(3)
+    network.fit(Batches(), epochs=epochs, shuffle=False, callbacks=list(callbacks), verbose=0)
+    return network
+
+
+def test_loss_is_that_of_train_on_batch():
+    oracle = trained_by_hand(model(dropout=0), rates(12))
+    lr_finder = LRFinder(1e-4, 0.5, stop_factor=None)
+    fitted(model(dropout=0), [lr_finder], epochs=3)
+    np.testing.assert_allclose(lr_finder.curve.raw_losses, oracle, rtol=2e-6)
+    np.testing.assert_allclose(lr_finder.lrs, rates(12), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_find_leaves_no_trace(name):
+    network, twin = (model(OPTIMIZERS[name]()) for _ in range(2))
+    if BACKEND == "jax" and "EMA" in name:  # of which Keras trains no model twice on JAX
+        network.optimizer.build(network.trainable_variables)
+        network.evaluate(X, Y, verbose=0)
+    else:
+        fitted(network), fitted(twin)
+    before = state(network)
+    LearningRateFinder(network).find((X, Y), **SWEEP, num_steps=20, batch_size=16, verify=False)
+    assert_same_state(before, state(network))
+    for got, expected in zip(fitted(network).get_weights(), fitted(twin).get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_finder_in_the_users_fit_leaves_no_trace():
+    network = fitted(model())
+    weights = network.get_weights()
+    variables = [np.array(keras.ops.convert_to_numpy(each)) for each in network.optimizer.variables]
+    fitted(network, [LRFinder(1e-4, 1e3)], epochs=20)
+    for got, expected in zip(network.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    for got, expected in zip(network.optimizer.variables, variables, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(got), expected)
+
+
+def test_model_that_was_never_trained_trains_as_if_there_had_been_no_sweep():
+    swept, twin = model(build=False), model(build=False)
+    LearningRateFinder(swept).find((X, Y), **SWEEP, num_steps=20, batch_size=16, verify=False)
+    for network in (swept, twin):
+        keras.utils.set_random_seed(3)
+        network.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+    for got, expected in zip(swept.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_divergence_ends_the_sweep():
+    curve = LearningRateFinder(model(dropout=0)).find(
+        (X, Y), 1e-4, 1e6, num_steps=200, batch_size=16, verbose=0, verify=False
+    )
+    assert curve.stop_reason in ("diverged", "non_finite")
+    assert len(curve) < 200
+
+
+def test_probe_is_a_training_with_that_cycle():
+    curve = LearningRateFinder(model(dropout=0)).find(
+        (X, Y), 1e-4, 10.0, num_steps=60, batch_size=64, verbose=0, verify=120
+    )
+    assert curve.suggest().method == "verified"
+    probe = next(each for each in curve.probes if not each.diverged)
+    lrs = CyclicLR(probe.base_lr, probe.max_lr, probe.steps / 2).preview(probe.steps)
+    losses = trained_by_hand(model(dropout=0), lrs, size=64)
+    assert probe.first_loss == pytest.approx(losses[0], rel=1e-5)
+    assert probe.loss == pytest.approx(np.mean(losses[-max(2, round(probe.steps / 5)) :]), rel=1e-3)
+
+
+def test_compare_runs_each_optimizer_from_the_same_weights():
+    network = model(dropout=0)
+    weights = network.get_weights()
+    curves = compare(
+        network,
+        {"sgd": keras.optimizers.SGD(), "adam": keras.optimizers.Adam()},
+        Batches(),
+        1e-4,
+        0.5,
+        epochs=3,
+        verbose=0,
+        stop_factor=None,
+    )
+    assert curves["sgd"].raw_losses[0] == curves["adam"].raw_losses[0]
+    assert not np.array_equal(curves["sgd"].raw_losses, curves["adam"].raw_losses)
+    for got, expected in zip(network.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_periodic_finder_changes_nothing_of_a_training():
+    periodic = PeriodicLRFinder((X, Y), every=2, **SWEEP, num_steps=12, batch_size=16)
+    with_it, without = fitted(model(), [periodic], epochs=4), fitted(model(), epochs=4)
+    assert list(periodic.curves) == [2, 4]
+    for got, expected in zip(with_it.get_weights(), without.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+OURS = {"step_size_up": "step_size", "anneal_strategy": "anneal"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['scheduler']}-{case['name']}")
+def test_schedules_give_pytorchs_rates(case):
+    arguments = {OURS.get(name, name): value for name, value in case["arguments"].items()}
+    kinds = {
+        "CyclicLR": (CyclicLR, CyclicalLearningRate),
+        "OneCycleLR": (OneCycleLR, OneCycleLearningRate),
+    }
+    callback, schedule = (kind(**arguments) for kind in kinds[case["scheduler"]])
+    near = [(step, lr) for step, lr in zip(case["steps"], case["lr"], strict=True) if step < 3000]
+    steps, expected = zip(*near, strict=True)
+    np.testing.assert_allclose([callback.lr_at(step) for step in steps], expected, rtol=1e-12)
+    got = [float(keras.ops.convert_to_numpy(schedule(step))) for step in steps]
+    np.testing.assert_allclose(got, expected, rtol=2e-4, atol=max(expected) * 1e-6)
+
+
+@pytest.mark.parametrize("kinds", [(CyclicLR, CyclicalLearningRate), (OneCycleLR, OneCycleLearningRate)])
+def test_every_step_is_trained_with_its_rate(kinds):
+    """The weight of `one_weight` moves by the rate at every step."""
+    arguments = (1.0, 3.0, 2) if kinds[0] is CyclicLR else (1.0, 8)
+    callback, schedule = (kind(*arguments) for kind in kinds)
+    expected = callback.preview(8).sum()
+    by_callback = fit_one_weight(one_weight(keras.optimizers.SGD(7.0)), [callback], steps=8)
+    by_schedule = fit_one_weight(one_weight(keras.optimizers.SGD(schedule)), [], steps=8)
+    np.testing.assert_allclose([by_callback, by_schedule], expected, rtol=1e-5)
+    assert callback.history["lr"] == callback.preview(8).tolist()
+
+
+def test_model_with_a_schedule_is_saved_and_loaded(tmp_path):
+    network = model(keras.optimizers.SGD(CyclicalLearningRate(0.01, 0.1, 4)))
+    fitted(network).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == network.optimizer.get_config()
+    fitted(loaded)
+
+
+def test_curve_is_saved_and_answers_again(tmp_path):
+    curve = LearningRateFinder(model(dropout=0)).find(
+        (X, Y), 1e-5, 100.0, num_steps=100, batch_size=16, verbose=0
+    )
+    curve.save(tmp_path / "curve.json")
+    assert LRCurve.load(tmp_path / "curve.json").suggest() == curve.suggest()
+    assert math.isfinite(curve.suggest().max_lr)
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow gives each step its own rate")
+def test_several_steps_an_execution_are_refused_in_a_line():
+    network = model(steps_per_execution=2)
+    with pytest.raises((ValueError, RuntimeError), match="steps_per_execution"):
+        fitted(network, [LRFinder(1e-4, 0.5)], epochs=3)
+    curve = LearningRateFinder(network).find(Batches(), **SWEEP, epochs=3, verify=False)
+    assert len(curve) == 12
+
+
+@pytest.mark.slow
+def test_network_of_the_tutorial_is_swept():
+    network = MiniGoogLeNet.build(32, 32, 1, 10)
+    network.compile(keras.optimizers.SGD(0.01, momentum=0.9), "categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    x, y = (
+        rng.normal(size=(16, 32, 32, 1)).astype("float32"),
+        np.eye(10, dtype="float32")[[*range(10), *range(6)]],
+    )
+    weights = network.get_weights()
+    curve = LearningRateFinder(network).find((x, y), **SWEEP, num_steps=4, batch_size=8, verify=False)
+    assert np.isfinite(curve.raw_losses).all()
+    for got, expected in zip(network.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(got, expected)

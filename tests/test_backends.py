@@ -1,0 +1,71 @@
+"""What is promised holds on every backend: the tests in tests/backends, in a process of each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CALLS = """
+import numpy as np, keras
+from pyimagesearch_lr import LearningRateFinder, LRFinder, CyclicLR, OneCycleLR
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+x = np.ones((8, 2))
+{call}
+"""
+
+
+def in_a_process(backend: str, *command: str, timeout: int = 900) -> subprocess.CompletedProcess:
+    paths = os.pathsep.join([str(ROOT), *(path for path in sys.path if path)])
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def promises_hold(backend: str) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+    run = in_a_process(backend, "-m", "pytest", *options, "tests/backends")
+    assert run.returncode == 0, run.stdout[-4000:]
+
+
+def test_promises_hold_on_jax():
+    promises_hold("jax")
+
+
+@pytest.mark.slow
+def test_promises_hold_on_torch():
+    promises_hold("torch")
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (
+            "LearningRateFinder(model).find((x, x[:, :1]), 1e-4, 1.0, num_steps=8)",
+            "RuntimeError: the numpy backend of Keras cannot train: set KERAS_BACKEND to one of "
+            "('tensorflow', 'jax', 'torch').",
+        ),
+        (
+            "model.fit(x, x[:, :1], callbacks=[CyclicLR(0.1, 0.3, 2)])",
+            "NotImplementedError: fit not implemented for NumPy backend.",  # Keras's own
+        ),
+    ],
+)
+def test_backend_that_cannot_train_is_a_line(call, expected):
+    run = in_a_process("numpy", "-c", CALLS.format(call=f'model.compile("sgd", "mse")\n{call}'))
+    assert run.returncode != 0
+    assert run.stderr.strip().splitlines()[-1] == expected
