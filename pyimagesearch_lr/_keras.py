@@ -1,8 +1,8 @@
 """The door to Keras: the rate inside an optimizer, the callbacks of a `fit`, and its backends.
 
-Checked against Keras 3.15 on TensorFlow 2.21 and JAX 0.10. Whatever depends on a private name of Keras or
-TensorFlow stands here, or in the accelerator `_fast`, and nowhere else. Each has a fall-back, or a refusal
-that says what is missing.
+Checked against Keras 3.10 to 3.15 and its three backends (docs/results/test_matrix.json). Whatever depends on
+a private name of Keras or TensorFlow stands here, or in the accelerator `_fast`, and nowhere else. Each has a
+fall-back, or a refusal that says what is missing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from pyimagesearch_lr._warn import warn
+
 BACKEND = keras.backend.backend()
 TRAINING_BACKENDS = ("tensorflow", "jax", "torch")
 RATE, COUNT_OF_BATCHES = "_learning_rate", "_iterations"  # of an optimizer
@@ -31,6 +33,8 @@ ATTRIBUTES_OF_FIT = (
     "_initial_epoch",
     "_eval_epoch_iterator",
 )
+NEWEST = (3, 15)  # what the tests have seen
+_told: list[str] = []
 MODULE_OF_SUMS = "tensorflow.python.distribute.distribute_lib"
 GENERATOR_OF_SEEDS = "global_seed_generator"  # before Keras 3.13 its name is not a constant
 GATHERED_AT_ONCE = 2**24
@@ -43,6 +47,19 @@ def tensorflow() -> Any:
     if BACKEND == "tensorflow" or "tensorflow" in sys.modules:
         return import_module("pyimagesearch_lr._tensorflow")
     return None
+
+
+def is_newer_than_tested() -> bool:
+    """Whether this Keras is newer than what the tests have seen; says so once, as it costs speed."""
+    newer = tuple(int(part) for part in keras.__version__.split(".")[:2]) > NEWEST
+    if newer and not _told:
+        _told.append(keras.__version__)
+        warn(
+            f"Keras {keras.__version__} is newer than {'.'.join(map(str, NEWEST))}, the newest that this "
+            "version of pyimagesearch_lr was tested with: sweeps are recorded by Keras's public API alone, which is "
+            "slower for small models."
+        )
+    return newer
 
 
 def private(path: str) -> Any:
@@ -164,6 +181,12 @@ def check_model(owner: str, model: Any) -> None:
             f"the {BACKEND} backend of Keras cannot train: set KERAS_BACKEND to one of {TRAINING_BACKENDS}."
         )
     if isinstance(model, keras.Model):
+        if BACKEND == "tensorflow" and tensorflow().is_multi_worker(model):
+            raise RuntimeError(
+                f"`{owner}`: Keras 3 cannot train under `tf.distribute.MultiWorkerMirroredStrategy` "
+                "(https://github.com/keras-team/keras/issues/20585). Use `keras.distribution.DataParallel` on "
+                "JAX for several processes, or `tf.distribute.MirroredStrategy` for several devices of one."
+            )
         return
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     legacy = " It is a model of the legacy package tf_keras: build it with `keras` 3 itself." * any(
@@ -530,10 +553,11 @@ def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int, steps: in
     adapter = private("keras.src.trainers.data_adapters.array_data_adapter:ArrayDataAdapter")
     if adapter is None or BACKEND != "tensorflow":
         return None
-    arrays = keras.tree.flatten((x, y, sample_weight))
+    arrays = [array for array in keras.tree.flatten((x, y, sample_weight)) if array is not None]
     at_once = _batches_at_once(arrays, batch_size) * batch_size
     batches = adapter(x, y, sample_weight, batch_size=at_once, shuffle=True).get_tf_dataset()
-    return tensorflow().cut(batches.prefetch(GATHERED_AHEAD), at_once, batch_size, steps)
+    evenly = len(arrays[0]) % batch_size == 0
+    return tensorflow().cut(batches.prefetch(GATHERED_AHEAD), at_once, batch_size, steps, evenly=evenly)
 
 
 def _batches_at_once(arrays: list, batch_size: int) -> int:

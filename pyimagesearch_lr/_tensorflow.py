@@ -40,10 +40,15 @@ def exactly(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
     return dataset.repeat().take(steps)
 
 
-def cut(batches: tf.data.Dataset, gathered: int, batch_size: int, steps: int) -> tf.data.Dataset:
-    """`steps` batches of `batch_size`, cut out of passes over larger ones, without autotuning."""
+def cut(
+    batches: tf.data.Dataset, gathered: int, batch_size: int, steps: int, *, evenly: bool
+) -> tf.data.Dataset:
+    """`steps` batches of `batch_size`, cut out of passes over larger ones, without autotuning.
+
+    Where a pass is cut `evenly`, the batch size is known to the model, as of Keras's own batches.
+    """
     if gathered > batch_size:
-        batches = batches.rebatch(batch_size)
+        batches = batches.rebatch(batch_size, drop_remainder=evenly)
     options = tf.data.Options()
     options.autotune.enabled = False
     return exactly(batches, steps).with_options(options)
@@ -52,6 +57,11 @@ def cut(batches: tf.data.Dataset, gathered: int, batch_size: int, steps: int) ->
 def scope_of(model: keras.Model) -> Any:
     """The context in which to make variables for this model."""
     return model.distribute_strategy.scope()
+
+
+def is_multi_worker(model: keras.Model) -> bool:
+    """Whether several processes of `tf.distribute` train this model together."""
+    return isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def set_seed(seed: int) -> None:

@@ -7,7 +7,7 @@ import warnings
 from types import FrameType
 from typing import cast
 
-PASSED_OVER = (__package__, "keras", "tensorflow")
+PASSED_OVER = (__package__, "keras", "tensorflow", "contextlib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -319,7 +319,7 @@ def steps_recorder(
 
 def fast_recorder_for(model: keras.Model, rates: Rates, data: str, one_by_one: bool, traces: dict) -> Any:
     """The accelerator's recorder, or None where it does not serve, or is not there."""
-    if _keras.BACKEND != "tensorflow":
+    if _keras.BACKEND != "tensorflow" or _keras.is_newer_than_tested():
         return None
     try:
         from pyimagesearch_lr import _fast

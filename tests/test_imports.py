@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "layers": set(),
     "minigooglenet": {"_arguments", "layers"},
     "_tensorflow": set(),
-    "_keras": {"_tensorflow"},
+    "_keras": {"_tensorflow", "_warn"},
     "_momentum": {"_keras", "_tensorflow"},
     "_state": {"_keras"},
     "_fast": {"_keras", "_tensorflow"},

@@ -233,3 +233,28 @@ class TestArrayBatches:
         assert _keras._batches_at_once([tf.range(70), None], 16) == 1
         stream = _keras.array_batches(tf.range(70), None, None, 16, 1000).as_numpy_iterator()
         assert sorted(np.concatenate([next(stream) for _ in range(5)])) == list(range(70))
+
+
+def test_newer_keras_than_tested_is_recorded_by_the_public_api_with_one_warning(monkeypatch, curve):
+    major, minor = _keras.NEWEST
+    monkeypatch.setattr(keras, "__version__", f"{major}.{minor + 1}.0")
+    monkeypatch.setattr(_keras, "_told", [])
+    with pytest.warns(UserWarning, match="is newer than 3.15, the newest that this version") as caught:
+        curves = [sweep() for _ in range(2)]
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    for each in curves:
+        assert each.metadata["recorder"] == "plain"
+        np.testing.assert_allclose(each.raw_losses, curve.raw_losses, rtol=1e-6)
+
+
+def test_multi_worker_strategy_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(_keras.tensorflow(), "is_multi_worker", lambda model: True)
+    with pytest.raises(RuntimeError, match=r"MultiWorkerMirroredStrategy.*issues/20585.*DataParallel"):
+        LearningRateFinder(model())
+
+
+def test_batch_size_is_known_where_the_arrays_are_cut_evenly():
+    for samples, size in ((64, 16), (70, None)):
+        batches = _keras.array_batches(np.zeros((samples, 2)), None, None, 16, 10)
+        assert keras.tree.flatten(batches.element_spec)[0].shape[0] == size

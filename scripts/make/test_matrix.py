@@ -43,10 +43,7 @@ def main(argv: list[str]) -> int:
     rows = VERSIONS if args.what == "versions" else BACKENDS
     worst = 0
     for name in args.only or rows:
-        if args.what == "versions":
-            row = of_version(name, *VERSIONS[name], args)
-        else:
-            row = of_backend(name, args)
+        row = of_version(name, args) if args.what == "versions" else of_backend(name, args)
         keep(args.what, name, row)
         print(json.dumps(row, indent=1), flush=True)
         worst = max(worst, row["exit_code"])
@@ -62,8 +59,9 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def of_version(keras: str, tensorflow: str, python: str, args: argparse.Namespace) -> dict:
-    """Every test in an environment of these versions."""
+def of_version(keras: str, args: argparse.Namespace) -> dict:
+    """Every test in an environment of that Keras, with the TensorFlow and Python that go with it."""
+    tensorflow, python = VERSIONS[keras]
     interpreter = environment(
         f"keras-{keras}", python, [f"keras=={keras}.*", f"tensorflow=={tensorflow}.*", *PACKAGES]
     )
@@ -90,17 +88,8 @@ def environment(name: str, python: str, requirements: list[str]) -> Path:
 def tested(interpreter: Path, backend: str, tests: list[str], args: argparse.Namespace) -> dict:
     """How these tests ended."""
     marks = [] if args.all else ["-m", "not slow"]
-    command = [
-        interpreter,
-        "-m",
-        "pytest",
-        "-n",
-        str(args.processes),
-        "-p",
-        "no:cacheprovider",
-        *marks,
-        *tests,
-    ]
+    options = ["-n", str(args.processes), "-p", "no:cacheprovider"]
+    command = [interpreter, "-m", "pytest", *options, *marks, *tests]
     paths = {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
     started = time.perf_counter()
     run = subprocess.run(
@@ -130,15 +119,14 @@ def tested(interpreter: Path, backend: str, tests: list[str], args: argparse.Nam
 
 def versions_of(interpreter: Path, backend: str) -> dict:
     code = (
-        "import importlib.metadata as m, json, platform, sys\n"
-        "names = ['keras', 'tensorflow', 'jax', 'torch', 'numpy']\n"
+        "import importlib.metadata as m, json, platform\n"
         "found = {d.metadata['Name']: d.version for d in m.distributions()}\n"
-        "print(json.dumps({'python': platform.python_version(), **{n: found[n] for n in names if n in found}}))"
+        "print(json.dumps({**found, 'python': platform.python_version()}))"
     )
     run = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)
-    wanted = {"python", "keras", "numpy", backend}
-    return {"backend": backend, **{name: version for name, version in found.items() if name in wanted}}
+    wanted = ("python", "keras", backend, "numpy")
+    return {"backend": backend, **{name: found[name] for name in wanted if name in found}}
 
 
 def commit() -> str:
