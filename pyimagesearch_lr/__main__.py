@@ -43,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m pyimagesearch_lr", description="What a saved learning-rate curve says, and its plot."
+        prog="python -m pyimagesearch_lr",
+        description="What a saved learning-rate curve says, and its plot.",
+        allow_abbrev=False,
     )
     parser.add_argument("curve", type=Path, help="a .json or .csv file that LRCurve.save wrote")
     parser.add_argument("--method", choices=("verified", *METHODS), help="only this method (default: all)")

@@ -54,10 +54,10 @@ def is_newer_than_tested() -> bool:
     newer = tuple(int(part) for part in keras.__version__.split(".")[:2]) > NEWEST
     if newer and not _told:
         _told.append(keras.__version__)
+        newest = ".".join(map(str, NEWEST))
         warn(
-            f"Keras {keras.__version__} is newer than {'.'.join(map(str, NEWEST))}, the newest that this "
-            "version of pyimagesearch_lr was tested with: sweeps are recorded by Keras's public API alone, which is "
-            "slower for small models."
+            f"Keras {keras.__version__} is newer than {newest}, the newest that was tested: sweeps are "
+            "recorded by Keras's public API alone, which is slower for small models."
         )
     return newer
 
@@ -184,8 +184,8 @@ def check_model(owner: str, model: Any) -> None:
         if BACKEND == "tensorflow" and tensorflow().is_multi_worker(model):
             raise RuntimeError(
                 f"`{owner}`: Keras 3 cannot train under `tf.distribute.MultiWorkerMirroredStrategy` "
-                "(https://github.com/keras-team/keras/issues/20585). Use `keras.distribution.DataParallel` on "
-                "JAX for several processes, or `tf.distribute.MirroredStrategy` for several devices of one."
+                "(https://github.com/keras-team/keras/issues/20585). Use `keras.distribution.DataParallel` "
+                "on JAX for several processes, `tf.distribute.MirroredStrategy` for several devices of one."
             )
         return
     kind = f"{type(model).__module__}.{type(model).__qualname__}"

@@ -732,6 +732,8 @@ class Data:
     def of(cls, train_data: Any, batch_size: int, sample_weight: Any) -> Data:
         """Look at what the user gave, taking nothing from it."""
         _check_is_data("find", "train_data", train_data)
+        if isinstance(sample_weight, str | bytes | numbers.Number):
+            raise wrong_type("find", "sample_weight", "an array of weights", sample_weight)
         given = _as_tuple_if_arrays(train_data)
         num_batches: float | None
         if isinstance(given, tuple):
@@ -965,6 +967,11 @@ def _check_is_data(owner: str, name: str, data: Any) -> None:
 
 def _check_validation(data: Any, steps: int | None, owner: str = "find") -> None:
     """Raise if an evaluation would not end, or there is nothing to evaluate on."""
+    if data is None and steps is not None:
+        raise ValueError(
+            f"`{owner}`: `validation_steps` says how many batches of `validation_data` to take. Pass "
+            "`validation_data` as well, or leave `validation_steps` out."
+        )
     if data is not None:
         _check_is_data(owner, "validation_data", data)
     if data is None or steps is not None:

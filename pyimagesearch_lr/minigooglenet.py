@@ -11,6 +11,7 @@ from pyimagesearch_lr._arguments import COUNT, SHARE_BELOW_1, optional, whole
 from pyimagesearch_lr.layers import FusedBatchNormalization
 
 OWNER = "MiniGoogLeNet.build"
+LEAST_POOLED_BY_SEVEN = 31  # pixels, of which 7 are left
 SIZE = optional(whole("None or a whole number of at least 7 pixels", lambda size: size >= 7))
 
 
@@ -38,9 +39,9 @@ class MiniGoogLeNet:
         """Make the network, not compiled.
 
         Args:
-            width: Int, image width in pixels, at least 31 (32 in the paper). None leaves it to each batch, of
-                7 pixels or more; the last pooling is then over all that is left of the image. At 31 to 38
-                pixels the network is the same either way.
+            width: Int, image width in pixels, at least 7 (32 in the paper); None leaves it to each batch.
+                Below 31 pixels, or with None, the last pooling is over all that is left of the image, not 7
+                by 7; at 31 to 38 pixels that is the same.
             height: Int, image height in pixels, or None, as `width`.
             depth: Int, the number of channels of an image.
             classes: Int, the number of classes.
@@ -69,8 +70,10 @@ class MiniGoogLeNet:
         x = _downsample(x, 96)
         x = _inception(x, 176, 160)
         x = _inception(x, 176, 160)
-        of_any_size = width is None or height is None
-        x = (layers.GlobalAveragePooling2D(keepdims=True) if of_any_size else layers.AveragePooling2D(7))(x)
+        pools_by_seven = all(side is not None and side >= LEAST_POOLED_BY_SEVEN for side in (width, height))
+        x = (layers.AveragePooling2D(7) if pools_by_seven else layers.GlobalAveragePooling2D(keepdims=True))(
+            x
+        )
         x = layers.Dropout(dropout)(x)
         x = layers.Flatten()(x)
         x = layers.Dense(classes)(x)

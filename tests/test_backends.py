@@ -69,3 +69,42 @@ def test_backend_that_cannot_train_is_a_line(call, expected):
     run = in_a_process("numpy", "-c", CALLS.format(call=f'model.compile("sgd", "mse")\n{call}'))
     assert run.returncode != 0
     assert run.stderr.strip().splitlines()[-1] == expected
+
+
+LIBRARY_ALONE = """
+import importlib.util
+import keras, numpy as np
+import pyimagesearch_lr
+assert importlib.util.find_spec("tensorflow") is None
+public = [getattr(pyimagesearch_lr, name) for name in pyimagesearch_lr.__all__]
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+x = np.random.default_rng(0).normal(size=(640, 4)).astype("float32")
+finder = pyimagesearch_lr.LearningRateFinder(model)
+curve = finder.find((x, x.sum(axis=1)), 1e-5, 10.0, num_steps=100, verbose=0)
+curve.plot().figure.savefig("curve.png")
+clr = pyimagesearch_lr.CyclicLR(0.01, 0.1, 4)
+model.fit(x, x.sum(axis=1), callbacks=[clr], verbose=0)
+print(curve.suggest().method, len(clr.history["lr"]))
+"""
+
+
+@pytest.mark.slow
+def test_the_documented_way_without_tensorflow_works(tmp_path):
+    page = (ROOT / "docs/backends.md").read_text(encoding="utf-8")
+    commands = page.partition("Without TensorFlow:")[2].partition("```bash\n")[2].partition("```")[0]
+    commands = commands.replace("pyimagesearch-lr", str(ROOT)).replace("pip install", "bin/pip install -q")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
+    for command in commands.strip().splitlines():
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run(
+        ["bin/python", "-c", LIBRARY_ALONE],
+        cwd=tmp_path,
+        env={**environment, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.split() == ["verified", "20"]

@@ -207,11 +207,18 @@ def test_width_height_depth_and_classes_are_not_mixed_up():
 
 
 @pytest.mark.parametrize("side", ["width", "height"])
-def test_31_pixels_are_the_fewest(side):
-    sides = {"width": 32, "height": 32}
-    assert MiniGoogLeNet.build(**{**sides, side: 31}, depth=1, classes=2).output_shape == (None, 2)
-    with pytest.raises(ValueError, match="output size would be zero or negative"):
-        MiniGoogLeNet.build(**{**sides, side: 30}, depth=1, classes=2)
+@pytest.mark.parametrize("size", [31, 30, 16, 7])
+def test_small_images_are_pooled_over_all_that_is_left_of_them(side, size):
+    model = MiniGoogLeNet.build(**{"width": 32, "height": 32, side: size}, depth=1, classes=2)
+    assert model.output_shape == (None, 2)
+    shape = {"width": (3, 32, size, 1), "height": (3, size, 32, 1)}[side]
+    np.testing.assert_allclose(np.asarray(model(np.ones(shape, "float32"))).sum(axis=1), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+def test_fewer_than_7_pixels_are_refused(side):
+    with pytest.raises(ValueError, match=f"`{side}` must be None or a whole number of at least 7 pixels"):
+        MiniGoogLeNet.build(**{"width": 32, "height": 32, side: 6}, depth=1, classes=2)
 
 
 def test_same_seed_gives_the_same_network(images):

@@ -106,7 +106,28 @@ def articles(root: Path) -> dict[str, str]:
     return {**tables, "article_4": _results(training, len(training["history"]["loss"]))}
 
 
-PAGES = {"README.md": readme, "docs/benchmarks.md": benchmarks, "docs/articles.md": articles}
+def backends(root: Path) -> dict[str, str]:
+    ran = json.loads((root / "docs/results/test_matrix.json").read_text(encoding="utf-8"))
+    return {name: _matrix(list(ran[name].values())) for name in ("versions", "backends")}
+
+
+def _matrix(rows: list[dict]) -> str:
+    """How the tests ended, a row an environment."""
+    counts = ("passed", "skipped", "failed")
+    lines = ["| Keras | backend | Python | passed | skipped | failed | date |", "|---" * 7 + "|"]
+    for row in rows:
+        of_backend = f"{row['backend']} {row.get(row['backend'], '')}".strip()
+        cells = [row["keras"], of_backend, row["python"], *(f"{row.get(count, 0):,}" for count in counts)]
+        lines.append(f"| {' | '.join(cells)} | {row['date']} |")
+    return "\n".join(lines)
+
+
+PAGES = {
+    "README.md": readme,
+    "docs/benchmarks.md": benchmarks,
+    "docs/articles.md": articles,
+    "docs/backends.md": backends,
+}
 
 
 def _output(root: Path, name: str) -> dict:
