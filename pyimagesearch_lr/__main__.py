@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from pyimagesearch_lr.curve import LRCurve
-from pyimagesearch_lr.files import in_a_line
+from pyimagesearch_lr.files import in_a_line, remove_leftovers
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion
 
 EXIT_OK, EXIT_NO_SUGGESTION, EXIT_BAD_INPUT = 0, 1, 2
+IMAGES = (".png", ".pdf", ".svg", ".jpg")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,11 +86,13 @@ def _draw(curve: LRCurve, args: argparse.Namespace, path: Path) -> None:
 
     title = args.curve.name.replace("$", r"\$")  # a file name is no formula
     axes = curve.plot(skip_begin=args.skip_begin, skip_end=args.skip_end, title=title)
-    endings = sorted(axes.figure.canvas.get_supported_filetypes())
-    if path.suffix[1:].lower() not in endings:
-        raise ValueError(f"--plot must end in one of .{', .'.join(endings)}. Received: {str(path)!r}.")
+    if path.suffix.lower() not in IMAGES:
+        raise ValueError(f"--plot must end in one of {', '.join(IMAGES)}. Received: {str(path)!r}.")
+    remove_leftovers(path.parent, path.name)
     report.save_figure(path, axes.figure)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from pyimagesearch_lr.pipeline import as_a_command
+
+    sys.exit(as_a_command(main))

@@ -35,14 +35,14 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     'done'
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}-{_ending(path)}")
+    temporary = path.with_name(f".partial-{os.getpid()}-{_ending(path)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
         with suppress(OSError):  # some systems cannot sync a folder
-            _sync(path.parent)
+            sync(path.parent)
     except OSError as error:
         if error.filename in (None, str(temporary), str(path.parent)):
             raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
@@ -60,11 +60,23 @@ def remove_leftovers(folder: str | os.PathLike, name: str | None = None) -> None
         name: String, the name of the file that was to be written; None takes all of the folder.
     """
     ending = ".*" if name is None else re.escape(_ending(Path(name)))
-    temporary = re.compile(rf"\.\d+-{ending}", re.DOTALL)
+    temporary = re.compile(rf"\.partial-\d+-{ending}", re.DOTALL)
+    entries: list[Path] = []
     with suppress(OSError):  # no such folder: nothing was left in it
-        for entry in list(Path(folder).iterdir()):
-            if temporary.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
+        entries = list(Path(folder).iterdir())
+    for entry in entries:
+        if temporary.fullmatch(entry.name):
+            with suppress(OSError):
+                entry.unlink()
+
+
+def sync(path: Path) -> None:
+    """Return when what is written to a file or a folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def in_a_line(error: OSError) -> str:
@@ -93,15 +105,6 @@ def strict_json(document: Any, indent: int | None = None) -> str:
 def _ending(path: Path) -> str:
     """So much of the name that a temporary one is not too long for a folder that takes the name itself."""
     return path.name[-LONGEST_ENDING:]
-
-
-def _sync(path: Path) -> None:
-    """Return when what is written to a file or a folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _with_finite_numbers(document: Any) -> Any:

@@ -1,12 +1,11 @@
 """The same as `python train.py` at the root of the project, with the root's config.py."""
 
+import os
+import runpy
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from pyimagesearch_lr.pipeline import console  # noqa: E402
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 if __name__ == "__main__":
-    sys.exit(console(ROOT))
+    sys.path.insert(0, ROOT)
+    runpy.run_path(os.path.join(ROOT, "train.py"), run_name="__main__")

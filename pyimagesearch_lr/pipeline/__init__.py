@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pyimagesearch_lr.pipeline.plan import Plan
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_NOT_FINITE = 0, 2, 3
+STREAM_ERRORS = (errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EFBIG)
 
 
 def main(config: Any, argv: list[str] | None = None) -> int:
@@ -46,13 +49,19 @@ def console(folder: str | os.PathLike[str] | None = None) -> int:
     Returns:
         The exit code of `main`, 2 where config.py cannot be imported.
     """
+    return as_a_command(lambda: _with_config(os.path.abspath(os.getcwd() if folder is None else folder)))
+
+
+def as_a_command(run: Callable[[], int]) -> int:
+    """The exit code of `run()` as a process: with signals, failing streams, characters that do not print."""
     with stoppable():
         try:
             _prepare_console()
-            parse(None)  # --help and a mistyped option need no config.py
-            code = _with_config(os.path.abspath(os.getcwd() if folder is None else folder))
+            code = run()
         except KeyboardInterrupt as error:
             code = _stopped(error if isinstance(error, Stopped) else Stopped(), None, None)
+        except OSError as error:
+            code = _failed(f"standard output: {error.strerror}", EXIT_BAD_INPUT)
         return _flushed(code)
 
 
@@ -114,7 +123,7 @@ def _run(config: Any, asked: argparse.Namespace) -> int:
     from pyimagesearch_lr.files import in_a_line
     from pyimagesearch_lr.pipeline import lock, results
     from pyimagesearch_lr.pipeline.data import UnusableData
-    from pyimagesearch_lr.pipeline.plan import Plan, SettingError, settings_for
+    from pyimagesearch_lr.pipeline.plan import CONFIG, Plan, SettingError, settings_for
     from pyimagesearch_lr.pipeline.terminal import info
     from pyimagesearch_lr.pipeline.training import NotFinite
 
@@ -125,11 +134,16 @@ def _run(config: Any, asked: argparse.Namespace) -> int:
             settings.remove_leftovers()
             plan = Plan.made(config, asked)
             if asked.resume and not plan.resume:
-                finished = results.earlier(results.Training, settings.output_dir)
+                finished = results.finished_training(settings.output_dir)
                 if finished is not None:
                     info(f"this training is finished, there is nothing to go on with: {finished.summary}")
+                    others = plan.other_settings_of(finished.run.settings)
+                    if others:
+                        info(f"it had {others}; without --resume it is trained anew")
                     return EXIT_OK
                 info("nothing to resume, starting anew")
+            if asked.auto and plan.resume and not plan.find and plan.bounds.bounds_from == CONFIG:
+                info("--auto has no effect: this training goes on with the bounds of config.py")
             if asked.verify is not None and not plan.find:
                 info(f"--{'' if asked.verify else 'no-'}verify has no effect: this run has no finder")
             return _begin(plan)
@@ -138,7 +152,8 @@ def _run(config: Any, asked: argparse.Namespace) -> int:
     except NotFinite as error:
         return _failed(f"{error} {_how_to('--restart', asked)}", EXIT_NOT_FINITE)
     except OSError as error:
-        return _failed(in_a_line(error), EXIT_BAD_INPUT)
+        stream = "standard output: " if error.filename is None and error.errno in STREAM_ERRORS else ""
+        return _failed(f"{stream}{in_a_line(error)}", EXIT_BAD_INPUT)
 
 
 def _begin(plan: Plan) -> int:
@@ -163,19 +178,22 @@ def _stopped(error: Stopped, config: Any, asked: argparse.Namespace | None) -> i
 def _kept(config: Any, asked: argparse.Namespace) -> str:
     from pyimagesearch_lr.pipeline import checkpoint_file
     from pyimagesearch_lr.pipeline.plan import settings_for
+    from pyimagesearch_lr.pipeline.results import CURVE
 
     if asked.lr_find > 0:
         return ""
     try:
-        begun = checkpoint_file.load(settings_for(config, asked).checkpoint_path)
+        settings = settings_for(config, asked)
+        begun = checkpoint_file.load(settings.checkpoint_path)
     except (ValueError, OSError):
         return ""
     if begun is None:
         return ""
     epochs = begun.epochs_done
-    kept = f"epoch {epochs} is kept" if epochs else "what the finder has measured is kept"
-    if epochs == 0 and "MAX_LR" in begun.settings:
-        kept = "no epoch was finished"
+    kept = f"epoch {epochs} is kept" if epochs else "no epoch was finished"
+    if "MAX_LR" not in begun.settings:
+        found = os.path.exists(os.path.join(settings.output_dir, CURVE))
+        kept = "what the finder has measured is kept" if found else "nothing was measured"
     return f"; {kept}: {_how_to('--resume', asked)}"
 
 
@@ -190,6 +208,7 @@ def _how_to(option: str, asked: argparse.Namespace) -> str:
 
 
 def _with_config(folder: str) -> int:
+    parse(None)  # --help and a mistyped option need no config.py
     sys.path.insert(0, folder)
     try:
         import config
@@ -209,12 +228,19 @@ def _what_is_wrong_with_config(error: BaseException, folder: str) -> str:
     if isinstance(error, SyntaxError):
         path, line, what = error.filename or path, error.lineno, error.msg
     else:
-        line, what = lines[-1] if lines else None, " ".join(str(error).split())
+        line, what = lines[-1] if lines else None, _text_of(error)
     where = path if line is None else f"{path}, line {line}"
     kind = type(error).__name__
     if isinstance(error, SystemExit):
         what = f"{what or 'no code'}; config.py must not end the program"
     return f"{where}: {kind}{f': {what}' if what else ''}."
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # whatever the error's own code raises
+        return ""
 
 
 def _prepare_console() -> None:

@@ -85,6 +85,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
             self._put_back(_keras.component_variables(model, metrics=False), saved)
+        if saved.passed_over is not None:
+            checkpoint_file.make_last(self.path)
         for name, values in saved.step_history.items():
             self.step_history[name] = values
         self.logs = saved.logs

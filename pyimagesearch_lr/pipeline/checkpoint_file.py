@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.files import sync, written_whole
 
 FORMAT = "pyimagesearch_lr.checkpoint/2"
 DOCUMENT = "document"
@@ -102,6 +102,7 @@ def save(
     with written_whole(path) as temporary:
         with temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **{DOCUMENT: np.array(json.dumps(document))}, **arrays)
+        sync(temporary)  # before the one that was there gives up its place
         if path.exists():
             path.replace(previous(path))
 
@@ -120,13 +121,15 @@ def load(path: str | os.PathLike) -> Unfinished | None:
 
     Raises:
         UnusableCheckpoint: If there is something, and none of it can be trusted.
+        OSError: If it cannot be read.
     """
     reasons = []
     for file in (Path(path), previous(path)):
         if not file.exists():
             continue
+        content = file.read_bytes()  # one that cannot be read now is not damaged
         try:
-            unfinished = _read(file)
+            unfinished = _read(content)
         except Exception as error:  # whatever a damaged file makes the readers raise
             reasons.append(f"{file} is damaged ({_reason(error)})")
             continue
@@ -137,9 +140,14 @@ def load(path: str | os.PathLike) -> Unfinished | None:
     return None
 
 
+def make_last(path: str | os.PathLike) -> None:
+    """Let the previous file, which was taken, be the last one: a damaged one must not come before it."""
+    previous(path).replace(path)
+
+
 def discard(path: str | os.PathLike) -> None:
-    """Remove both generations: the training is finished, or starts anew."""
-    for file in (Path(path), previous(path)):
+    """Remove both generations, the older one first: the training is finished, or starts anew."""
+    for file in (previous(path), Path(path)):
         file.unlink(missing_ok=True)
 
 
@@ -151,9 +159,9 @@ def _sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def _read(path: Path) -> Unfinished:
-    with zipfile.ZipFile(path) as archive:
-        _check_sizes(archive, path.stat().st_size)
+def _read(content: bytes) -> Unfinished:
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        _check_sizes(archive, len(content))
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         document = json.loads(str(_array(archive, DOCUMENT)))
         arrays = {name: _array(archive, name) for name in names if name != DOCUMENT}

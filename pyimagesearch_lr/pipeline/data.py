@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +46,15 @@ class Data:
     def steps_per_epoch(self) -> int:
         """Whole batches in the training images."""
         return len(self.train_images) // self.plan.settings.batch_size
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """What tells these images and labels from others."""
+        found = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            found.update(f"{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()[:16]
 
     def training_batches(
         self, image_size: int, *, drop_remainder: bool = False, start_epoch: int = 0

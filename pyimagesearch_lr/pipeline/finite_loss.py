@@ -5,32 +5,24 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
 
+from pyimagesearch_lr import _keras
 from pyimagesearch_lr.pipeline.stopping import raise_if_stopped
 
 
 class LossNotFinite(ArithmeticError):  # noqa: N818 - the name says what it is
-    """The loss of a training is NaN or infinite.
-
-    Args:
-        loss: Float, what it is.
-        epoch: Int, the epoch in which it was seen, counted from 1.
-        where: String, the step, or "validation".
-    """
-
-    def __init__(self, loss: float, epoch: int, where: str) -> None:
-        super().__init__(f"the loss is {loss} at {where} of epoch {epoch}")
+    """The loss, or a variable, of a training is NaN or infinite; the message says where."""
 
 
 class FiniteLoss(keras.callbacks.Callback):
     """Ends `fit` with `LossNotFinite` at the first step, or validation, whose loss is NaN or infinite.
 
-    Stands before what saves the epoch, so that a model of NaNs is never kept. After every step it also sees
-    whether a signal has asked the process to end.
+    Stands before what saves the epoch and looks at the variables too, so that no such model is ever kept.
+    After every step it also sees whether a signal has asked the process to end.
 
     Example:
 
-    >>> import numpy as np
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     >>> model.compile(keras.optimizers.SGD(1e30), "mse")
     >>> try:
@@ -49,8 +41,13 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._check(logs, "val_loss", "the validation")
+        for variable in _keras.component_variables(self.model, metrics=False):
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                raise LossNotFinite(
+                    f"`{variable.name}` is no longer finite at the end of epoch {self._epoch}"
+                )
 
     def _check(self, logs: dict[str, float] | None, name: str, where: str) -> None:
         loss = float((logs or {}).get(name, 0.0))
         if not math.isfinite(loss):
-            raise LossNotFinite(loss, self._epoch, where)
+            raise LossNotFinite(f"the loss is {loss} at {where} of epoch {self._epoch}")

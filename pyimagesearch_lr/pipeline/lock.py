@@ -40,19 +40,25 @@ def held(folder: str | os.PathLike) -> Iterator[None]:
             file.close()
             file = open(path, "a+", encoding="utf-8")  # noqa: SIM115
             locked = _locked(file, path)
-        if locked:
-            now = datetime.now().astimezone().isoformat(timespec="seconds")
-            file.truncate(0)
-            file.write(json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}))
-            file.flush()
         try:
+            if locked:
+                _say_who_holds_it(file)
             yield
         finally:
             if locked:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
     finally:
-        file.close()
+        with suppress(OSError):
+            file.close()
+
+
+def _say_who_holds_it(file: IO[str]) -> None:
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    with suppress(OSError):  # a full disk: the lock holds without a word
+        file.truncate(0)
+        file.write(json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}))
+        file.flush()
 
 
 def _is_of(path: Path, file: IO[str]) -> bool:

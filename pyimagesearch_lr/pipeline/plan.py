@@ -76,7 +76,7 @@ class Settings:
         values = {}
         for field in dataclasses.fields(cls):
             name = field.name.upper()
-            if hasattr(config, name):
+            if _has(config, name):
                 values[field.name] = _plain(getattr(config, name))
                 if field.name.endswith(("_path", "_dir")):
                     values[field.name] = _without_tilde(name, values[field.name])
@@ -179,6 +179,13 @@ class Settings:
             _require(self, other, differ, f"must not have the file name of {name.upper()}")
 
 
+def _has(config: Any, name: str) -> bool:
+    try:
+        return hasattr(config, name)
+    except Exception as error:  # whatever a module's own `__getattr__` raises
+        raise SettingError(f"{name} in config.py cannot be read ({type(error).__name__}).") from error
+
+
 def _refuse_unknown_names(config: Any) -> None:
     known = [field.name.upper() for field in dataclasses.fields(Settings)]
     for name in dir(config):
@@ -209,7 +216,7 @@ def _shown(value: Any) -> str:
 
 def _without_tilde(name: str, value: Any) -> Any:
     """A path with the user's folder in the place of a leading `~`."""
-    if not (isinstance(value, str | Path) and str(value).startswith("~")):
+    if not (_is_path(value) and str(value).startswith("~")):
         return value
     try:
         return str(Path(value).expanduser())
@@ -442,6 +449,15 @@ class Plan:
         open_yet = () if bounds else tuple(vars(self.bounds))
         return {name.upper(): record[name] for name in SAME_ON_RESUME if name not in open_yet}
 
+    def other_settings_of(self, record: dict[str, Any]) -> str:
+        """In which settings a finished training differs from this plan, for the user; empty where in none."""
+        now = self.record(self.bounds)
+        names: tuple[str, ...] = (*SAME_ON_RESUME, "num_epochs")
+        if record.get("bounds_from") == FINDER:
+            names = tuple(name for name in names if name not in vars(self.bounds))
+        differ = {n.upper(): (record[n], now[n]) for n in names if n in record and record[n] != now[n]}
+        return _told(differ)
+
     def record(self, bounds: Bounds) -> dict[str, Any]:
         """The settings as the files of a run keep them: plain values, with the bounds it used."""
         plain = {
@@ -478,9 +494,13 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
     if begun.settings.get("BOUNDS_FROM") == FINDER:
         bounds = Bounds(begun.settings["MIN_LR"], begun.settings["MAX_LR"], FINDER)
     differences = begun.differences(plan.same_on_resume(bounds))
+    if done == 0 and not resume:
+        of_a_finder = bounds.bounds_from == FINDER or "MAX_LR" not in begun.settings
+        if differences or not plan.find or not of_a_finder:
+            return plan  # nothing of it is of use here
+        resume = True
+        info("going on with the run whose finder was stopped; --restart begins anew")
     if not resume:
-        if done == 0:
-            return plan
         raise SettingError(
             f"{path} holds an unfinished training, {done} of {epochs_in_words(plan.recipe.epochs)} "
             f"done{_other_settings(differences)}. --resume goes on with it; --restart begins anew and "
@@ -502,9 +522,14 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
     return dataclasses.replace(plan, bounds=bounds, find=finds, resume=True)
 
 
+def _told(differences: dict[str, tuple[Any, Any]]) -> str:
+    return ", ".join(
+        f"{name} = {before!r} there and {now!r} now" for name, (before, now) in differences.items()
+    )
+
+
 def _other_settings(differences: dict[str, tuple[Any, Any]]) -> str:
-    told = [f"{name} = {before!r} there and {now!r} now" for name, (before, now) in differences.items()]
-    return f", with other settings: {', '.join(told)}" if told else ""
+    return f", with other settings: {_told(differences)}" if differences else ""
 
 
 def settings_for(config: Any, asked: argparse.Namespace) -> Settings:
@@ -513,7 +538,14 @@ def settings_for(config: Any, asked: argparse.Namespace) -> Settings:
     Raises:
         SettingError: If a setting is missing, unknown or cannot be used.
     """
-    told = Settings.from_config(config)
+    try:
+        told = Settings.from_config(config)
+    except SettingError:
+        raise
+    except Exception as error:  # whatever the code of a value of the user's raises
+        raise SettingError(
+            f"a value in config.py is of no use: looking at it raised {type(error).__name__}."
+        ) from error
     return dataclasses.replace(told, **_changes(told, asked))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyimagesearch_lr import LRCurve, NoSuggestion, Suggestion
 from pyimagesearch_lr.pipeline import report
+from pyimagesearch_lr.pipeline.plan import SettingError
 from pyimagesearch_lr.pipeline.report import Picture
 
 Phase = TypeVar("Phase", "Finding", "Training")
@@ -202,6 +203,24 @@ def earlier(kind: type[Phase], folder: str | os.PathLike) -> Phase | None:
         return kind.load(folder)
     except Exception:  # whatever a damaged file makes the readers raise
         return None
+
+
+def finished_training(folder: str | os.PathLike) -> Training | None:
+    """The training that is finished in `folder`, None where there is none.
+
+    Raises:
+        SettingError: If its file cannot be read: it must not be taken for a training that never was.
+    """
+    path = Path(folder, TRAINING)
+    if not path.exists():
+        return None
+    training = earlier(Training, folder)
+    if training is None:
+        raise SettingError(
+            f"--resume: {path} is damaged, so it is not known whether this training is finished. --restart "
+            "trains anew."
+        )
+    return training
 
 
 def _accuracy_of(evaluated_on: str) -> str:

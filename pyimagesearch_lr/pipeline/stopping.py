@@ -38,8 +38,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let the first of the signals raise `Stopped` in the body, wherever it is; later ones change nothing.
+    """Let the first of the signals raise `Stopped` in the body, wherever it is, and Ctrl-C every time.
 
+    Later ones of the others change nothing: a terminal that is closed sends more than one.
     A signal that whoever started the process has it ignore (`nohup`, a shell's background) stays ignored.
     Outside the main thread, where Python handles no signals, nothing is changed.
     """
@@ -65,6 +66,7 @@ def raise_if_stopped() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    if not _received:
-        _received.append(number)
+    first = not _received
+    _received.append(number)
+    if first or number == signal.SIGINT:
         raise Stopped(number)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +62,9 @@ class TensorBoardLog(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             part = "validation" if name.startswith("val_") else "train"
             self._write(part, {"epoch_" + name.removeprefix("val_"): value}, epoch)
-        for writer in self._writers.values():
-            writer.flush()
+        with self._named_errors():
+            for writer in self._writers.values():
+                writer.flush()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         for writer in self._writers.values():
@@ -68,8 +72,17 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._writers = {}
 
     def _write(self, part: str, scalars: dict[str, Any], step: int) -> None:
-        if part not in self._writers:
-            self._writers[part] = tf.summary.create_file_writer(str(self.folder / part))
-        with self._writers[part].as_default():
-            for name, value in scalars.items():
-                tf.summary.write(name, tf.cast(value, tf.float32), step=step, metadata=SCALAR)
+        with self._named_errors():
+            if part not in self._writers:
+                self._writers[part] = tf.summary.create_file_writer(str(self.folder / part))
+            with self._writers[part].as_default():
+                for name, value in scalars.items():
+                    tf.summary.write(name, tf.cast(value, tf.float32), step=step, metadata=SCALAR)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """TensorFlow's errors of files, as Python's own with the folder."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise OSError(errno.EIO, error.message, str(self.folder)) from error

@@ -38,6 +38,7 @@ SAME_SWEEP = (
     "hold_out",
     "dtype_policy",
     "quick",
+    "images",
 )
 
 
@@ -78,6 +79,7 @@ def run(plan: Plan) -> int:
         training = train(plan, bounds, model, data)
         with Saving() as saving:
             write_page(plan, saving, finding, training)
+        checkpoint_file.discard(plan.settings.checkpoint_path)  # all that it was kept for is written
     return EXIT_OK
 
 
@@ -144,13 +146,13 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
 
     settings = plan.settings
     info("finding learning rate...")
-    earlier = _earlier(plan) if plan.resume else None
+    earlier = _earlier(plan, data) if plan.resume else None
     if earlier is not None:
         info(f"going on with what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
     started = time.perf_counter() - (earlier.metadata["seconds"] if earlier is not None else 0.0)
 
     def keep(curve: LRCurve) -> None:
-        saving(_with_record(plan, curve, started)[1].save, Path(settings.output_dir, CURVE))
+        saving(_with_record(plan, data, curve, started)[1].save, Path(settings.output_dir, CURVE))
 
     finder = LearningRateFinder(model, keep=keep, earlier=earlier)
     try:
@@ -166,7 +168,7 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     finally:
         if finder.curve is not None:
             keep(finder.curve)
-            run, curve = _with_record(plan, finder.curve, started)
+            run, curve = _with_record(plan, data, finder.curve, started)
             axes = curve.plot(title="Learning rate finder, MiniGoogLeNet on Fashion-MNIST")
             plot = report.drawn(settings.lrfind_plot_path, axes.figure)
             saving(report.save_picture, plot)
@@ -178,18 +180,19 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     return finding
 
 
-def _with_record(plan: Plan, curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
-    run = Run.finished_now(plan.record(plan.bounds), seconds=time.perf_counter() - started)
+def _with_record(plan: Plan, data: Data, curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
+    settings = {**plan.record(plan.bounds), "images": data.fingerprint}
+    run = Run.finished_now(settings, seconds=time.perf_counter() - started)
     metadata = {**curve.metadata, **dataclasses.asdict(run)}
     return run, dataclasses.replace(curve, metadata=metadata)
 
 
-def _earlier(plan: Plan) -> LRCurve | None:
+def _earlier(plan: Plan, data: Data) -> LRCurve | None:
     """What a stopped finder has measured, if it was asked for the same by the same versions."""
     finding = results.earlier(Finding, plan.settings.output_dir)
     if finding is None:
         return None
-    now = Run.finished_now(plan.record(plan.bounds), 0.0)
+    now = Run.finished_now({**plan.record(plan.bounds), "images": data.fingerprint}, 0.0)
     same = all(finding.run.settings.get(name) == now.settings[name] for name in SAME_SWEEP)
     return finding.curve if same and finding.run.versions == now.versions else None
 
@@ -214,7 +217,7 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
 
     recipe = plan.recipe
     clr = cycle(recipe, bounds, data.steps_per_epoch)
-    checkpoint = _checkpoint(plan, bounds, model, clr)
+    checkpoint = _checkpoint(plan, bounds, model, data, clr)
     info(f"training for {recipe.describe(bounds.min_lr, bounds.max_lr)}...")
     callbacks = [clr, FiniteLoss(), checkpoint, *_event_files(plan)]
     try:
@@ -237,9 +240,7 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
                 )
     except LossNotFinite as error:
         raise NotFinite(f"{error}: {_way_out(bounds, checkpoint)}") from error
-    training = evaluate(plan, bounds, model, data, checkpoint.logs, clr.history["lr"])
-    checkpoint.discard()
-    return training
+    return evaluate(plan, bounds, model, data, checkpoint.logs, clr.history["lr"])
 
 
 def _way_out(bounds: Bounds, checkpoint: EpochCheckpoint) -> str:
@@ -259,11 +260,15 @@ def cycle(recipe: Recipe, bounds: Bounds, steps_per_epoch: int) -> CyclicLR:
     return CyclicLR(bounds.min_lr, bounds.max_lr, up, recipe.mode, recipe.gamma, step_size_down=down)
 
 
-def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, clr: CyclicLR) -> EpochCheckpoint:
+def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, data: Data, clr: CyclicLR) -> EpochCheckpoint:
     """The checkpoint of this training; if it goes on where one was stopped, all is put back as it was."""
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
-    same = {**plan.same_on_resume(bounds), "DTYPE_POLICY": model.dtype_policy.name}
+    same = {
+        **plan.same_on_resume(bounds),
+        "DTYPE_POLICY": model.dtype_policy.name,
+        "the images": data.fingerprint,
+    }
     rates = clr.history.setdefault("lr", [])
     checkpoint = EpochCheckpoint(plan.settings.checkpoint_path, same, {"lr": rates})
     try:

@@ -142,8 +142,40 @@ def test_file_and_folder_are_synced_before_and_after_it_takes_its_place(tmp_path
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", replaced)
     path = saved(tmp_path)
-    temporary = str(tmp_path / f".{os.getpid()}-checkpoint.npz")
-    assert events == [temporary, "replace checkpoint.npz", str(path.parent)]
+    temporary = str(tmp_path / f".partial-{os.getpid()}-checkpoint.npz")
+    assert events == [temporary, temporary, "replace checkpoint.npz", str(path.parent)]
+    events.clear()
+    saved(tmp_path)  # the one that was there gives up its place when the next is on the disk
+    places = ["replace checkpoint-previous.npz", "replace checkpoint.npz"]
+    assert [event for event in events if event in (temporary, *places)] == [
+        temporary,
+        places[0],
+        temporary,
+        places[1],
+    ]
+
+
+def test_damaged_last_one_does_not_take_the_place_of_the_good_one(tmp_path):
+    path = saved(tmp_path, logs={"loss": [2.0], "seconds": [0.5]})
+    saved(tmp_path)
+    path.write_bytes(b"damaged")
+    assert checkpoint_file.load(path).epochs_done == 1
+    checkpoint_file.make_last(path)
+    saved(tmp_path)
+    assert checkpoint_file.load(path).epochs_done == 2
+    path.write_bytes(b"damaged again")
+    assert checkpoint_file.load(path).epochs_done == 1
+
+
+def test_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    path = saved(tmp_path)
+
+    def refused(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(PermissionError):
+        checkpoint_file.load(path)
 
 
 def damaged(path: Path) -> str:

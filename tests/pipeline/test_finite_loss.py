@@ -51,6 +51,15 @@ def test_nan_in_the_data_of_a_later_epoch_names_the_epoch():
         network(0.1).fit(batches(), steps_per_epoch=4, epochs=2, verbose=0, callbacks=[FiniteLoss()])
 
 
+def test_variable_that_is_no_longer_finite_is_seen_though_the_loss_is():
+    class Spoiling(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.layers[0].bias.assign([np.inf])
+
+    with pytest.raises(LossNotFinite, match=r"^`bias` is no longer finite at the end of epoch 1$"):
+        network(0.1).fit(X, Y, verbose=0, callbacks=[Spoiling(), FiniteLoss()])
+
+
 def test_infinite_loss_of_the_validation_alone_is_seen():
     class Saved(keras.callbacks.Callback):
         epochs = 0

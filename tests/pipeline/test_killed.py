@@ -88,6 +88,7 @@ class Result:
     variables: list[np.ndarray]
     training: dict
     curve: LRCurve
+    rates: bytes  # the plot of the rate of every step
 
     @classmethod
     def of(cls, folder: Path) -> Result:
@@ -96,7 +97,8 @@ class Result:
         variables = [np.asarray(each) for each in (*model.weights, *model.optimizer.variables)]
         training = json.loads((output / "training.json").read_text())
         curve = LRCurve.load(output / "lrfind.json")
-        return cls(variables, training, curve)
+        assert '<section id="training">' in (output / "report.html").read_text()
+        return cls(variables, training, curve, (output / "clr_plot.png").read_bytes())
 
     def assert_same(self, other: Result) -> None:
         for got, expected in zip(self.variables, other.variables, strict=True):
@@ -110,6 +112,7 @@ class Result:
         np.testing.assert_array_equal(self.curve.raw_losses, other.curve.raw_losses)
         np.testing.assert_array_equal(self.curve.lrs, other.curve.lrs)
         assert self.curve.probes == other.curve.probes
+        assert self.rates == other.rates
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,10 @@ def test_later_signals_change_nothing():
     with stoppable():
         with pytest.raises(Stopped):
             signal.raise_signal(signal.SIGTERM)
-        for number in CODES:
+        for number in (signal.SIGTERM, signal.SIGHUP):
             signal.raise_signal(number)
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGINT)  # who types it again wants out
 
 
 def test_ignored_signal_stays_ignored():

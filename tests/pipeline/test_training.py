@@ -29,7 +29,7 @@ from event_files import scalars
 from pyimagesearch_lr import pipeline
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, page
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = fashion_mnist.load_sample()
@@ -732,7 +732,51 @@ def test_finished_training_is_not_trained_again_by_resume(tmp_path):
         f"this training is finished, there is nothing to go on with: {accuracy} after"
     )
     assert {name: (tmp_path / "output" / name).read_bytes() for name in again.files} == before
+    other = run(tmp_path, "--resume", NUM_EPOCHS=4, MAX_LR=0.02)
+    assert other.code == 0
+    differ = "MAX_LR = 0.01 there and 0.02 now, NUM_EPOCHS = 2 there and 4 now"
+    assert other.info[1] == f"it had {differ}; without --resume it is trained anew"
     assert run(tmp_path, NUM_EPOCHS=2).info[-1] == "all on one page: output/report.html"
+
+
+def test_damaged_result_is_not_taken_for_a_training_that_never_was(tmp_path):
+    run(tmp_path, NUM_EPOCHS=2)
+    (tmp_path / "output" / "training.json").write_text("{")
+    again = run(tmp_path, "--resume", NUM_EPOCHS=2)
+    assert again.code == 2
+    assert again.err.startswith("[ERROR] --resume: output/training.json is damaged, so it is not known")
+
+
+def test_auto_that_was_stopped_in_its_finder_goes_on_without_being_told(tmp_path):
+    with ctrl_c_from_batch(70):
+        run(tmp_path, "--auto")
+    again = run(tmp_path, "--auto")
+    assert again.code == 0
+    assert again.info[0] == "going on with the run whose finder was stopped; --restart begins anew"
+    assert len(again.history()) == NUM_EPOCHS
+
+
+def test_other_images_are_not_gone_on_with(tmp_path, monkeypatch):
+    with ctrl_c_from_batch(2 * STEPS + 2):
+        run(tmp_path)
+    monkeypatch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images(NUM_TRAIN + 1))
+    other = run(tmp_path, "--resume")
+    assert other.code == 2
+    assert re.match(
+        r"\[ERROR\] --resume: the training in .* was started with the images = '\w{16}', and", other.err
+    )
+
+
+def test_page_that_cannot_be_written_keeps_the_checkpoint(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device", "output/report.html")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(page, "write", full)
+        failed = run(tmp_path, NUM_EPOCHS=2)
+    assert (failed.code, failed.err) == (2, "[ERROR] output/report.html: No space left on device\n")
+    resumed = run(tmp_path, "--resume", NUM_EPOCHS=2)
+    assert (resumed.code, "report.html" in resumed.files) == (0, True)
 
 
 def test_training_that_was_stopped_beside_an_older_finished_one_is_gone_on_with(tmp_path):
@@ -763,13 +807,14 @@ def test_restart_takes_a_damaged_checkpoint_away(tmp_path):
 
 def test_leftovers_of_killed_runs_are_removed(tmp_path):
     (tmp_path / "output").mkdir()
-    for name in (".7-checkpoint.npz", ".123-model.keras", ".9-clr_plot.png"):
+    for name in (".partial-7-checkpoint.npz", ".partial-12-model.keras", ".partial-9-clr_plot.png"):
         (tmp_path / "output" / name).write_bytes(b"half")
-    kept = tmp_path / "output" / "notes.txt"
-    kept.write_text("mine")
+    for name in ("notes.txt", ".2024-notes", ".partial-notes"):
+        (tmp_path / "output" / name).write_text("mine")
     run(tmp_path, "--lr-find", "1", **FLAT)
-    assert [name for name in os.listdir(tmp_path / "output") if name.startswith(".")] == []
-    assert kept.exists()
+    hidden = [name for name in os.listdir(tmp_path / "output") if name.startswith(".")]
+    assert sorted(hidden) == [".2024-notes", ".partial-notes"]
+    assert (tmp_path / "output" / "notes.txt").exists()
 
 
 def test_more_epochs_may_follow_but_other_settings_may_not(tmp_path):

@@ -58,7 +58,10 @@ def main() -> int:
     training.train = announcing("epochs", training.train)
     checkpoint_file.save = announcing("checkpoint", checkpoint_file.save, "epochs")
     training.evaluate = announcing("evaluation", training.evaluate)
-    page.write = announcing("report", page.write)
+    write = page.write
+    page.write = lambda folder, finding=None, trained=None: announcing(
+        "page" if trained is None else "report", write
+    )(folder, finding, trained)
     settings = {
         "CLASSES": list(fashion_mnist.CLASS_NAMES),
         "LRFIND_START_LR": 1e-6,
