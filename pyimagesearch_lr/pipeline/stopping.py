@@ -57,6 +57,7 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        _received.clear()
 
 
 def raise_if_stopped() -> None:

@@ -55,6 +55,7 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("what", choices=("versions", "backends"))
     parser.add_argument("--only", nargs="*", help="which Keras versions, or which backends")
     parser.add_argument("--all", action="store_true", help="the slow tests, too")
+    parser.add_argument("--tests", nargs="*", help="which files (default: all, or tests/backends)")
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args(argv)
 
@@ -65,12 +66,12 @@ def of_version(keras: str, args: argparse.Namespace) -> dict:
     interpreter = environment(
         f"keras-{keras}", python, [f"keras=={keras}.*", f"tensorflow=={tensorflow}.*", *PACKAGES]
     )
-    return tested(interpreter, "tensorflow", ["tests"], args)
+    return tested(interpreter, "tensorflow", args.tests or ["tests"], args)
 
 
 def of_backend(backend: str, args: argparse.Namespace) -> dict:
     """The tests of tests/backends in this environment, where it has the backend."""
-    return tested(Path(sys.executable), backend, ["tests/backends"], args)
+    return tested(Path(sys.executable), backend, args.tests or ["tests/backends"], args)
 
 
 def environment(name: str, python: str, requirements: list[str]) -> Path:
@@ -110,6 +111,7 @@ def tested(interpreter: Path, backend: str, tests: list[str], args: argparse.Nam
         "exit_code": run.returncode,
         **counts,
         "not_passed": [line.partition(" - ")[0] for line in failed],
+        "tests": tests,
         "slow_tests": args.all,
         "seconds": round(time.perf_counter() - started),
         "commit": commit(),

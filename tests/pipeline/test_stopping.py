@@ -61,6 +61,7 @@ def test_exception_that_python_dropped_is_raised_again(monkeypatch):
 def test_one_run_knows_nothing_of_the_signal_of_another():
     with pytest.raises(Stopped), stoppable():
         signal.raise_signal(signal.SIGTERM)
+    raise_if_stopped()
     with stoppable():
         raise_if_stopped()
 
