@@ -68,7 +68,7 @@ MAY_IMPORT = {
         "pipeline.terminal",
     },
     "pipeline.lock": {"pipeline.plan", "pipeline.terminal"},
-    "pipeline.finite_loss": {"_keras", "pipeline.stopping"},
+    "pipeline.finite_loss": {"pipeline.stopping"},
     "pipeline.fashion_mnist": set(),
     "pipeline.image_batches": {"_arguments"},
     "pipeline.data": {"pipeline.fashion_mnist", "pipeline.image_batches", "pipeline.terminal"},

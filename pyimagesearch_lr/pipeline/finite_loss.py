@@ -7,7 +7,6 @@ import math
 import keras
 import numpy as np
 
-from pyimagesearch_lr import _keras
 from pyimagesearch_lr.pipeline.stopping import raise_if_stopped
 
 
@@ -41,7 +40,7 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._check(logs, "val_loss", "the validation")
-        for variable in _keras.component_variables(self.model, metrics=False):
+        for variable in (*self.model.variables, *self.model.optimizer.variables):
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 raise LossNotFinite(
                     f"`{variable.name}` is no longer finite at the end of epoch {self._epoch}"

@@ -48,7 +48,9 @@ def test_nan_in_the_data_of_a_later_epoch_names_the_epoch():
             yield X[:2], np.full(2, np.nan) if step == 5 else Y[:2]
 
     with pytest.raises(LossNotFinite, match=r"^the loss is nan at step 2 of epoch 2$"):
-        network(0.1).fit(batches(), steps_per_epoch=4, epochs=2, verbose=0, callbacks=[FiniteLoss()])
+        network(0.1).fit(
+            batches(), steps_per_epoch=4, epochs=2, shuffle=False, verbose=0, callbacks=[FiniteLoss()]
+        )
 
 
 def test_variable_that_is_no_longer_finite_is_seen_though_the_loss_is():
