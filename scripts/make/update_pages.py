@@ -107,12 +107,15 @@ def articles(root: Path) -> dict[str, str]:
 
 
 def backends(root: Path) -> dict[str, str]:
-    ran = json.loads((root / "docs/results/test_matrix.json").read_text(encoding="utf-8"))
-    return {name: _matrix(list(ran[name].values())) for name in ("versions", "backends")}
+    path = root / "docs/results/test_matrix.json"
+    ran = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: _matrix(list(ran.get(name, {}).values())) for name in ("versions", "backends")}
 
 
 def _matrix(rows: list[dict]) -> str:
     """How the tests ended, a row an environment."""
+    if not rows:
+        return "Not run to the end yet."
     counts = ("passed", "skipped", "failed")
     lines = ["| Keras | backend | Python | passed | skipped | failed | date |", "|---" * 7 + "|"]
     for row in rows:
