@@ -556,7 +556,7 @@ def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int, steps: in
     arrays = [array for array in keras.tree.flatten((x, y, sample_weight)) if array is not None]
     at_once = _batches_at_once(arrays, batch_size) * batch_size
     batches = adapter(x, y, sample_weight, batch_size=at_once, shuffle=True).get_tf_dataset()
-    evenly = len(arrays[0]) % batch_size == 0
+    evenly = int(arrays[0].shape[0]) % batch_size == 0
     return tensorflow().cut(batches.prefetch(GATHERED_AHEAD), at_once, batch_size, steps, evenly=evenly)
 
 

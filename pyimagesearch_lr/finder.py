@@ -967,7 +967,7 @@ def _check_is_data(owner: str, name: str, data: Any) -> None:
 
 def _check_validation(data: Any, steps: int | None, owner: str = "find") -> None:
     """Raise if an evaluation would not end, or there is nothing to evaluate on."""
-    if data is None and steps is not None:
+    if data is None and optional(COUNT)(owner, "validation_steps", steps) is not None:
         raise ValueError(
             f"`{owner}`: `validation_steps` says how many batches of `validation_data` to take. Pass "
             "`validation_data` as well, or leave `validation_steps` out."
