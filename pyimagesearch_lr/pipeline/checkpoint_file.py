@@ -101,7 +101,7 @@ def save(
     }
     with written_whole(path) as temporary:
         with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{DOCUMENT: np.array(json.dumps(document))}, **arrays)
+            np.savez(file, **{DOCUMENT: np.array(json.dumps(document))}, **arrays)
         sync(temporary)  # before the one that was there gives up its place
         if path.exists():
             path.replace(previous(path))
