@@ -99,9 +99,10 @@ def save(
         "names": [name for name, _ in variables],
         "sha256": {name: _sha256(array) for name, array in arrays.items()},
     }
+    contents: dict[str, Any] = {DOCUMENT: np.array(json.dumps(document)), **arrays}
     with written_whole(path) as temporary:
         with temporary.open("wb") as file:
-            np.savez(file, **{DOCUMENT: np.array(json.dumps(document))}, **arrays)
+            np.savez(file, **contents)
         sync(temporary)  # before the one that was there gives up its place
         if path.exists():
             path.replace(previous(path))
