@@ -3,10 +3,19 @@
 import os
 
 # Data ------------------------------------------------------------------------------------------------------
+DATA = "fashion-mnist"  # or a folder of pictures: FOLDER/CLASS/*.jpg, or the same in FOLDER/train and /test
 CLASSES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
 DATA_DIR = None  # folder with the four Fashion-MNIST .gz files; None looks in the usual places
+IMAGE_SIZE = 32  # pixels of both sides that every picture is resized to
+CHANNELS = None  # 1: grey, 3: colour, None: as the files are
+TEST_SHARE = 0.2  # part of every class to evaluate on, where a folder of pictures has no test/ or val/
+SKIP_UNREADABLE = False  # True: leave out pictures that cannot be used, where False lists them and stops
+CONVERT_PICTURES = False  # True: take rotated, animated, 16-bit, CMYK and transparent pictures, made plain
 HOLD_OUT = 0  # training images to evaluate on in place of the test images, while you tune
 SEED = 42  # of weights, data order and augmentation
+
+# Network ---------------------------------------------------------------------------------------------------
+MODEL = "minigooglenet"  # or "module:function", a function of (input_shape, num_classes), of a Keras model
 
 # Phase 1: python train.py --lr-find 1 ----------------------------------------------------------------------
 LRFIND_START_LR = 1e-10  # first learning rate of the sweep

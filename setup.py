@@ -34,7 +34,7 @@ setup(
     packages=find_packages(include=["pyimagesearch_lr", "pyimagesearch_lr.*"]),
     package_data={
         "pyimagesearch_lr": ["py.typed"],
-        "pyimagesearch_lr.pipeline": ["fashion_mnist_sample.npz"],
+        "pyimagesearch_lr.pipeline": ["fashion_mnist_sample.npz", "config_template.txt"],
     },
     install_requires=[
         # Not older than what is tested: docs/results/test_matrix.json.
@@ -42,6 +42,7 @@ setup(
         "keras>=3.10",
         "numpy",
         "matplotlib",
+        "pillow",
         "scikit-learn",
         # The same cv2 as opencv-python, whose windows need libGL, libxcb and GLib: a bare machine lacks them.
         "opencv-python-headless",
@@ -51,6 +52,6 @@ setup(
         "torch": ["torch"],
         "test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "jax", "ruff", "mypy"],
     },
-    entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.pipeline:console"]},
+    entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.__main__:console"]},
     zip_safe=False,
 )

@@ -19,6 +19,8 @@ PROBE: dict[str, Any] = {"color": "#7a3e9d", "marker": "o", "markersize": 6, "li
 DIVERGED = {"color": "#7a3e9d", "marker": "x", "markersize": 7, "linestyle": "none", "clip_on": False}
 WINNER = {"color": "#7a3e9d", "marker": "*", "markersize": 15, "linestyle": "none", "zorder": 5}
 BOUNDS = "#2e9e5b"
+ACCURACIES = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
+MOST_NUMBERED, MOST_TICKS = 40, 60  # classes of a confusion matrix
 BELOW_THE_LEVEL: dict[str, Any] = {"loc": "lower left", "framealpha": 0.9}  # where a sweep has no losses
 
 
@@ -123,23 +125,26 @@ def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title
 
 
 def training_history(history: dict[str, list[float]], *, evaluated_on: str = "test", title: str = "") -> Any:
-    """Loss above and accuracy below against the epoch, of training and of the images evaluated on.
+    """Loss above and, where it was recorded, accuracy below against the epoch, of training and evaluation.
 
     Returns the Figure.
     """
     import matplotlib.pyplot as plt
 
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
-    for ax, name in ((top, "loss"), (bottom, "accuracy")):
+    shown = ["loss", *[name for name in ACCURACIES if name in history and f"val_{name}" in history][:1]]
+    size = (8, 1 + 3 * len(shown))
+    figure, rows = plt.subplots(len(shown), 1, figsize=size, sharex=True, layout="constrained", squeeze=False)
+    for ax, name in zip(rows[:, 0], shown, strict=True):
         epochs = np.arange(1, len(history[name]) + 1)
         ax.plot(epochs, history[name], label="training", marker=".", **SMOOTHED)
         ax.plot(
             epochs, history[f"val_{name}"], label=evaluated_on, marker=".", color="#d1632a", linewidth=2.0
         )
         ax.legend()
-    _label(top, "", "loss", title)
-    _label(bottom, "epoch", "accuracy", "")
-    bottom.xaxis.get_major_locator().set_params(integer=True)
+        _label(ax, "", "loss" if name == "loss" else "accuracy", "")
+    rows[0, 0].set_title(title)
+    rows[-1, 0].set_xlabel("epoch")
+    rows[-1, 0].xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
@@ -159,6 +164,8 @@ def lr_against_step(lrs: Any, *, base_lr: float, max_lr: float, ax: Any = None, 
 def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None, title: str = "") -> Any:
     """How often each class, a row, was taken for each class, a column; darker is a larger share of the row.
 
+    Above 40 classes the numbers are left out. A name that the font cannot draw is replaced by its number.
+
     Args:
         counts: int array of shape `(classes, classes)`.
         class_names: List of strings, one a class.
@@ -169,14 +176,19 @@ def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None,
         The Axes.
     """
     counts = np.asarray(counts)
-    ax = new_axes(8.0, 7.5) if ax is None else ax
+    side = min(max(7.5, 0.42 * len(counts)), 24.0)
+    ax = new_axes(side + 0.5, side) if ax is None else ax
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(np.sqrt(share), cmap="Blues", vmin=0.0, vmax=1.0)
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if share[row, column] > 0.4 else "#777777" if count == 0 else "black"
-        ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
-    ax.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(class_names)), class_names)
+    if len(counts) <= MOST_NUMBERED:
+        for (row, column), count in np.ndenumerate(counts):
+            color = "white" if share[row, column] > 0.4 else "#777777" if count == 0 else "black"
+            ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
+    names = [name if _is_drawn(name) else f"class {number}" for number, name in enumerate(class_names, 1)]
+    every = range(0, len(names), -(-len(names) // MOST_TICKS))
+    ticks = [names[number] for number in every]
+    ax.set_xticks(every, ticks, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(every, ticks)
     _as_written([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
@@ -310,6 +322,14 @@ def _overlaid(lines: dict[str, tuple[np.ndarray, np.ndarray]], ax: Any, title: s
     _label(ax, "learning rate (log scale)", "", title)
     _as_written(ax.legend(**BELOW_THE_LEVEL).get_texts())
     return ax
+
+
+def _is_drawn(text: str) -> bool:
+    """Whether the plot's font has all characters of a text, so that none is drawn as an empty box."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    return all(font.get_char_index(ord(character)) for character in text)
 
 
 def _as_written(texts: Sequence[Any]) -> None:

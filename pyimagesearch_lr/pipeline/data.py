@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyimagesearch_lr.pipeline import fashion_mnist, image_batches
-from pyimagesearch_lr.pipeline.terminal import info
+from pyimagesearch_lr.files import in_a_line, written_whole
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, image_folder, machine
+from pyimagesearch_lr.pipeline.image_folder import File, Pictures
+from pyimagesearch_lr.pipeline.terminal import info, muted_stderr, progress
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from pyimagesearch_lr.pipeline.plan import Plan
+    from pyimagesearch_lr.pipeline.plan import Plan, Settings
+
+MOST_IN_MEMORY = 2 * 10**9  # bytes of images that are kept there, and at most a quarter of the machine's
+MOST_SHOWN = 20  # pictures that cannot be used, named on the console
+LEFT_OUT = "unusable_pictures.txt"  # all of them, in OUTPUT_DIR
 
 
 class UnusableData(Exception):  # noqa: N818 - the message is the data room's own
@@ -28,19 +36,32 @@ class Data:
 
     Args:
         plan: `Plan`, whose batch size, seed and recipe the batches follow.
-        train_images: uint8 array of shape `(n, 28, 28)`.
+        train_images: uint8 array of shape `(n, height, width)` or `(n, height, width, channels)`, or
+            `Pictures` that are read from the disk each time.
         train_labels: Int array of shape `(n,)`.
-        test_images: uint8 array of shape `(m, 28, 28)`, the images to evaluate on.
+        test_images: As `train_images`, the images to evaluate on.
         test_labels: Int array of shape `(m,)`.
         evaluated_on: String, what those are: "test" or "held-out".
+        classes: Sequence of strings, the names of the classes.
+        channels: Int, 1 for grey or 3 for colour.
+        train_files: Sequence of strings, where the pictures are; None where they are not files.
+        test_files: Sequence of strings, likewise.
+        digest: String, what tells the files from others; None takes the arrays.
+        one_hot: Bool, whether labels are rows with a column a class, as against whole numbers.
     """
 
     plan: Plan
-    train_images: np.ndarray
+    train_images: np.ndarray | Pictures
     train_labels: np.ndarray
-    test_images: np.ndarray
+    test_images: np.ndarray | Pictures
     test_labels: np.ndarray
     evaluated_on: str = "test"
+    classes: Sequence[str] = fashion_mnist.CLASS_NAMES
+    channels: int = 1
+    train_files: Sequence[str] | None = None
+    test_files: Sequence[str] | None = None
+    digest: str | None = None
+    one_hot: bool = True
 
     @property
     def steps_per_epoch(self) -> int:
@@ -51,10 +72,21 @@ class Data:
     def fingerprint(self) -> str:
         """What tells these images and labels from others."""
         found = hashlib.sha256()
+        if self.digest is not None:
+            found.update(f"{self.digest} {self.train_images.shape} {self.test_images.shape}".encode())
+            return found.hexdigest()[:16]
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             found.update(f"{array.shape}".encode())
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()[:16]
+
+    @property
+    def failure(self) -> str | None:
+        """Why a picture could not be read in the middle of a run; None where all could."""
+        for images in (self.train_images, self.test_images):
+            if isinstance(images, Pictures) and images.failures:
+                return images.failures[0]
+        return None
 
     def training_batches(
         self, image_size: int, *, drop_remainder: bool = False, start_epoch: int = 0
@@ -62,7 +94,7 @@ class Data:
         """Augmented batches without end, in the order of the epochs from `start_epoch` on."""
         return image_batches.training_batches(
             image_batches.resize(self.train_images, image_size),
-            image_batches.binarize(self.train_labels),
+            self._targets(self.train_labels),
             self.plan.settings.batch_size,
             seed=self.plan.settings.seed,
             whole_pixels=self.plan.recipe.whole_pixels,
@@ -73,13 +105,32 @@ class Data:
     def test_batches(self, image_size: int) -> tf.data.Dataset:
         """The images to evaluate on, once, in their order."""
         images = image_batches.resize(self.test_images, image_size)
-        labels = image_batches.binarize(self.test_labels)
-        return image_batches.evaluation_batches(images, labels, self.plan.settings.batch_size)
+        return image_batches.evaluation_batches(
+            images, self._targets(self.test_labels), self.plan.settings.batch_size
+        )
 
     def holding_out(self, count: int) -> Data:
         """Without the test images: the last `count` training images take their place."""
         images, labels = self.train_images, self.train_labels
-        return Data(self.plan, images[:-count], labels[:-count], images[-count:], labels[-count:], "held-out")
+        return dataclasses.replace(
+            self,
+            train_images=images[:-count],
+            train_labels=labels[:-count],
+            test_images=images[-count:],
+            test_labels=labels[-count:],
+            train_files=self.train_files and self.train_files[:-count],
+            test_files=self.train_files and self.train_files[-count:],
+            evaluated_on="held-out",
+        )
+
+    def test_image(self, row: int, image_size: int) -> np.ndarray:
+        """One of the images to evaluate on, as a uint8 array of shape `(height, width, channels)`."""
+        images = self.test_images
+        one = images.read([row]) if isinstance(images, Pictures) else images[row : row + 1]
+        return image_batches.resize(one, image_size)[0]
+
+    def _targets(self, labels: np.ndarray) -> np.ndarray:
+        return image_batches.binarize(labels, len(self.classes)) if self.one_hot else labels
 
 
 def load(plan: Plan) -> Data:
@@ -91,18 +142,148 @@ def load(plan: Plan) -> Data:
     """
     settings = plan.settings
     try:
-        if plan.quick:
-            info("loading the embedded sample of Fashion-MNIST, not the full data...")
-            training, test = fashion_mnist.load_sample()
-        else:
-            info("loading Fashion-MNIST data...")
-            training, test = fashion_mnist.load_data(settings.data_dir)
-    except (OSError, ValueError, RuntimeError) as error:
+        data = _of_folder(plan) if settings.has_own_pictures else _of_fashion_mnist(plan)
+    except OSError as error:
+        raise UnusableData(in_a_line(error) if error.filename else str(error)) from error
+    except (ValueError, RuntimeError) as error:
         raise UnusableData(str(error)) from error
-    data = Data(plan, *training, *test)
     if settings.hold_out:
         settings.check_leaves_images("hold_out", len(data.train_images))
         info(f"the last {settings.hold_out:,} training images are held out; the test images are not used")
         data = data.holding_out(settings.hold_out)
     settings.check_leaves_images("batch_size", len(data.train_images))
     return data
+
+
+# Fashion-MNIST ---------------------------------------------------------------------------------------------
+
+
+def _of_fashion_mnist(plan: Plan) -> Data:
+    settings = plan.settings
+    if plan.quick:
+        info("loading the embedded sample of Fashion-MNIST, not the full data...")
+        training, test = fashion_mnist.load_sample()
+    else:
+        info("loading Fashion-MNIST data...")
+        training, test = fashion_mnist.load_data(settings.data_dir)
+    classes = settings.classes or fashion_mnist.CLASS_NAMES
+    data = Data(plan, *training, *test, classes=classes)
+    if settings.channels != 3:
+        return data
+    train_images, test_images = (images[..., np.newaxis].repeat(3, axis=-1) for images, _ in (training, test))
+    return dataclasses.replace(data, train_images=train_images, test_images=test_images, channels=3)
+
+
+# A folder of pictures --------------------------------------------------------------------------------------
+
+
+def _of_folder(plan: Plan) -> Data:
+    """The pictures of DATA: all examined, and kept in memory where there is room."""
+    settings = plan.settings
+    folder = Path(settings.data)
+    info(f"loading pictures from {folder}...")
+    listing = image_folder.listed(folder)
+    for note in listing.notes:
+        info(note)
+    training, grey, digest = _usable(settings, listing.training, "training")
+    test = None
+    if listing.test is not None:
+        test, test_grey, test_digest = _usable(settings, listing.test, "test")
+        grey, digest = grey and test_grey, digest + test_digest
+    channels = settings.channels or (1 if grey else 3)
+    if test is None:
+        training, test = image_folder.split(training, settings.test_share, settings.seed)
+        info(
+            f"no test or val folder: {settings.test_share:.0%} of every class, {len(test):,} pictures, are "
+            f"held out to evaluate on (SEED = {settings.seed})"
+        )
+    training = image_folder.shuffled(training, settings.seed)
+    size, of = settings.image_size, len(listing.classes)
+    colour = "grey" if channels == 1 else "colour"
+    names = ", ".join(listing.classes[:10]) + (", ..." if of > 10 else "")
+    info(f"{of} classes ({names}), {len(training):,} pictures to train on, {colour}, {size} x {size} pixels")
+    parts = [Pictures(files, size, channels) for files in (training, test)]
+    return Data(
+        plan,
+        *_arrays(parts[0], training, fits := _fit_in_memory(parts)),
+        *_arrays(parts[1], test, fits),
+        evaluated_on="held-out" if listing.test is None else "test",
+        classes=listing.classes,
+        channels=channels,
+        train_files=[str(file.path) for file in training],
+        test_files=[str(file.path) for file in test],
+        digest=hashlib.sha256(f"{digest} {channels} {listing.classes}".encode()).hexdigest(),
+    )
+
+
+def _usable(settings: Settings, files: list[File], part: str) -> tuple[list[File], bool, str]:
+    """The files that can be used, whether all of them are grey, and what tells them from others.
+
+    Raises:
+        UnusableData: If some cannot, unless these may be left out.
+    """
+    with muted_stderr():  # what decoders in C write there, the reasons tell
+        found = image_folder.examined(files, progress(f"examining {part} pictures", len(files)))
+    reasons, usable = [], []
+    for file, of in zip(files, found, strict=True):
+        reason = of.unreadable or (None if settings.convert_pictures else of.unusual)
+        if reason is None:
+            usable.append((File(file.path, file.label, of.unusual is not None), of))
+        else:
+            reasons.append((file.path, reason))
+    if reasons:
+        convertible = (
+            any(of.unreadable is None and of.unusual for of in found) and not settings.convert_pictures
+        )
+        _refuse(settings, reasons, len(files), convertible)
+        emptied = {file.label for file in files} - {file.label for file, _ in usable}
+        if emptied:
+            example = next(file.path.parent for file in files if file.label in emptied)
+            raise UnusableData(f"{example} has no picture that can be used. Add some, or remove the folder.")
+    told = [f"{of.sha256} {file.label} {file.converted}" for file, of in usable]
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    return [file for file, _ in usable], all(of.is_grey for _, of in usable), digest
+
+
+def _refuse(settings: Settings, reasons: list[tuple[Path, str]], of: int, convertible: bool) -> None:
+    """List what cannot be used; end the run there, unless SKIP_UNREADABLE leaves it out."""
+    lines = [f"{path}: {reason}" for path, reason in reasons]
+    everything = Path(settings.output_dir, LEFT_OUT)
+    with written_whole(everything) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+    shown = "".join(f"\n  {line}" for line in lines[:MOST_SHOWN])
+    more = f"\n  and {len(lines) - MOST_SHOWN:,} more" if len(lines) > MOST_SHOWN else ""
+    count = f"{len(lines):,} of {of:,} pictures"
+    if settings.skip_unreadable:
+        info(f"{count} are left out, as SKIP_UNREADABLE says:{shown}{more}\n  all are listed in {everything}")
+        return
+    convert = (
+        "CONVERT_PICTURES = True in config.py turns them upright, lays alpha on white, takes 8 of 16 bits, "
+        "the first frame, and red, green and blue of other colours. "
+        if convertible
+        else ""
+    )
+    raise UnusableData(
+        f"{count} cannot be used as they are:{shown}{more}\n{convert}SKIP_UNREADABLE = True leaves them out. "
+        f"All are listed in {everything}."
+    )
+
+
+def _fit_in_memory(parts: list[Pictures]) -> bool:
+    needed = sum(int(np.prod(pictures.shape)) for pictures in parts)
+    room = min(MOST_IN_MEMORY, (machine.memory() or 4 * MOST_IN_MEMORY) // 4)
+    if needed > room:
+        info(
+            f"the images take {needed / 1e9:.1f} GB, and {room / 1e9:.1f} GB of memory are for them: they "
+            "are read from the disk in every epoch"
+        )
+    return needed <= room
+
+
+def _arrays(
+    pictures: Pictures, files: list[File], in_memory: bool
+) -> tuple[np.ndarray | Pictures, np.ndarray]:
+    labels = np.array([file.label for file in files])
+    if not in_memory:
+        return pictures, labels
+    return pictures.read_all(progress("reading pictures", len(files))), labels

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyimagesearch_lr._arguments import COUNT, COUNT_OR_0, whole
+from pyimagesearch_lr.pipeline.image_folder import Pictures, processors, resized
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,15 +23,15 @@ TUTORIAL_AUGMENTATION = {  # what the tutorial's `ImageDataGenerator` is given; 
 SEED = whole()
 
 
-def resize(images: np.ndarray, size: int = 32) -> np.ndarray:
+def resize(images: np.ndarray | Pictures, size: int = 32) -> Any:
     """Images resized to `size` x `size` by OpenCV: bilinear interpolation up, averages of the area down.
 
     Args:
-        images: uint8 array of shape `(n, height, width)` or `(n, height, width, 1)`.
+        images: uint8 array of shape `(n, height, width)` or `(n, height, width, channels)`; or `Pictures`.
         size: Int, the new height and width in pixels.
 
     Returns:
-        uint8 array of shape `(n, size, size, 1)`.
+        uint8 array of shape `(n, size, size, channels)`; `Pictures` of that size where `images` are such.
 
     Raises:
         TypeError: when `images` is not uint8, or `size` no number.
@@ -40,21 +42,24 @@ def resize(images: np.ndarray, size: int = 32) -> np.ndarray:
     >>> resize(np.zeros((5, 28, 28), np.uint8)).shape
     (5, 32, 32, 1)
     """
-    import cv2
-
     size = COUNT("resize", "size", size)
+    if isinstance(images, Pictures):
+        return images.at(size)
     if images.dtype != np.uint8:
         raise TypeError(f"`resize`: `images` must be uint8, 0 to 255. Received: dtype={images.dtype}.")
-    if images.shape[3:] not in {(), (1,)} or images.ndim < 3:
+    if images.shape[3:] not in {(), (1,), (3,)} or images.ndim < 3:
         raise ValueError(
-            "`resize`: `images` must have shape (n, height, width) or (n, height, width, 1). "
-            f"Received: shape={images.shape}."
+            "`resize`: `images` must have shape (n, height, width), (n, height, width, 1) or (n, height, "
+            f"width, 3). Received: shape={images.shape}."
         )
-    resized = np.empty((len(images), size, size, 1), np.uint8)
-    method = cv2.INTER_AREA if size < min(images.shape[1:3]) else cv2.INTER_LINEAR
-    for source, target in zip(images, resized, strict=True):
-        target[..., 0] = cv2.resize(source, (size, size), interpolation=method)
-    return resized
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.shape[1:3] == (size, size):
+        return images
+    target = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    for row, image in enumerate(images):
+        target[row] = resized(image, size)
+    return target
 
 
 def binarize(labels: np.ndarray, classes: int = 10) -> np.ndarray:
@@ -175,7 +180,7 @@ def shift_and_flip(images: tf.Tensor, dy: tf.Tensor, dx: tf.Tensor, flips: tf.Te
 
 
 def training_batches(
-    images: np.ndarray,
+    images: np.ndarray | Pictures,
     labels: np.ndarray,
     batch_size: int,
     *,
@@ -192,7 +197,8 @@ def training_batches(
     Each iteration begins at `start_epoch` again.
 
     Args:
-        images: uint8 array of shape `(n, height, width, channels)`.
+        images: uint8 array of shape `(n, height, width, channels)`, or `Pictures`, which are read from the
+            disk batch by batch.
         labels: Array of shape `(n, ...)`.
         batch_size: Int, images a batch.
         seed: Int.
@@ -225,7 +231,7 @@ def training_batches(
             f"`batch_size`. Received: {n} images, {batch_size=}. Lower `batch_size`."
         )
     batch_count = n // batch_size if drop_remainder else math.ceil(n / batch_size)
-    pixels, targets = _in_memory(images, labels)
+    pixels, targets = _reader(images), _in_memory(labels, tf.float32)
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         order = _permutation(n, tf.stack([seed, epoch]))
@@ -236,22 +242,23 @@ def training_batches(
     def load(epoch: tf.Tensor, batch: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if n % batch_size == 0 or drop_remainder:
             rows = tf.ensure_shape(rows, (batch_size,))
-        x, y = _unit_range(tf.gather(pixels, rows)), tf.gather(targets, rows)
+        x, y = _unit_range(pixels(rows)), tf.gather(targets, rows)
         if augmented:
             x = augment(x, tf.random.fold_in(tf.stack([seed, epoch]), batch), whole_pixels=whole_pixels)
         return x, y
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
-    batches = epochs.flat_map(batches_of).map(load, num_parallel_calls=2, deterministic=True)
+    batches = epochs.flat_map(batches_of).map(load, num_parallel_calls=_parallel(images), deterministic=True)
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return _without_autotune(batches.apply(endless).prefetch(2))
 
 
-def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(images: np.ndarray | Pictures, labels: np.ndarray, batch_size: int) -> tf.data.Dataset:
     """All images once, in their order; the last batch may be smaller.
 
     Args:
-        images: uint8 array of shape `(n, height, width, channels)`.
+        images: uint8 array of shape `(n, height, width, channels)`, or `Pictures`, which are read from the
+            disk batch by batch.
         labels: Array of shape `(n, ...)`.
         batch_size: Int, images a batch.
 
@@ -271,19 +278,23 @@ def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) 
     import tensorflow as tf
 
     n, batch_size = _checked("evaluation_batches", images, labels, batch_size)
-    pixels, targets = _in_memory(images, labels)
+    pixels, targets = _reader(images), _in_memory(labels, tf.float32)
 
     def load(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _unit_range(pixels[start : start + batch_size]), targets[start : start + batch_size]
+        end = tf.minimum(start + batch_size, n)
+        return _unit_range(pixels(tf.range(start, end))), targets[start:end]
 
     starts = tf.data.Dataset.range(0, n, batch_size)
-    return _without_autotune(starts.map(load, num_parallel_calls=2, deterministic=True).prefetch(2))
+    loaded = starts.map(load, num_parallel_calls=_parallel(images), deterministic=True)
+    return _without_autotune(loaded.prefetch(2))
 
 
-def _checked(function: str, images: np.ndarray, labels: np.ndarray, batch_size: int) -> tuple[int, int]:
+def _checked(
+    function: str, images: np.ndarray | Pictures, labels: np.ndarray, batch_size: int
+) -> tuple[int, int]:
     if images.dtype != np.uint8:
         raise TypeError(f"`{function}`: `images` must be uint8, 0 to 255. Received: dtype={images.dtype}.")
-    if images.ndim != 4:
+    if len(images.shape) != 4:
         raise ValueError(
             f"`{function}`: `images` must have shape (n, height, width, channels). Received: "
             f"shape={images.shape}. Add the channel with `images[..., None]`, or call `resize`."
@@ -296,11 +307,31 @@ def _checked(function: str, images: np.ndarray, labels: np.ndarray, batch_size: 
     return len(images), COUNT(function, "batch_size", batch_size)
 
 
-def _in_memory(images: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+def _reader(images: np.ndarray | Pictures) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function of row numbers that gives these images, a uint8 tensor."""
+    import tensorflow as tf
+
+    if not isinstance(images, Pictures):
+        pixels = _in_memory(images, tf.uint8)
+        return lambda rows: tf.gather(pixels, rows)
+
+    def read(rows: tf.Tensor) -> tf.Tensor:
+        batch = tf.numpy_function(images.read, [rows], tf.uint8, stateful=False)
+        return tf.ensure_shape(batch, (rows.shape[0], *images.shape[1:]))
+
+    return read
+
+
+def _in_memory(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
     import tensorflow as tf
 
     with tf.device("CPU:0"):
-        return tf.constant(images), tf.constant(labels, tf.float32)
+        return tf.constant(array, dtype)
+
+
+def _parallel(images: np.ndarray | Pictures) -> int:
+    """How many batches are made at a time: decoding takes every processor, and copying does not."""
+    return max(2, processors()) if isinstance(images, Pictures) else 2
 
 
 def _float_images(function: str, images: Any) -> tf.Tensor:

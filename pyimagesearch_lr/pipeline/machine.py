@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pyimagesearch_lr.pipeline.terminal import muted_stderr
 
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
+MEMORY_LIMITS = (  # of the control group that a container runs in
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 
 
 def load_libraries() -> None:
@@ -68,6 +73,17 @@ def execution(model: Any) -> str:
     steps = model.steps_per_execution
     each = "1 step an execution (each has its own rate)" if steps == 1 else f"{steps} steps an execution"
     return f"fused batch normalisation, {xla}, {threads} threads, {each}"
+
+
+def memory() -> int | None:
+    """The bytes of memory that this process may use at most; None where the system does not say."""
+    found = []
+    with suppress(ValueError, OSError, AttributeError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in MEMORY_LIMITS:
+        with suppress(ValueError, OSError):  # "max" is no number: there is no limit
+            found.append(int(Path(path).read_text(encoding="ascii")))
+    return min((each for each in found if each > 0), default=None)
 
 
 def _has_gpu() -> bool:

@@ -12,11 +12,12 @@ from typing import Any
 
 from pyimagesearch_lr import plots
 from pyimagesearch_lr.pipeline import report, results
+from pyimagesearch_lr.pipeline.examples import Example, Shown
+from pyimagesearch_lr.pipeline.plan import title_of
 from pyimagesearch_lr.pipeline.report import Picture
 from pyimagesearch_lr.pipeline.results import Finding, Training
 
 NAME = "report.html"
-TITLE = "MiniGoogLeNet on Fashion-MNIST"
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
 CONFUSION = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
 
@@ -61,7 +62,8 @@ def render(finding: Finding | None, training: Training | None) -> str:
         _section("versions", "Versions", _side_by_side(versions)),
         _section("times", "Times", _side_by_side(times)),
     ]
-    return PAGE.substitute(title=TITLE, tiles=_tiles(finding, training), sections="\n".join(sections))
+    title = title_of(next((run.settings for run in runs.values()), {}))
+    return PAGE.substitute(title=escape(title), tiles=_tiles(finding, training), sections="\n".join(sections))
 
 
 def _tiles(finding: Finding | None, training: Training | None) -> str:
@@ -96,7 +98,8 @@ def _bounds_section(finding: Finding) -> str:
 
 def _training_sections(training: Training) -> list[str]:
     last = {name: f"{values[-1]:.4f}" for name, values in training.history.items()}
-    ends = [[name, last[name], last[f"val_{name}"]] for name in ("loss", "accuracy")]
+    shown = [name for name in last if f"val_{name}" in last]
+    ends = [[name, last[name], last[f"val_{name}"]] for name in shown]
     return [
         _section(
             "training",
@@ -108,7 +111,33 @@ def _training_sections(training: Training) -> list[str]:
         ),
         _section("report", "Classification report", _scores(training.scores)),
         _section("confusion", "Confusion matrix", _figure(_confusion(training), CONFUSION)),
+        *([_examples_section(training.examples)] if training.examples else []),
     ]
+
+
+def _examples_section(examples: Sequence[Example]) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(example.name)}</th><td>{_photo(example.picture, example.name)}</td>'
+        f"<td>{example.number_of_mistakes:,}</td>"
+        f"<td>{''.join(_photo(each, example.name) for each in example.mistakes) or 'none'}</td></tr>"
+        for example in examples
+    )
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("class", "a picture of it", "mistakes", "the surest mistakes")
+    )
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    return _section(
+        "examples", "A picture of each class, and its worst mistakes", f'<div class="wide">{table}</div>'
+    )
+
+
+def _photo(shown: Shown, name: str) -> str:
+    """A picture of the data, with what it was taken for."""
+    text = escape(f"{shown.taken_for}, {shown.confidence:.0%}")
+    told = escape(f"{name}, taken for {shown.taken_for}" + (f": {shown.file}" if shown.file else ""))
+    image = f'<img class="photo" src="data:image/png;base64,{shown.png}" alt="{told}" title="{told}">'
+    return f'<figure class="photo">{image}<figcaption>{text}</figcaption></figure>'
 
 
 def _scores(rows: list[dict[str, Any]]) -> str:
@@ -195,6 +224,9 @@ pre { background: var(--card); border-radius: 0.5rem; padding: 0.8rem 1rem; over
 figure { margin: 1rem 0; }
 figcaption { font-size: 0.9rem; }
 img { display: block; width: 100%; max-width: 48rem; height: auto; border-radius: 0.5rem; }
+figure.photo { display: inline-block; width: 7rem; margin: 0 0.6rem 0 0; vertical-align: top; }
+figure.photo figcaption { font-size: 0.8rem; line-height: 1.25; }
+img.photo { width: 5rem; border-radius: 0.3rem; filter: none; image-rendering: pixelated; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.95rem; }
 th, td { padding: 0.3rem 0.9rem 0.3rem 0; text-align: left; vertical-align: top;

@@ -9,7 +9,7 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -25,7 +25,11 @@ from pyimagesearch_lr.probing import MIN_VERIFY_STEPS
 from pyimagesearch_lr.schedules import CYCLIC_MODES, epochs_that_end_a_cycle
 
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-NUM_CLASSES = 10
+NUM_CLASSES = 10  # of Fashion-MNIST
+FASHION_MNIST, MINIGOOGLENET = "fashion-mnist", "minigooglenet"
+FASHION_MNIST_SIZE = 28  # pixels, of both sides
+LARGEST_IMAGE = 4096  # pixels, of a side
+LEAST_IMAGE = 16  # for MiniGoogLeNet
 MAX_SEED = 2**32 - 1
 MOST = 10**7
 LONGEST_VALUE = 1000
@@ -40,7 +44,6 @@ class SettingError(ValueError):
 class Settings:
     """The settings of config.py, with lower-case names; see the comments there for meaning and units."""
 
-    classes: list[str]
     min_lr: float
     max_lr: float
     batch_size: int
@@ -51,7 +54,15 @@ class Settings:
     training_plot_path: str
     clr_plot_path: str
     output_dir: str = "output"
+    data: str = FASHION_MNIST
+    classes: list[str] | None = None
     data_dir: str | None = None
+    image_size: int = 32
+    channels: int | None = None
+    test_share: float = 0.2
+    skip_unreadable: bool = False
+    convert_pictures: bool = False
+    model: str = MINIGOOGLENET
     seed: int = 42
     lrfind_start_lr: float = 1e-10
     lrfind_end_lr: float = 10.0
@@ -78,7 +89,7 @@ class Settings:
             name = field.name.upper()
             if _has(config, name):
                 values[field.name] = _plain(getattr(config, name))
-                if field.name.endswith(("_path", "_dir")):
+                if field.name == "data" or field.name.endswith(("_path", "_dir")):
                     values[field.name] = _without_tilde(name, values[field.name])
             elif field.default is dataclasses.MISSING:
                 raise SettingError(f"{name} is missing from config.py: add a line `{name} = ...`.")
@@ -159,13 +170,9 @@ class Settings:
             value = getattr(self, name)
             is_choice = isinstance(value, str) and value in choices
             _require(self, name, is_choice, f"must be one of {choices}")
-        enough = isinstance(self.classes, list | tuple) and len(self.classes) == NUM_CLASSES
-        named = enough and all(isinstance(each, str) and each for each in self.classes)
-        _require(self, "classes", named, f"must be a list of the {NUM_CLASSES} class names")
-        shown = all(name.isprintable() and name.strip() == name for name in self.classes)
-        _require(self, "classes", shown, "must have names that can be printed, without spaces around them")
-        differ = len(set(self.classes)) == NUM_CLASSES
-        _require(self, "classes", differ, "must have a name of its own for every class")
+        if self.classes is not None:
+            self._check_classes(self.classes)
+        self._check_images()
         for name in ("output_dir", *PLOT_PATHS):
             _require(self, name, _is_path(getattr(self, name)), "must be a path")
         for name in ("data_dir", "tensorboard_dir"):
@@ -177,6 +184,51 @@ class Settings:
         for name, other in itertools.combinations(PLOT_PATHS, 2):
             differ = Path(getattr(self, name)).name != Path(getattr(self, other)).name
             _require(self, other, differ, f"must not have the file name of {name.upper()}")
+
+    def _check_classes(self, classes: Any) -> None:
+        enough = isinstance(classes, list | tuple) and len(classes) == NUM_CLASSES
+        named = enough and all(isinstance(each, str) and each for each in classes)
+        _require(self, "classes", named, f"must be a list of the {NUM_CLASSES} class names")
+        shown = all(name.isprintable() and name.strip() == name for name in classes)
+        _require(self, "classes", shown, "must have names that can be printed, without spaces around them")
+        differ = len(set(classes)) == NUM_CLASSES
+        _require(self, "classes", differ, "must have a name of its own for every class")
+
+    def _check_images(self) -> None:
+        """See that what says which images to take, and which network, can be followed."""
+        _require(self, "data", _is_path(self.data), f"must be {FASHION_MNIST!r} or the path of a folder")
+        if self.has_own_pictures:
+            is_folder = os.path.isdir(self.data)
+            rule = (
+                f"is neither {FASHION_MNIST!r} nor a folder that is there; it is looked for in {os.getcwd()}"
+            )
+            _require(self, "data", is_folder, rule)
+            for name in ("data_dir", "classes"):
+                told = f"is of {FASHION_MNIST!r} only, and DATA = {str(self.data)!r}; delete one of the two"
+                _require(self, name, getattr(self, name) is None, told)
+        named = isinstance(self.model, str) and (self.model == MINIGOOGLENET or _is_reference(self.model))
+        rule = f"must be {MINIGOOGLENET!r} or 'package.module:function', a function that makes a Keras model"
+        _require(self, "model", named, rule)
+        least = LEAST_IMAGE if self.model == MINIGOOGLENET else 1
+        in_range = _is_whole(self.image_size) and least <= self.image_size <= LARGEST_IMAGE
+        rule = f"must be a whole number of pixels from {least} to {LARGEST_IMAGE}"
+        _require(self, "image_size", in_range, rule)
+        is_choice = self.channels is None or (_is_whole(self.channels) and self.channels in (1, 3))
+        _require(self, "channels", is_choice, "must be 1 for grey, 3 for colour, or None to follow the files")
+        is_share = _is_number(self.test_share) and 0 < self.test_share < 1
+        _require(self, "test_share", is_share, "must be above 0 and below 1")
+        for name in ("skip_unreadable", "convert_pictures"):
+            _require(self, name, isinstance(getattr(self, name), bool), "must be True or False")
+
+    @property
+    def has_own_pictures(self) -> bool:
+        """Whether the images are those of a folder of the user's."""
+        return self.data != FASHION_MNIST
+
+    @property
+    def full_size(self) -> int:
+        """The image size in pixels at which nothing of the images is lost, and nothing made up."""
+        return self.image_size if self.has_own_pictures else min(self.image_size, FASHION_MNIST_SIZE)
 
 
 def _has(config: Any, name: str) -> bool:
@@ -234,6 +286,12 @@ def _plain(value: Any) -> Any:
 def _is_number(value: Any) -> bool:
     is_real = isinstance(value, int | float) and not isinstance(value, bool)
     return is_real and abs(value) <= sys.float_info.max
+
+
+def _is_reference(value: str) -> bool:
+    """Whether it has the form of "package.module:function"."""
+    module, _, function = value.partition(":")
+    return function.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
 def _is_whole(value: Any) -> bool:
@@ -302,6 +360,18 @@ class Recipe:
         """The epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
+    def scaled_to(self, image_size: int) -> Recipe:
+        """The same for images of another size: that of the last stage, the others in proportion.
+
+        Example:
+
+        >>> Recipe((Stage(20, 7), Stage(28, 7)), epochs_up=4, epochs_down=10).scaled_to(56).stages
+        (Stage(image_size=40, epochs=7), Stage(image_size=56, epochs=7))
+        """
+        full = self.stages[-1].image_size
+        stages = tuple(Stage(round(image_size * size / full), epochs) for size, epochs in self.stages)
+        return dataclasses.replace(self, stages=stages)
+
     @property
     def epochs_of_cycle(self) -> float:
         """The epochs of one cycle."""
@@ -334,7 +404,7 @@ class Recipe:
 def tutorial(settings: Settings) -> Recipe:
     """The tutorial's recipe, which the settings complete."""
     return Recipe(
-        stages=(Stage(32, settings.num_epochs),),
+        stages=(Stage(settings.image_size, settings.num_epochs),),
         epochs_up=settings.step_size,
         epochs_down=settings.step_size,
         mode=settings.clr_method,
@@ -358,6 +428,23 @@ COMPLETE = {
 RECIPES = (TUTORIAL, *COMPLETE)
 
 
+def title_of(record: Mapping[str, Any]) -> str:
+    """What a run is of, for people.
+
+    Args:
+        record: Mapping, the settings of a run as its files keep them.
+
+    Example:
+
+    >>> title_of({"model": "minigooglenet", "data": "photos/birds"})
+    'MiniGoogLeNet on birds'
+    """
+    model, data = record.get("model", MINIGOOGLENET), record.get("data", FASHION_MNIST)
+    network = "MiniGoogLeNet" if model == MINIGOOGLENET else model
+    images = "Fashion-MNIST" if data == FASHION_MNIST else Path(data).name or data
+    return f"{network} on {images}"
+
+
 def epochs_in_words(number: float) -> str:
     """The number with its unit: "0.5 epochs", "1 epoch", "8 epochs"."""
     return f"{number:g} epoch{'' if number == 1 else 's'}"
@@ -373,8 +460,15 @@ class Bounds:
 
 
 CONFIG, FINDER = "config.py", "the finder"
-QUICK = {"lrfind_start_lr": 1e-6, "lrfind_end_lr": 10.0, "lrfind_steps": 200, "step_size": 2, "num_epochs": 4}
-QUICK_AT_MOST = {"lrfind_verify_steps": 240, "batch_size": 16, "hold_out": 200}
+QUICK: dict[str, Any] = {
+    "data": FASHION_MNIST,
+    "lrfind_start_lr": 1e-6,
+    "lrfind_end_lr": 10.0,
+    "lrfind_steps": 200,
+    "step_size": 2,
+    "num_epochs": 4,
+}
+QUICK_AT_MOST = {"lrfind_verify_steps": 240, "batch_size": 16, "hold_out": 200, "image_size": 32}
 SAME_ON_RESUME = (
     "recipe",
     "bounds_from",
@@ -387,6 +481,8 @@ SAME_ON_RESUME = (
     "seed",
     "hold_out",
     "quick",
+    "image_size",
+    "model",
 )
 
 
@@ -422,17 +518,19 @@ class Plan:
 
         Args:
             config: Object with the UPPER_CASE settings of config.py.
-            asked: What the command line asks for, as `pipeline.parse` returns it.
+            asked: What the command line asks for, as `command_line.parse` returns it.
 
         Raises:
             SettingError: If a setting is missing, unknown or cannot be used, or an unfinished training is in
                 the way, or does not fit.
         """
         settings = settings_for(config, asked)
+        complete = COMPLETE.get(asked.recipe)
+        recipe = complete.scaled_to(settings.full_size) if complete else tutorial(settings)
         finds = asked.auto or asked.lr_find > 0 or asked.quick or asked.recipe in COMPLETE
         plan = cls(
             settings=settings,
-            recipe=COMPLETE.get(asked.recipe) or tutorial(settings),
+            recipe=recipe,
             recipe_name=asked.recipe,
             bounds=Bounds(settings.min_lr, settings.max_lr, CONFIG),
             quick=asked.quick,
@@ -465,6 +563,16 @@ class Plan:
             for name, value in vars(self.settings).items()
         }
         return {**plain, "quick": self.quick, "recipe": self.recipe_name, **vars(bounds)}
+
+    def without_effect(self, config: Any, asked: argparse.Namespace) -> Iterator[str]:
+        """What was asked for and does nothing in this run, a line each, for the user."""
+        if asked.auto and self.resume and not self.find and self.bounds.bounds_from == CONFIG:
+            yield "--auto has no effect: this training goes on with the bounds of config.py"
+        if asked.verify is not None and not self.find:
+            yield f"--{'' if asked.verify else 'no-'}verify has no effect: this run has no finder"
+        told = getattr(config, "DATA", FASHION_MNIST)
+        if self.quick and told != FASHION_MNIST:
+            yield f"DATA = {str(told)!r} has no effect: --quick takes the sample of Fashion-MNIST"
 
     def advice(self) -> str | None:
         """What to set where the training would end in mid-cycle, for the user; None where it would not."""

@@ -111,12 +111,6 @@ def read_picture(path: str | os.PathLike) -> Picture:
     return Picture(str(path), Path(path).read_bytes() if Path(path).exists() else None)
 
 
-def save_model(path: str | os.PathLike, model: Any) -> None:
-    """Write a Keras model to `path`, which ends in ".keras"."""
-    with written_whole(path) as temporary:
-        model.save(temporary)
-
-
 def save_history(path: str | os.PathLike, history: dict[str, list[float]]) -> None:
     """Write a training history to `path` as CSV, one row an epoch, counted from 1."""
     text = io.StringIO()

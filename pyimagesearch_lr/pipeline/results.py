@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pyimagesearch_lr import LRCurve, NoSuggestion, Suggestion
-from pyimagesearch_lr.pipeline import report
+from pyimagesearch_lr.pipeline import examples, report
+from pyimagesearch_lr.pipeline.examples import Example
 from pyimagesearch_lr.pipeline.plan import SettingError
 from pyimagesearch_lr.pipeline.report import Picture
 
 Phase = TypeVar("Phase", "Finding", "Training")
 
 CURVE, TRAINING = "lrfind.json", "training.json"
-SHOWN = ("loss", "accuracy", "val_loss", "val_accuracy")
+SHOWN = ("loss", "val_loss")
 ENDINGS = {
     "end_lr": "it reached the last rate",
     "diverged": "the loss diverged",
@@ -130,6 +131,7 @@ class Training:
         confusion_matrix: List of lists of ints, a row a true class.
         plot: `Picture` of the history.
         clr_plot: `Picture` of the learning rate of every step.
+        examples: List of `Example`, a picture of each class with its worst mistakes.
     """
 
     run: Run
@@ -140,6 +142,7 @@ class Training:
     confusion_matrix: list[list[int]]
     plot: Picture
     clr_plot: Picture
+    examples: list[Example] = dataclasses.field(default_factory=list)
 
     @property
     def scores(self) -> list[dict[str, Any]]:
@@ -161,6 +164,7 @@ class Training:
             "history": self.history,
         }
         report.save_history(Path(folder, "history.csv"), self.history)
+        report.save_json(Path(folder, examples.NAME), examples.document(self.examples))
         report.save_json(Path(folder, TRAINING), {**dataclasses.asdict(self.run), **numbers})
 
     @classmethod
@@ -189,6 +193,7 @@ class Training:
             saved["confusion_matrix"],
             report.read_picture(run.settings["training_plot_path"]),
             report.read_picture(run.settings["clr_plot_path"]),
+            examples.load(folder),
         )
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN = 0.1  # two drawings of a progress line
 
 
 def info(message: str) -> None:
@@ -16,6 +21,31 @@ def info(message: str) -> None:
 def verbosity() -> int:
     """Keras's `verbose`: its progress bar on a terminal, a line an epoch in a log file."""
     return 1 if sys.stdout.isatty() else 2
+
+
+def progress(what: str, total: int) -> Callable[[Iterable[Item]], Iterator[Item]]:
+    """Hand items on, and show on a terminal how many of `total` have gone by; in a log file say it once.
+
+    Args:
+        what: String, what is done: "reading pictures".
+        total: Int, how many items there are.
+    """
+
+    def handed_on(items: Iterable[Item]) -> Iterator[Item]:
+        if not sys.stdout.isatty():
+            info(f"{what}: {total:,}...")
+            yield from items
+            return
+        shown = 0.0
+        for count, item in enumerate(items, 1):
+            now = time.monotonic()
+            if now - shown > SECONDS_BETWEEN or count == total:
+                print(f"\r[INFO] {what}: {count:,} of {total:,} ({count / total:.0%})", end="", flush=True)
+                shown = now
+            yield item
+        print(flush=True)
+
+    return handed_on
 
 
 @contextmanager

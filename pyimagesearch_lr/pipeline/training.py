@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyimagesearch_lr import MidCycleWarning, plots
-from pyimagesearch_lr.pipeline import checkpoint_file, machine, page, report, results
+from pyimagesearch_lr.pipeline import checkpoint_file, examples, machine, page, report, results, saved_model
 from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
-from pyimagesearch_lr.pipeline.data import Data, load
-from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words
+from pyimagesearch_lr.pipeline.data import Data, UnusableData, load
+from pyimagesearch_lr.pipeline.model import compiled
+from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words, title_of
 from pyimagesearch_lr.pipeline.report import Saving
 from pyimagesearch_lr.pipeline.results import CURVE, Finding, Run, Training
+from pyimagesearch_lr.pipeline.saved_model import Facts, are_logits
 from pyimagesearch_lr.pipeline.stopping import raise_if_stopped
 from pyimagesearch_lr.pipeline.terminal import info, verbosity
 
@@ -38,6 +40,8 @@ SAME_SWEEP = (
     "hold_out",
     "dtype_policy",
     "quick",
+    "image_size",
+    "model",
     "images",
 )
 
@@ -60,7 +64,16 @@ def run(plan: Plan) -> int:
         info(advice)
     machine.load_libraries()
     data = load(plan)
-    model = compiled(plan)
+    try:
+        return _phases(plan, data)
+    except Exception as error:
+        if data.failure is not None:  # what TensorFlow makes of it has many lines
+            raise UnusableData(data.failure) from error
+        raise
+
+
+def _phases(plan: Plan, data: Data) -> int:
+    model, data = compiled(plan, data)
     bounds, finding = plan.bounds, None
     if plan.train and plan.find and not plan.resume:
         checkpoint_file.begin(plan.settings.checkpoint_path, plan.same_on_resume(None))
@@ -88,53 +101,6 @@ def write_page(plan: Plan, saving: Saving, finding: Finding | None, training: Tr
     path = saving(page.write, plan.settings.output_dir, finding, training)
     if path is not None:
         info(f"all on one page: {path}")
-
-
-# Compile ---------------------------------------------------------------------------------------------------
-
-
-def compiled(plan: Plan) -> keras.Model:
-    """MiniGoogLeNet as the plan trains it."""
-    import keras
-
-    from pyimagesearch_lr import MiniGoogLeNet
-
-    policy, reason = machine.dtype_policy(plan.settings.dtype_policy)
-    keras.utils.set_random_seed(plan.settings.seed)
-    keras.config.set_dtype_policy(policy)
-    sizes = {stage.image_size for stage in plan.recipe.stages}
-    side = sizes.pop() if len(sizes) == 1 else None
-    classes = len(plan.settings.classes)
-    model = MiniGoogLeNet.build(
-        width=side, height=side, depth=1, classes=classes, dropout=plan.recipe.dropout
-    )
-    if plan.quick:
-        _hasten_statistics(model)
-    compile_by(plan.recipe, model, plan.bounds.min_lr)
-    info(f"compiling model in {policy} ({reason}), {machine.execution(model)}...")
-    return model
-
-
-def compile_by(recipe: Recipe, model: keras.Model, learning_rate: float) -> None:
-    """Compile a classifier with the optimizer and the loss of a recipe."""
-    import keras
-
-    optimizer = keras.optimizers.SGD(
-        learning_rate, momentum=0.9, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay or None
-    )
-    if recipe.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"])
-
-
-def _hasten_statistics(model: keras.Model) -> None:
-    """Let batch normalisation's moving statistics settle within the few hundred steps of a quick run."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9
 
 
 # Phase 1 ---------------------------------------------------------------------------------------------------
@@ -169,7 +135,7 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
         if finder.curve is not None:
             keep(finder.curve)
             run, curve = _with_record(plan, data, finder.curve, started)
-            axes = curve.plot(title="Learning rate finder, MiniGoogLeNet on Fashion-MNIST")
+            axes = curve.plot(title=f"Learning rate finder, {title_of(run.settings)}")
             plot = report.drawn(settings.lrfind_plot_path, axes.figure)
             saving(report.save_picture, plot)
     finding = Finding.of(run, curve, plot)
@@ -181,10 +147,14 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
 
 
 def _with_record(plan: Plan, data: Data, curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
-    settings = {**plan.record(plan.bounds), "images": data.fingerprint}
-    run = Run.finished_now(settings, seconds=time.perf_counter() - started)
+    run = Run.finished_now(_record(plan, plan.bounds, data), seconds=time.perf_counter() - started)
     metadata = {**curve.metadata, **dataclasses.asdict(run)}
     return run, dataclasses.replace(curve, metadata=metadata)
+
+
+def _record(plan: Plan, bounds: Bounds, data: Data) -> dict[str, Any]:
+    """The settings as the files of a run keep them, with what the images say."""
+    return {**plan.record(bounds), "classes": list(data.classes), "images": data.fingerprint}
 
 
 def _earlier(plan: Plan, data: Data) -> LRCurve | None:
@@ -192,7 +162,7 @@ def _earlier(plan: Plan, data: Data) -> LRCurve | None:
     finding = results.earlier(Finding, plan.settings.output_dir)
     if finding is None:
         return None
-    now = Run.finished_now({**plan.record(plan.bounds), "images": data.fingerprint}, 0.0)
+    now = Run.finished_now(_record(plan, plan.bounds, data), 0.0)
     same = all(finding.run.settings.get(name) == now.settings[name] for name in SAME_SWEEP)
     return finding.curve if same and finding.run.versions == now.versions else None
 
@@ -303,27 +273,38 @@ def evaluate(
     """Everything that a finished training leaves: the report on the console, model, figures, numbers."""
     info("evaluating network...")
     settings, recipe, folder = plan.settings, plan.recipe, Path(plan.settings.output_dir)
-    batches = data.test_batches(recipe.stages[-1].image_size)
-    predicted = model.predict(batches, verbose=0).argmax(axis=1)
-    text = report.classification_report(data.test_labels, predicted, settings.classes)
+    image_size, classes = recipe.stages[-1].image_size, list(data.classes)
+    outputs = model.predict(data.test_batches(image_size), verbose=0)
+    facts = Facts(tuple(classes), image_size, data.channels, are_logits(outputs))
+    probabilities = facts.probabilities(outputs)
+    predicted = probabilities.argmax(axis=1)
+    text = report.classification_report(data.test_labels, predicted, classes)
 
-    title = f"MiniGoogLeNet on Fashion-MNIST, {epochs_in_words(recipe.epochs)}"
+    record = _record(plan, bounds, data)
+    title = f"{title_of(record)}, {epochs_in_words(recipe.epochs)}"
     curves = plots.training_history(history, evaluated_on=data.evaluated_on, title=title)
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(rates, base_lr=bounds.min_lr, max_lr=bounds.max_lr, title=title)
     training = Training(
-        run=Run.finished_now(plan.record(bounds), sum(history["seconds"])),
+        run=Run.finished_now(record, sum(history["seconds"])),
         description=recipe.describe(bounds.min_lr, bounds.max_lr),
         history=history,
         evaluated_on=data.evaluated_on,
         accuracy=float((predicted == data.test_labels).mean()),
-        confusion_matrix=report.confusion_matrix(data.test_labels, predicted, len(settings.classes)),
+        confusion_matrix=report.confusion_matrix(data.test_labels, predicted, len(classes)),
         plot=report.drawn(settings.training_plot_path, curves),
         clr_plot=report.drawn(settings.clr_plot_path, axes.figure),
+        examples=examples.chosen(
+            lambda row: data.test_image(row, image_size),
+            data.test_labels,
+            probabilities,
+            classes,
+            data.test_files,
+        ),
     )
     with Saving() as saving:
         saving(report.save_text, folder / "report.txt", text)
-        saving(report.save_model, folder / "model.keras", model)
+        saving(saved_model.save, folder / "model.keras", model, facts)
         saving(report.save_picture, training.plot)
         saving(report.save_picture, training.clr_plot)
         saving(training.save, folder)

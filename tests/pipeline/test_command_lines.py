@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pyimagesearch_lr import pipeline
-from pyimagesearch_lr.__main__ import main as show
+from pyimagesearch_lr.__main__ import main
+from pyimagesearch_lr.pipeline import command_line
 
 LINES = json.loads(Path(__file__).with_name("command_lines.json").read_text(encoding="utf-8"))
-PROGRAMS = {"train": pipeline.parse, "show": show}
+PROGRAMS = {"train": command_line.parse, "program": main}
 
 
 def answer(program: str, options: list[str], capsys) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyimagesearch_lr import pipeline
+from pyimagesearch_lr.pipeline import process
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = (ROOT / "config.py").read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ MODULES = {
         "A = " + "9" * 10_000,
         rf"{PATH}, line 1: SyntaxError: Exceeds the limit.*",
     ),
-    "is empty": ("", r"CLASSES is missing from config\.py: add a line `CLASSES = \.\.\.`\."),
+    "is empty": ("", r"MIN_LR is missing from config\.py: add a line `MIN_LR = \.\.\.`\."),
     "has lower-case names": (
         GOOD + "max_lr = 1\n",
         r"max_lr in config\.py is not a setting: write it as MAX_LR\.",
@@ -137,7 +138,7 @@ def console(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(pipeline, "_prepare_console", lambda: None)
+    monkeypatch.setattr(process, "prepare_console", lambda: None)
     yield called
     sys.modules.pop("config", None)
 

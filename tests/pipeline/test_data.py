@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from test_plan import GOOD
 
-from pyimagesearch_lr.pipeline import data, fashion_mnist, parse
+from pyimagesearch_lr.pipeline import data, fashion_mnist
+from pyimagesearch_lr.pipeline.command_line import parse
 from pyimagesearch_lr.pipeline.plan import Plan, SettingError
 
 TRAINING = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8), np.arange(40) % 10

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyimagesearch_lr.pipeline import parse
+from pyimagesearch_lr.pipeline.command_line import parse
 from pyimagesearch_lr.pipeline.plan import Bounds, Plan, Recipe, SettingError, Settings, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,9 +42,15 @@ GOOD = {
     "TRAINING_PLOT_PATH": "output/training_plot.png",
     "CLR_PLOT_PATH": "output/clr_plot.png",
     "TENSORBOARD_DIR": None,
+    "DATA": "fashion-mnist",
+    "IMAGE_SIZE": 32,
+    "CHANNELS": None,
+    "TEST_SHARE": 0.2,
+    "SKIP_UNREADABLE": False,
+    "CONVERT_PICTURES": False,
+    "MODEL": "minigooglenet",
 }
 REQUIRED = [
-    "CLASSES",
     "MIN_LR",
     "MAX_LR",
     "BATCH_SIZE",
@@ -155,7 +161,6 @@ BAD = [
     Bad("CLASSES", "0123456789", "'0123456789'", TEN_NAMES),
     Bad("CLASSES", list(range(10)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]", TEN_NAMES),
     Bad("CLASSES", [*NAMES[:9], ""], repr([*NAMES[:9], ""]), TEN_NAMES),
-    Bad("CLASSES", None, "None", TEN_NAMES),
     Bad("SEED", -1, "-1", SEEDS),
     Bad("SEED", 2**32, "4294967296", SEEDS),
     Bad("SEED", 0.5, "0.5", SEEDS),
@@ -228,7 +233,7 @@ def test_unknown_setting_is_named_also_where_the_right_one_is_missing():
 
 def test_unknown_setting_like_no_other_is_answered_with_all_names():
     with pytest.raises(
-        SettingError, match=r"^ZZZ in config\.py is not a setting: the settings are CLASSES, .*MIN_LR"
+        SettingError, match=r"^ZZZ in config\.py is not a setting: the settings are MIN_LR, .*CLASSES"
     ):
         Settings.from_config(config(ZZZ=1))
 

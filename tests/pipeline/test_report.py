@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from matplotlib import pyplot as plt
 from sklearn import metrics
 
-from pyimagesearch_lr.pipeline import report
+from pyimagesearch_lr.pipeline import report, saved_model
+from pyimagesearch_lr.pipeline.saved_model import Facts
 
 
 class Broken:
@@ -33,11 +35,15 @@ def broken_figure():
     return figure
 
 
+def save_model(path, model):
+    saved_model.save(path, model, Facts(("a", "b"), 8, 1, logits=False))
+
+
 FAILURES = {
     "text": (report.save_text, "half \ud800", UnicodeEncodeError, "surrogates not allowed"),
     "json": (report.save_json, {"a": object()}, TypeError, "not JSON serializable"),
     "history": (report.save_history, {"loss": [1.0], "accuracy": []}, ValueError, "shorter than"),
-    "model": (report.save_model, Broken(), OSError, "disk full"),
+    "model": (save_model, Broken(), OSError, "disk full"),
 }
 
 
@@ -66,14 +72,14 @@ def test_file_appears_only_when_it_is_whole(tmp_path):
 
     class Model:
         def save(self, path):
-            Path(path).write_text("first half")
+            Path(path).write_bytes(b"")
             seen.append((Path(path).suffix, Path(path).parent, (tmp_path / "new" / "model.keras").exists()))
-            Path(path).write_text("both halves")
+            zipfile.ZipFile(path, "w").close()
 
-    report.save_model(tmp_path / "new" / "model.keras", Model())
+    save_model(tmp_path / "new" / "model.keras", Model())
     assert seen == [(".keras", tmp_path / "new", False)]
     assert os.listdir(tmp_path / "new") == ["model.keras"]
-    assert (tmp_path / "new" / "model.keras").read_text() == "both halves"
+    assert zipfile.ZipFile(tmp_path / "new" / "model.keras").namelist() == [saved_model.FACTS]
 
 
 def test_text_is_written_in_utf8(tmp_path):

@@ -224,6 +224,7 @@ def test_training_ends_well_with_all_its_files(trained):
     assert (trained.code, trained.err) == (0, "")
     assert trained.files == [
         "clr_plot.png",
+        "examples.json",
         "history.csv",
         "model.keras",
         "report.html",
@@ -303,7 +304,10 @@ def test_confusion_matrix_is_saved_and_agrees_with_the_accuracy(trained):
 def test_page_shows_the_run(found, trained, auto):
     pages = {each: (each.folder / "output" / "report.html").read_text() for each in (found, trained, auto)}
     images = {each: page.count('src="data:image/png') for each, page in pages.items()}
-    assert images == {found: 1, trained: 3, auto: 4}
+    shown = {each: html.count('class="photo" src=') for each, html in pages.items()}
+    assert shown[found] == 0
+    assert 10 < shown[trained] <= 40  # a picture of each class, and up to three mistakes
+    assert {each: images[each] - shown[each] for each in pages} == {found: 1, trained: 3, auto: 4}
     assert f"{trained.json()['test_accuracy']:.2%}" in pages[trained]
     assert f"MAX_LR = {auto.bounds['MAX_LR']:.1e}" in pages[auto]
 
@@ -482,6 +486,7 @@ def test_auto_leaves_the_files_of_both_phases(auto):
     assert (auto.code, auto.err) == (0, "")
     assert auto.files == [
         "clr_plot.png",
+        "examples.json",
         "history.csv",
         "lrfind.json",
         "lrfind_plot.png",
@@ -968,7 +973,7 @@ def console(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != ROOT])
     monkeypatch.delitem(sys.modules, "config", raising=False)
-    monkeypatch.setattr(pipeline, "main", lambda config: config.MIN_LR)
+    monkeypatch.setattr(pipeline, "run", lambda config, asked: config.MIN_LR)
     monkeypatch.setattr(sys, "argv", ["pyimagesearch-lr"])
     yield pipeline.console
     sys.modules.pop("config", None)
@@ -999,8 +1004,8 @@ def test_installed_command_explains_itself_without_a_config(console, capsys, mon
 
 def test_installed_command_without_a_config_says_where_it_looked(console, capsys, tmp_path):
     assert console() == 2
-    expected = f"[ERROR] there is no config.py in {tmp_path}: change to the project's folder, or copy its"
-    assert capsys.readouterr().err == f"{expected} config.py here.\n"
+    expected = f"[ERROR] there is no config.py in {tmp_path}: `pyimagesearch-lr init` writes one into the"
+    assert capsys.readouterr().err == f"{expected} current folder.\n"
 
 
 @dataclass(frozen=True)

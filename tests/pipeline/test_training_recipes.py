@@ -13,7 +13,8 @@ import pytest
 from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, plan, training
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, plan
+from pyimagesearch_lr.pipeline import model as model_room
 from pyimagesearch_lr.pipeline.plan import Recipe, Settings, Stage
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -272,7 +273,7 @@ def compiled(**changes) -> keras.Model:
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
-    training.compile_by(Recipe((Stage(32, 1),), 1, 1, **changes), model, 0.5)
+    model_room.compile_by(Recipe((Stage(32, 1),), 1, 1, **changes), model, 0.5)
     return model
 
 

@@ -38,7 +38,7 @@ def main() -> int:
 
     from pyimagesearch_lr import finder, pipeline
     from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-    from pyimagesearch_lr.pipeline import checkpoint_file, fashion_mnist, page, training
+    from pyimagesearch_lr.pipeline import checkpoint_file, fashion_mnist, page, process, training
 
     def network(width, height, depth, classes, dropout):
         layers = [
@@ -81,8 +81,8 @@ def main() -> int:
     }
     settings |= json.loads(os.environ.get("SETTINGS", "{}"))
     with pipeline.stoppable():
-        pipeline._prepare_console()
-        return pipeline._flushed(pipeline.main(SimpleNamespace(**settings), sys.argv[1:]))
+        process.prepare_console()
+        return process.flushed(pipeline.main(SimpleNamespace(**settings), sys.argv[1:]))
 
 
 if __name__ == "__main__":

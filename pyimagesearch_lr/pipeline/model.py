@@ -1,0 +1,164 @@
+"""The network of a run: MiniGoogLeNet, or one of the user's own, compiled."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pyimagesearch_lr.pipeline import machine
+from pyimagesearch_lr.pipeline.plan import MINIGOOGLENET, SettingError
+from pyimagesearch_lr.pipeline.terminal import info
+
+if TYPE_CHECKING:
+    import keras
+
+    from pyimagesearch_lr.pipeline.data import Data
+    from pyimagesearch_lr.pipeline.plan import Plan, Recipe
+
+
+def compiled(plan: Plan, data: Data) -> tuple[keras.Model, Data]:
+    """The network that the plan trains, and the images with labels of the kind that its loss takes.
+
+    Raises:
+        SettingError: If MODEL does not lead to a function that makes such a network.
+    """
+    import keras
+
+    policy, reason = machine.dtype_policy(plan.settings.dtype_policy)
+    keras.utils.set_random_seed(plan.settings.seed)
+    keras.config.set_dtype_policy(policy)
+    model = minigooglenet(plan, data) if plan.settings.model == MINIGOOGLENET else own(plan, data)
+    if plan.quick:
+        _hasten_statistics(model)
+    if not model.compiled:
+        compile_by(plan.recipe, model, plan.bounds.min_lr)
+    else:
+        info(f"MODEL compiles its network: its own {type(model.optimizer).__name__} and loss are used")
+        data = dataclasses.replace(data, one_hot=not _takes_whole_numbers(model.loss))
+    info(f"compiling model in {policy} ({reason}), {machine.execution(model)}...")
+    return model, data
+
+
+def compile_by(recipe: Recipe, model: keras.Model, learning_rate: float) -> None:
+    """Compile a classifier with the optimizer and the loss of a recipe."""
+    import keras
+
+    optimizer = keras.optimizers.SGD(
+        learning_rate, momentum=0.9, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay or None
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def minigooglenet(plan: Plan, data: Data) -> keras.Model:
+    """MiniGoogLeNet for these images, not compiled."""
+    from pyimagesearch_lr import MiniGoogLeNet
+
+    side = _side(plan.recipe)
+    return MiniGoogLeNet.build(
+        width=side,
+        height=side,
+        depth=data.channels,
+        classes=len(data.classes),
+        dropout=plan.recipe.dropout,
+    )
+
+
+def own(plan: Plan, data: Data) -> keras.Model:
+    """The network that the function of MODEL makes.
+
+    Raises:
+        SettingError: If there is no such function, it fails, or what it makes does not fit the images.
+    """
+    import keras
+
+    from pyimagesearch_lr import _keras
+
+    reference = plan.settings.model
+    function = _imported(reference)
+    shape = (_side(plan.recipe), _side(plan.recipe), data.channels)
+    called = f"{reference.partition(':')[2]}({shape}, {len(data.classes)})"
+    try:
+        model = function(shape, len(data.classes))
+    except Exception as error:  # whatever the user's code raises
+        of_any_size = " --recipe short trains on images of two sizes, so it asks for any." * (None in shape)
+        raise _unusable(reference, f"{called} raised {_in_words(error)}.{of_any_size}") from error
+    if not isinstance(model, keras.Model):
+        raise _unusable(reference, f"{called} returned {type(model).__name__}; expected a keras.Model.")
+    if not model.built:
+        model.build((None, *shape))
+    if not isinstance(model.output_shape, tuple) or model.output_shape[-1] != len(data.classes):
+        raise _unusable(
+            reference,
+            f"its output has the shape {model.output_shape}; expected (None, {len(data.classes)}), one "
+            "number a class.",
+        )
+    _check_input(reference, model, shape)
+    if model.compiled and plan.train and _keras.rate_source(model.optimizer) is not None:
+        raise _unusable(
+            reference, "its optimizer has a schedule, and the rate is cycled here: give it a number."
+        )
+    return model
+
+
+def _check_input(reference: str, model: keras.Model, shape: tuple[int | None, ...]) -> None:
+    expected = getattr(model, "input_shape", None)
+    if not isinstance(expected, tuple) or not all(side is None or isinstance(side, int) for side in expected):
+        return  # a subclassed model does not say, and several inputs fail in Keras's own words
+    pairs = zip(expected[1:], shape, strict=False)
+    fits = len(expected) == 4 and all(None in pair or pair[0] == pair[1] for pair in pairs)
+    if not fits:
+        raise _unusable(reference, f"it takes images of shape {expected[1:]}, and those of DATA are {shape}.")
+
+
+def _imported(reference: str) -> Callable[..., Any]:
+    module_name, _, name = reference.partition(":")
+    try:
+        module = import_module(module_name)
+    except Exception as error:  # whatever the user's module raises
+        if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
+            folders = sys.path[0] or "the current folder"
+            raise _unusable(
+                reference, f"there is no module {error.name!r}, neither installed nor in {folders}."
+            ) from error
+        raise _unusable(reference, f"importing {module_name} raised {_in_words(error)}.") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        what = "has no function" if function is None else f"has a {type(function).__name__}, no function,"
+        raise _unusable(reference, f"the module {module_name} {what} {name}.")
+    return function
+
+
+def _side(recipe: Recipe) -> int | None:
+    """The size of the images in pixels; None where a recipe has several."""
+    sizes = {stage.image_size for stage in recipe.stages}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _takes_whole_numbers(loss: Any) -> bool:
+    """Whether a loss takes labels as whole numbers, as Keras's sparse ones do."""
+    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", None)
+    return str(name).lower().startswith("sparse")
+
+
+def _hasten_statistics(model: keras.Model) -> None:
+    """Let batch normalisation's moving statistics settle within the few hundred steps of a quick run."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9
+
+
+def _unusable(reference: str, what: str) -> SettingError:
+    return SettingError(f"MODEL = {reference!r} in config.py: {what}")
+
+
+def _in_words(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,187 @@
+"""The network of a run: MiniGoogLeNet for any images, or the user's own; what is said of a misfit."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from test_plan import GOOD
+
+from pyimagesearch_lr.pipeline import model as network
+from pyimagesearch_lr.pipeline.command_line import parse
+from pyimagesearch_lr.pipeline.data import Data
+from pyimagesearch_lr.pipeline.plan import Plan, SettingError
+
+NETWORKS = """
+    import keras
+    from keras import layers
+
+    def dense(shape, classes, **options):
+        return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(classes, **options)])
+
+    def plain(shape, classes):
+        return dense(shape, classes, activation="softmax")
+
+    def any_size(shape, classes):
+        return keras.Sequential(
+            [keras.Input(shape), layers.GlobalAveragePooling2D(), layers.Dense(classes, activation="softmax")]
+        )
+
+    def unbuilt(shape, classes):
+        return keras.Sequential([layers.Flatten(), layers.Dense(classes, activation="softmax")])
+
+    def with_adam(shape, classes):
+        model = plain(shape, classes)
+        model.compile(keras.optimizers.Adam(0.5), "categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    def sparse(shape, classes, loss=None):
+        model = dense(shape, classes)
+        model.compile("adam", loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    def sparse_by_name(shape, classes):
+        return sparse(shape, classes, "sparse_categorical_crossentropy")
+
+    def sparse_function(shape, classes):
+        return sparse(shape, classes, keras.losses.sparse_categorical_crossentropy)
+
+    def schedule(shape, classes):
+        model = plain(shape, classes)
+        model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100)), "mse")
+        return model
+
+    def raises(shape, classes):
+        raise RuntimeError("no such luck\\ntoday")
+
+    def no_model(shape, classes):
+        return "a model"
+
+    def one_output(shape, classes):
+        return dense(shape, 1)
+
+    def other_size(shape, classes):
+        return plain((9, 9, 1), classes)
+
+    def takes_one(shape):
+        return plain(shape, 10)
+
+    NUMBER = 7
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path, monkeypatch):
+    (tmp_path / "their_networks.py").write_text(textwrap.dedent(NETWORKS), encoding="utf-8")
+    (tmp_path / "broken_networks.py").write_text("import nothing_of_the_kind\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(policy)
+    for name in ("their_networks", "broken_networks"):
+        sys.modules.pop(name, None)
+
+
+def made(model="minigooglenet", *argv, channels=1, classes=10, **changes):
+    settings = {**GOOD, "DTYPE_POLICY": "float32", "MODEL": model, **changes}
+    plan = Plan.made(SimpleNamespace(**settings), parse(list(argv)))
+    images = np.zeros((8, 28, 28, channels), np.uint8)
+    labels = np.arange(8) % classes
+    names = [f"class {number}" for number in range(classes)]
+    return network.compiled(
+        plan, Data(plan, images, labels, images, labels, classes=names, channels=channels)
+    )
+
+
+@pytest.mark.parametrize(("size", "channels", "classes"), [(16, 3, 2), (33, 1, 10), (48, 3, 101)])
+def test_minigooglenet_fits_any_images(size, channels, classes):
+    model, data = made(IMAGE_SIZE=size, channels=channels, classes=classes)
+    assert model.input_shape == (None, size, size, channels)
+    assert model.output_shape == (None, classes)
+    assert data.one_hot
+
+
+def test_network_that_is_not_compiled_gets_the_optimizer_and_loss_of_the_recipe():
+    model, data = made("their_networks:plain")
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert isinstance(model.loss, keras.losses.CategoricalCrossentropy)
+    assert data.one_hot
+
+
+def test_network_that_was_not_built_is_built_for_the_images():
+    model, _ = made("their_networks:unbuilt", IMAGE_SIZE=20)
+    assert model.layers[-1].kernel.shape == (400, 10)
+
+
+def test_compiled_network_keeps_its_optimizer_and_loss(capsys):
+    model, data = made("their_networks:with_adam")
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    assert float(model.optimizer.learning_rate) == 0.5
+    assert data.one_hot
+    assert "MODEL compiles its network: its own Adam and loss are used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["sparse", "sparse_by_name", "sparse_function"])
+def test_sparse_loss_gets_labels_as_whole_numbers_and_trains(name):
+    model, data = made(f"their_networks:{name}", BATCH_SIZE=4)
+    _, labels = next(iter(data.training_batches(32)))
+    assert labels.shape == (4,)
+    assert np.isfinite(
+        model.fit(data.training_batches(32), steps_per_epoch=2, shuffle=False, verbose=0).history["loss"][0]
+    )
+
+
+def test_same_seed_gives_the_same_weights():
+    one, other = (made("their_networks:plain", SEED=3)[0].get_weights() for _ in range(2))
+    np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_recipe_of_two_sizes_asks_for_a_network_of_any_size():
+    model, _ = made("their_networks:any_size", "--recipe", "short")
+    assert model.input_shape == (None, None, None, 1)
+    with pytest.raises(
+        SettingError, match=r"--recipe short trains on images of two sizes, so it asks for any"
+    ):
+        made("their_networks:plain", "--recipe", "short")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nowhere:plain", r"there is no module 'nowhere', neither installed nor in .*\."),
+        (
+            "broken_networks:plain",
+            r"importing broken_networks raised ModuleNotFoundError: No module named 'not.*",
+        ),
+        ("their_networks:missing", r"the module their_networks has no function missing\."),
+        ("their_networks:NUMBER", r"the module their_networks has a int, no function, NUMBER\."),
+        ("their_networks:raises", r"raises\(\(32, 32, 1\), 10\) raised RuntimeError: no such luck today\."),
+        ("their_networks:takes_one", r"takes_one\(\(32, 32, 1\), 10\) raised TypeError: .*"),
+        ("their_networks:no_model", r"no_model\(.*\) returned str; expected a keras\.Model\."),
+        (
+            "their_networks:one_output",
+            r"its output has the shape \(None, 1\); expected \(None, 10\), one num.*",
+        ),
+        (
+            "their_networks:other_size",
+            r"it takes images of shape \(9, 9, 1\), and those of DATA are \(32, 32, 1\)\.",
+        ),
+        (
+            "their_networks:schedule",
+            r"its optimizer has a schedule, and the rate is cycled here: give it a num.*",
+        ),
+    ],
+)
+def test_network_that_does_not_fit_is_told_in_a_line(model, message):
+    with pytest.raises(SettingError, match=rf"^MODEL = '{model}' in config\.py: {message}$") as caught:
+        made(model)
+    assert "\n" not in str(caught.value)
+
+
+def test_schedule_is_no_hindrance_where_bounds_are_only_looked_for():
+    model, _ = made("their_networks:schedule", "--lr-find", "1")
+    assert model.compiled

@@ -1,0 +1,101 @@
+"""`pyimagesearch-lr predict`: classes and confidences of pictures, from the saved model alone."""
+
+from __future__ import annotations
+
+import csv
+
+import cv2
+import keras
+import numpy as np
+import pictures
+import pytest
+from pictures import DAMAGED, UNUSUAL
+
+from pyimagesearch_lr.__main__ import main
+from pyimagesearch_lr.pipeline import saved_model
+from pyimagesearch_lr.pipeline.saved_model import Facts
+
+
+@pytest.fixture
+def model_path(tmp_path):
+    """A model that says how red a picture is, between "blue" and "red", in logits."""
+    inputs = keras.Input((8, 8, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    dense = keras.layers.Dense(2, use_bias=False)
+    model = keras.Model(inputs, dense(mean))
+    dense.set_weights([np.float32([[0, 3], [0, 0], [3, 0]])])
+    saved_model.save(tmp_path / "model.keras", model, Facts(("blue", "red"), 8, 3, logits=True))
+    return tmp_path / "model.keras"
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """Two pictures of one colour each; OpenCV writes blue, green, red."""
+    for name, colour in (("red", (0, 0, 255)), ("blue", (255, 0, 0))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((30, 50, 3), colour, np.uint8))
+    return tmp_path
+
+
+def test_class_confidence_and_file_are_printed_and_written_as_csv(model_path, flat, capsys):
+    paths = [str(flat / "red.png"), str(flat / "blue.png")]
+    assert main(["predict", str(model_path), *paths, "--csv", str(flat / "answers.csv")]) == 0
+    expected = np.exp(3) / (np.exp(3) + 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"red    {expected:.1%}  {paths[0]}", f"blue   {expected:.1%}  {paths[1]}"]
+    with open(flat / "answers.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["file"], row["class"]) for row in rows] == [(paths[0], "red"), (paths[1], "blue")]
+    np.testing.assert_allclose([float(row["confidence"]) for row in rows], expected, atol=1e-4)
+
+
+def test_folder_stands_for_its_pictures(model_path, tmp_path, capsys):
+    folder = pictures.make(tmp_path / "photos", {"ring": 70, "cross": 3})
+    assert main(["predict", str(model_path), str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines] == [str(path) for path in sorted(folder.rglob("*.png"))]
+
+
+def test_picture_that_cannot_be_used_is_told_and_the_others_are_answered(model_path, flat, capsys):
+    for name, content in (("text.png", DAMAGED["text.png"][0]), ("alpha.png", UNUSUAL["alpha.png"][0])):
+        (flat / name).write_bytes(content)
+    asked = ["text.png", "red.png", "alpha.png", "gone.png"]
+    assert main(["predict", str(model_path), *[str(flat / name) for name in asked]]) == 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err.splitlines() == [
+        f"[ERROR] {flat / 'text.png'}: it is no picture, or its first bytes are damaged.",
+        f"[ERROR] {flat / 'alpha.png'}: an alpha channel; --convert takes it.",
+        f"[ERROR] {flat / 'gone.png'}: No such file or directory.",
+    ]
+    assert main(["predict", str(model_path), str(flat / "alpha.png"), "--convert"]) == 0
+
+
+@pytest.mark.parametrize("asked", [[], ["nothing"]])
+def test_folder_without_pictures_and_no_picture_at_all(model_path, tmp_path, capsys, asked):
+    (tmp_path / "nothing").mkdir()
+    try:
+        code = main(["predict", str(model_path), *[str(tmp_path / name) for name in asked]])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    told = "the following arguments are required: PICTURE" if not asked else "nothing has no pictures (.png"
+    assert told in capsys.readouterr().err
+
+
+def test_other_files_than_the_model_are_not_read(model_path, flat, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.py").write_text("raise RuntimeError('read')\n", encoding="utf-8")
+    assert main(["predict", str(model_path), str(flat / "red.png")]) == 0
+
+
+def test_file_that_is_no_model_is_one_line(flat, capsys):
+    assert main(["predict", str(flat / "red.png"), str(flat / "red.png")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"[ERROR] {flat / 'red.png'} is no model that a training of this package saved")
+
+
+def test_csv_that_cannot_be_written_is_one_line(model_path, flat, capsys):
+    assert main(["predict", str(model_path), str(flat / "red.png"), "--csv", str(flat)]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("red")
+    assert err == f"[ERROR] {flat}: Is a directory\n"
