@@ -54,9 +54,9 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 
 def readme(root: Path) -> dict[str, str]:
-    sweep, training = _output(root, "lrfind"), _output(root, "training")
+    sweep, training = _tutorial(root, "lrfind"), _tutorial(root, "training")
     epochs, seconds = len(training["history"]["loss"]), training["seconds"]
-    suggestion = LRCurve.load(root / "output/lrfind.json").suggest()
+    suggestion = LRCurve.load(root / "docs/results/tutorial/lrfind.json").suggest()
     runs, score, cost = (_benchmark(root, name) for name in ("recipes", "suggestions", "sweep"))
     short_minutes = median(run["seconds"] for run in _runs_of(runs, "short")) / 60
     network, small = (cost[name]["sweep_over_fit"] for name in ("minigooglenet", "small"))
@@ -96,13 +96,13 @@ def articles(root: Path) -> dict[str, str]:
     """The table of every article."""
     tables = {}
     for number, rows in ((1, _article_1), (2, _article_2), (3, _article_3), (5, _article_5)):
-        (path,) = (root / "output" / "articles").glob(f"article_{number}_*.json")
+        (path,) = (root / "docs/results/articles").glob(f"article_{number}_*.json")
         run = json.loads(path.read_text(encoding="utf-8"))
         lines = ["| | the article | here |", "|---|---|---|"]
         lines += [f"| {name} | {article} | {here} |" for name, article, here in rows(run)]
         versions = f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}"
         tables[f"article_{number}"] = "\n".join([*lines, "", versions + "."])
-    training = _output(root, "training")
+    training = _tutorial(root, "training")
     return {**tables, "article_4": _results(training, len(training["history"]["loss"]))}
 
 
@@ -133,8 +133,8 @@ PAGES = {
 }
 
 
-def _output(root: Path, name: str) -> dict:
-    return json.loads((root / "output" / f"{name}.json").read_text(encoding="utf-8"))
+def _tutorial(root: Path, name: str) -> dict:
+    return json.loads((root / "docs/results/tutorial" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _benchmark(root: Path, name: str) -> Any:
