@@ -23,7 +23,8 @@ def git(*arguments: str) -> list[str]:
 WRITTEN = [
     "lrfind.json", "lrfind_plot.png", "report.html", "report.txt", "history.csv", "training.json",
     "training_plot.png", "clr_plot.png", "model.keras", "checkpoint.npz", "checkpoint-previous.npz",
-    ".running", ".checkpoint.npz.tmp", "quick/report.html", "short/training.json", "articles/article_1_callback.png",
+    ".running", ".checkpoint.npz.tmp", "quick/report.html", "short/training.json",
+    "articles/article_1_callback.png",
 ]  # fmt: skip
 
 
