@@ -35,13 +35,22 @@ def _in_words(documented: Object) -> None:
 
 
 def markdown(docstring: str) -> str:
-    """The docstring with a line a formula, titles for its reference and example, and doctests in fences."""
+    """The docstring with formulas and doctests in fences, and titles for what is no list."""
     text = inspect.cleandoc(docstring)
-    text = re.sub(r"^(`[^`\n]+`)\n(?=`)", r"\1\\\n", text, flags=re.MULTILINE)
+    text = re.sub(r"(?:^`[^`\n]+`(?:\n|\Z)){2,}", _formulas, text, flags=re.MULTILINE)
     text = re.sub(r"^(Reference|Source): ", r"**\1:** ", text, flags=re.MULTILINE)
+    text = re.sub(r"^Returns:\n((?: +.*(?:\n|\Z))+)", _returned, text, flags=re.MULTILINE)
     text = re.sub(r"^Example:$", "**Example:**", text, flags=re.MULTILINE)
-    return re.sub(r"^(?:>>> .*\n?)(?:.+\n?)*", _fenced, text, flags=re.MULTILINE)
+    return re.sub(r"^>>> .*\n?(?:.+\n?)*", _doctest, text, flags=re.MULTILINE)
 
 
-def _fenced(match: re.Match) -> str:
+def _formulas(match: re.Match) -> str:
+    return "```python\n" + match[0].replace("`", "").rstrip() + "\n```\n"
+
+
+def _returned(match: re.Match) -> str:
+    return f"**Returns:** {' '.join(match[1].split())}\n"
+
+
+def _doctest(match: re.Match) -> str:
     return f"```pycon\n{match[0].rstrip()}\n```\n"
