@@ -58,7 +58,7 @@ doctest: .venv/.installed  ## run the examples in the docstrings
 	$(PY) -m pytest --doctest-modules pyimagesearch_lr --deselect $(NEEDS_IMAGES)
 
 docs: .venv/.installed  ## build the documentation: open site/index.html
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 wheel: .venv/.installed  ## build dist/*.whl
 	rm -rf build
