@@ -85,6 +85,13 @@ def test_every_block_of_a_page_is_valid_code(page):
             assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.parametrize("page", READ, ids=name_of)
+def test_no_number_of_the_results_breaks_its_paragraph(page):
+    """A line that begins with a comment ends the paragraph before it."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"^.*\S\n<!-- \w+:begin -->", text, flags=re.MULTILINE)
+
+
 # Links lead somewhere ---------------------------------------------------------------------------------------
 
 
