@@ -6,7 +6,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lr-find train auto short quick data test test-all test-versions test-backends soak check static doctest wheel clean
+.PHONY: help lr-find train auto short quick data test test-all test-versions test-backends soak check static doctest docs wheel clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -57,12 +57,15 @@ static: .venv/.installed  ## formatting, lint, types
 doctest: .venv/.installed  ## run the examples in the docstrings
 	$(PY) -m pytest --doctest-modules pyimagesearch_lr --deselect $(NEEDS_IMAGES)
 
+docs: .venv/.installed  ## build the documentation: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 wheel: .venv/.installed  ## build dist/*.whl
 	rm -rf build
 	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## remove what was built; .venv, data and output stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian keeps pip out of its python3; there it is unpacked from Debian's own package, which needs no root.
@@ -91,7 +94,7 @@ NEEDS_IMAGES := pyimagesearch_lr/$(FASHION_MNIST).py::pyimagesearch_lr.$(subst /
 	echo "Could not make .venv with $(PYTHON). On Debian: sudo apt-get install python3-venv" >&2; \
 	exit 1; }; }
 	@echo "Installing the packages into .venv (TensorFlow is large: some minutes) ..."
-	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --editable '.[test]' || { \
+	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --editable '.[test,docs]' || { \
 	echo "pip failed, as it says above. If there is no TensorFlow for this Python, use another:" >&2; \
 	echo "  rm -rf .venv && make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
 	exit 1; }

@@ -51,6 +51,7 @@ setup(
         "jax": ["jax"],
         "torch": ["torch"],
         "test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "jax", "ruff", "mypy"],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]"],
     },
     entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.__main__:console"]},
     zip_safe=False,

@@ -169,7 +169,7 @@ def test_article_5_without_its_table_says_what_is_missing(tmp_path):
 def test_page_shows_every_figure_of_the_full_runs():
     shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", PAGE)
     assert all((DOCS / path).read_bytes().startswith(PNG) for path in shown)
-    figures = {path.name for path in (ROOT / "output" / "articles").glob("*.png")}
+    figures = {path.name for path in (ROOT / "docs/results/articles").glob("*.png")}
     assert figures
     assert figures <= {Path(path).name for path in shown}
 
@@ -185,7 +185,7 @@ def test_index_names_every_script_below_its_folder():
 
 
 def test_committed_results_are_those_of_full_runs():
-    documents = sorted((ROOT / "output" / "articles").glob("*.json"))
+    documents = sorted((ROOT / "docs/results/articles").glob("*.json"))
     assert [path.stem[:9] for path in documents] == ["article_1", "article_2", "article_3", "article_5"]
     for path in documents:
         assert json.loads(path.read_text(encoding="utf-8"))["settings"]["quick"] is False
@@ -196,12 +196,12 @@ def test_page_changes_with_the_results(tmp_path, monkeypatch):
     import update_pages
 
     assert update_pages.filled(PAGE, update_pages.articles(ROOT)) == PAGE
-    for name in ("output/articles", "output"):
+    for name in ("docs/results/articles", "docs/results/tutorial"):
         for path in (ROOT / name).glob("*.json"):
             copy = tmp_path / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    wine = tmp_path / "output/articles/article_5_wine_quality.json"
+    wine = tmp_path / "docs/results/articles/article_5_wine_quality.json"
     document = json.loads(wine.read_text(encoding="utf-8"))
     document["rates"]["article"]["mean"] = 0.1234
     wine.write_text(json.dumps(document), encoding="utf-8")

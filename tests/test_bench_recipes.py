@@ -13,7 +13,7 @@ from pyimagesearch_lr.pipeline import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = json.loads((ROOT / "scripts/benchmarks/recipes.json").read_text(encoding="utf-8"))
-TRAINING = json.loads((ROOT / "output" / "training.json").read_text(encoding="utf-8"))
+TRAINING = json.loads((ROOT / "docs/results/tutorial/training.json").read_text(encoding="utf-8"))
 KINDS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 SHORT = {name: run for name, run in RUNS.items() if name.startswith("short:")}
 

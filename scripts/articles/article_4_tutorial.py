@@ -6,7 +6,8 @@ The tutorial sweeps MiniGoogLeNet on Fashion-MNIST from 1e-10 to 10, reads the b
 plot, and reports 0.9452 on the test images after 48 epochs, three full triangular cycles.
 
 Prints the tutorial's numbers beside those that `python train.py --lr-find 1` and `python train.py` have left
-in output/. With `--quick` it runs both phases first, on the embedded sample.
+in output/, or, before both have run there, those of the run in docs/results/tutorial. With `--quick` it runs
+both phases first, on the embedded sample.
 
     python scripts/articles/article_4_tutorial.py            # seconds: reads what the two phases left
     python scripts/articles/article_4_tutorial.py --quick    # runs both, in a minute or two on two cores
@@ -28,6 +29,8 @@ options = command_line(__doc__)
 
 # Both phases on the sample ---------------------------------------------------------------------------------
 results = ROOT / "output"
+if not all((results / name).exists() for name in ("lrfind.json", "training.json")):
+    results = ROOT / "docs" / "results" / "tutorial"
 if options.quick:
     plots = {
         f"{name}_PLOT_PATH": str(options.output / f"{name.lower()}_plot.png")

@@ -1,6 +1,6 @@
 """Draws augmented images beside those of the tutorial's ImageDataGenerator, to be compared by eye.
 
-python scripts/make/contact_sheet.py    # writes output/augmentation.png
+python scripts/make/contact_sheet.py    # writes docs/results/augmentation.png
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, report
 
-PATH = Path(__file__).resolve().parents[2] / "output" / "augmentation.png"
+PATH = Path(__file__).resolve().parents[2] / "docs" / "results" / "augmentation.png"
 ROWS, DRAWS, SEED = 6, 6, 42
 
 

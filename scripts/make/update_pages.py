@@ -54,40 +54,57 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 
 def readme(root: Path) -> dict[str, str]:
-    sweep, training = _output(root, "lrfind"), _output(root, "training")
-    epochs, seconds = len(training["history"]["loss"]), training["seconds"]
-    suggestion = LRCurve.load(root / "output/lrfind.json").suggest()
-    runs, score, cost = (_benchmark(root, name) for name in ("recipes", "suggestions", "sweep"))
-    short_minutes = median(run["seconds"] for run in _runs_of(runs, "short")) / 60
-    network, small = (cost[name]["sweep_over_fit"] for name in ("minigooglenet", "small"))
+    score = _benchmark(root, "suggestions")
     return {
-        "bounds": f"{suggestion.base_lr:.1e} and {suggestion.max_lr:.1e}",
+        "bounds": _found_bounds(root),
+        **_times(root),
+        "results": _results_in_short(_tutorial(root, "training"), _benchmark(root, "recipes")),
+        "suggestion_tasks": _suggestion_tasks(score),
+        "answer": _answer(score),
+        "cost_summary": _cost_summary(_benchmark(root, "sweep")),
+    }
+
+
+def pipeline(root: Path) -> dict[str, str]:
+    return {"bounds": _found_bounds(root), **_times(root)}
+
+
+def _found_bounds(root: Path) -> str:
+    suggestion = LRCurve.load(root / "docs/results/tutorial/lrfind.json").suggest()
+    return f"{suggestion.base_lr:.1e} and {suggestion.max_lr:.1e}"
+
+
+def _times(root: Path) -> dict[str, str]:
+    """How long each command takes."""
+    sweep, training = _tutorial(root, "lrfind"), _tutorial(root, "training")
+    epochs, seconds = len(training["history"]["loss"]), training["seconds"]
+    short = median(run["seconds"] for run in _runs_of(_benchmark(root, "recipes"), "short"))
+    return {
         "lrfind_minutes": f"{sweep['metadata']['seconds'] / 60:.0f} minutes",
         "training_hours": f"{seconds / epochs:.0f} s an epoch, {seconds / 3600:.1f} hours",
-        "short_minutes": f"{short_minutes:.0f} minutes",
+        "short_minutes": f"{short / 60:.0f} minutes",
         **{
             f"{name}_seconds": _rounded_time(median(bench["seconds"]))
             for name, bench in _benchmark(root, "commands").items()
         },
-        "short_recipe": _short_recipe(runs),
-        "results": _results(training, epochs),
-        "suggestion_tasks": _suggestion_tasks(score),
-        "suggestion_summary": _suggestion_summary(score, _benchmark(root, "choosing")),
-        "cost_summary": f"{network['median']:.2f} times as long as `fit` for MiniGoogLeNet, "
-        f"{small['median']:.2f} times for a small dense network",
     }
 
 
 def benchmarks(root: Path) -> dict[str, str]:
     runs, score = _benchmark(root, "recipes"), _benchmark(root, "suggestions")
+    training = _tutorial(root, "training")
     return {
         "suggestion_tasks": _suggestion_tasks(score),
+        "suggestion_summary": _suggestion_summary(score, _benchmark(root, "choosing")),
         "suggestions": _suggestions(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
         "suggestion_targets": _suggestion_targets(score),
+        "results": _results(training, len(training["history"]["loss"])),
+        "short_recipe": _short_recipe(runs),
         "training_cost": _training_cost(_benchmark(root, "training")),
         "precisions": _precisions(runs),
         "lrfind_steps": _lrfind_steps(_benchmark(root, "lrfind_steps")),
+        "cost_summary": _cost_summary(_benchmark(root, "sweep")),
         "cost": _cost(_benchmark(root, "sweep")),
     }
 
@@ -96,13 +113,13 @@ def articles(root: Path) -> dict[str, str]:
     """The table of every article."""
     tables = {}
     for number, rows in ((1, _article_1), (2, _article_2), (3, _article_3), (5, _article_5)):
-        (path,) = (root / "output" / "articles").glob(f"article_{number}_*.json")
+        (path,) = (root / "docs/results/articles").glob(f"article_{number}_*.json")
         run = json.loads(path.read_text(encoding="utf-8"))
         lines = ["| | the article | here |", "|---|---|---|"]
         lines += [f"| {name} | {article} | {here} |" for name, article, here in rows(run)]
         versions = f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}"
         tables[f"article_{number}"] = "\n".join([*lines, "", versions + "."])
-    training = _output(root, "training")
+    training = _tutorial(root, "training")
     return {**tables, "article_4": _results(training, len(training["history"]["loss"]))}
 
 
@@ -127,14 +144,15 @@ def _matrix(rows: list[dict]) -> str:
 
 PAGES = {
     "README.md": readme,
+    "docs/pipeline.md": pipeline,
     "docs/benchmarks.md": benchmarks,
     "docs/articles.md": articles,
     "docs/backends.md": backends,
 }
 
 
-def _output(root: Path, name: str) -> dict:
-    return json.loads((root / "output" / f"{name}.json").read_text(encoding="utf-8"))
+def _tutorial(root: Path, name: str) -> dict:
+    return json.loads((root / "docs/results/tutorial" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _benchmark(root: Path, name: str) -> Any:
@@ -164,6 +182,66 @@ def _results(training: dict, epochs: int) -> str:
     }
     lines = ["| MiniGoogLeNet on Fashion-MNIST, all images | this run | the tutorial |", "|---|---|---|"]
     return "\n".join(lines + [f"| {name} | {values} |" for name, values in rows.items()])
+
+
+def _results_in_short(training: dict, runs: dict) -> str:
+    """The committed run and the short recipe beside the tutorial."""
+    history, epochs = training["history"], len(training["history"]["loss"])
+    short = _runs_of(runs, "short")
+    smoothed = mean(run["history"]["val_loss"][-1] for run in short)
+    rows = {
+        "epochs": (epochs, len(short[0]["history"]["loss"]), 48),
+        "learning rates": ("1e-05 to 0.01", "those the finder gave", "1e-05 to 0.01"),
+        "final test accuracy": (
+            f"{training['test_accuracy']:.4f}",
+            f"{mean(run['test_accuracy'] for run in short):.4f}",
+            "0.9452",
+        ),
+        "final test loss": (f"{history['val_loss'][-1]:.3f}", f"{smoothed:.3f}, of smoothed labels", "0.168"),
+        "time": (
+            f"{training['seconds'] / 60:.0f} minutes",
+            f"{mean(run['seconds'] for run in short) / 60:.0f} minutes, finder included",
+            "90 minutes",
+        ),
+        "on": ("two shared CPU cores", "two shared CPU cores", "a 2019 GPU"),
+    }
+    return _table(
+        [
+            "MiniGoogLeNet on Fashion-MNIST",
+            "its recipe here",
+            f"`make short`, mean of {len(short)} seeds",
+            "the tutorial",
+        ],
+        [(name, *values) for name, values in rows.items()],
+    )
+
+
+def _answer(score: dict) -> str:
+    """The curve's own bounds, each of the best other finders with its best method, and no finder at all."""
+    rows = _rows_of(score, "Sweeps of all lengths")
+    best: dict[str, str] = {}
+    for name in sorted(rows, key=lambda name: rows[name]["mean"]):
+        if not name.startswith(NO_FINDERS):
+            best.setdefault(name.split()[0], name)
+    names = ["ours: bounds", *list(best.values())[:3], "Keras's default rate"]
+    cells = [[f"{rows[name][key]:.1f}" for key in ("mean", "median", "worst")] for name in names]
+    within = [f"{rows[name]['within 1 point']:.0%}" for name in names]
+    return _table(
+        ["points below the grid's best", "mean", "median", "worst", "within 1 point"],
+        [(name, *row, share) for name, row, share in zip(names, cells, within, strict=True)],
+    )
+
+
+def _table(head: list[str], rows: list[tuple]) -> str:
+    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
+
+
+def _cost_summary(cost: dict) -> str:
+    network, small = (cost[name]["sweep_over_fit"]["median"] for name in ("minigooglenet", "small"))
+    return (
+        f"{network:.2f} times as long as `fit` for MiniGoogLeNet, {small:.2f} times for a small dense network"
+    )
 
 
 def _cost(bench: dict) -> str:
