@@ -1,22 +1,46 @@
 """The guide: its Python runs, its answers are those of its figures, its errors are those of the package."""
 
+import contextlib
+import io
 import json
 import re
+import warnings
 from pathlib import Path
 
 import pytest
-from markdown_blocks import blocks, run_python
+from markdown_blocks import blocks
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-NAMES = ("reading_a_curve",)
+NAMES = ("getting_started", "reading_a_curve")
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in NAMES}
 MOST_BYTES = 80_000
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_python_blocks_run_one_after_the_other(name, tmp_path, monkeypatch):
+def test_python_runs_and_says_what_stands_below_it(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run_python(PAGES[name], f"{name}.md")
+    names: dict = {"__name__": name}
+    for block, below in re.findall(
+        r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", PAGES[name], flags=re.DOTALL
+    ):
+        said, warned = output_of(block, names, name)
+        if below:
+            assert without_numbers(said + warned) == without_numbers(below), block
+        else:
+            assert not warned, block
+
+
+def output_of(block, names, name):
+    """What a block prints, and what it warns of, a line each as Python shows them."""
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()) as printed:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message="__array__ implementation")
+        exec(compile(block, f"{name}.md", "exec"), names)
+    return printed.getvalue(), "".join(f"{each.category.__name__}: {each.message}\n" for each in caught)
+
+
+def without_numbers(text):
+    return " ".join(re.sub(r"[\d.]*\d(e[+-]?\d+)?", "#", text).split())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -26,6 +50,7 @@ def test_python_that_is_not_run_is_marked_as_not_ours(name):
         "python",
         "bash",
         "text",
+        "console",
     }
     assert all(compile(block, name, "exec") for block in blocks(PAGES[name], "py"))
 
