@@ -11,7 +11,7 @@ import pytest
 from markdown_blocks import blocks
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-NAMES = ("getting_started", "reading_a_curve", "cycles")
+NAMES = ("getting_started", "reading_a_curve", "cycles", "own_training_loop")
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in NAMES}
 MOST_BYTES = 80_000
 
