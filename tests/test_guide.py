@@ -11,7 +11,7 @@ import pytest
 from markdown_blocks import blocks
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-NAMES = ("getting_started", "reading_a_curve", "cycles", "own_training_loop")
+NAMES = ("getting_started", "reading_a_curve", "cycles", "own_training_loop", "how_it_works")
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in NAMES}
 MOST_BYTES = 80_000
 
@@ -48,6 +48,12 @@ def output_of(block, names, name):
 
 def without_numbers(text):
     return " ".join(re.sub(r"[\d.]*\d(e[+-]?\d+)?", "#", text).split())
+
+
+def test_running_means_move_a_curve_to_higher_rates_as_the_page_says():
+    names: dict = {"__name__": "how_it_works"}
+    exec(blocks(PAGES["how_it_works"], "python")[0], names)
+    assert names["lowest"]["Naive"] > 3 * names["lowest"]["OneStepEach"]
 
 
 @pytest.mark.parametrize("name", NAMES)
