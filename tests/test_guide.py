@@ -270,6 +270,5 @@ def test_errors_and_warnings_on_the_page_are_those_that_come(name, tmp_path, mon
     assert said & quoted(), said
 
 
-def test_every_error_and_warning_on_the_page_is_provoked(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_every_error_and_warning_on_the_page_is_provoked():
     assert len(quoted()) == len(PROVOKED)
