@@ -46,20 +46,19 @@ CURVES: dict[str, dict[str, Any]] = {
 }
 
 
-def main(folder: Path = FIGURES) -> None:
+def main() -> None:
     curves = {name: curve_of(name) for name in CURVES}
     for name, curve in curves.items():
-        save(curve.plot().figure, folder / f"{name}.png")
-    save(cycles(), folder / "cycles.png")
-    save(one_cycle(), folder / "one_cycle.png")
+        save(curve.plot().figure, FIGURES / f"{name}.png")
+    save(cycles(), FIGURES / "cycles.png")
+    save(one_cycle(), FIGURES / "one_cycle.png")
     answers = {name: answer_to(curve, "bounds") for name, curve in curves.items()}
     answers |= {
         f"{name}_tried": answer_to(curve, "verified") for name, curve in curves.items() if curve.probes
     }
     answers["methods"] = table_of({"SGD": curves["good"], "Adam": curves["adam"]})
-    (folder / ANSWERS.name).write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
-    if folder == FIGURES:
-        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), answers), encoding="utf-8")
+    ANSWERS.write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), answers), encoding="utf-8")
 
 
 def new_model(optimizer: str = "sgd") -> keras.Model:
