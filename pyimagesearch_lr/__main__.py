@@ -1,4 +1,4 @@
-"""The program `pyimagesearch-lr`, and `python -m pyimagesearch_lr`: find bounds, train, use what was trained."""
+"""The program `pyimagesearch-lr`, also `python -m pyimagesearch_lr`: bounds, training, and its use."""
 
 from __future__ import annotations
 
