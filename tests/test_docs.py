@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from markdown_blocks import all_blocks, anchors, blocks, links, run_python
+from test_guide import NAMES as RUN_BY_TEST_GUIDE
 
 import pyimagesearch_lr
 
@@ -58,7 +59,7 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", READ, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in READ if page.stem not in RUN_BY_TEST_GUIDE], ids=name_of)
 def test_python_of_a_page_runs_block_after_block(page, tmp_path, monkeypatch):
     text = page.read_text(encoding="utf-8")
     if not blocks(text, "python"):
@@ -75,7 +76,7 @@ def test_python_of_a_page_runs_block_after_block(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", READ, ids=name_of)
 def test_every_block_of_a_page_is_valid_code(page):
     for block in all_blocks(page.read_text(encoding="utf-8")):
-        assert block.language in ("python", "bash", "yaml", "text"), f"```{block.language}"
+        assert block.language in ("python", "bash", "yaml", "text", "console"), f"```{block.language}"
         if block.language == "python":
             ast.parse(block.code)
         elif block.language == "bash":
