@@ -652,6 +652,6 @@ def _fresh_copy(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optim
     fresh = optimizer.__new__(type(optimizer))
     memo = {id(optimizer): fresh}  # what belongs to the process, such as its devices, is shared
     shared = [each for each in vars(optimizer).values() if type(each).__module__.startswith("tensorflow")]
-    memo |= {id(each): each for each in shared if not is_variable(each)}
+    memo |= {id(each): each for each in shared if not (is_variable(each) or isinstance(each, list | dict))}
     vars(fresh).update(copy.deepcopy(vars(optimizer), memo))
     return fresh

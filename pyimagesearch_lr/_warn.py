@@ -29,7 +29,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
         category,
         filename=frame.f_code.co_filename,
         lineno=frame.f_lineno,
-        module=module.get("__name__"),
+        module=module.get("__name__") or "<unknown>",  # None would be dropped in silence
         registry=module.setdefault("__warningregistry__", {}),
     )
 

@@ -31,19 +31,20 @@ class TrainingWatch:
         self._weights: list[np.ndarray] | None = None
         self._is_over = False
 
-    def check(self, is_finite: bool, rate: float) -> None:
-        """Look after a step, as long as it is needed.
+    def check(self, is_finite: bool, rate: float, steps: int = 1) -> None:
+        """Look after an execution, as long as it is needed.
 
         Args:
-            is_finite: Bool, whether the step's loss was finite.
-            rate: Float, the step's rate.
+            is_finite: Bool, whether the loss of every step of it was finite.
+            rate: Float, the rate of its first step.
+            steps: Int, how many steps it had.
 
         Raises:
             RuntimeError: If other optimizers train the model, or nothing does.
         """
         if self._is_over or not is_finite:
             return
-        self._wait -= 1
+        self._wait -= steps
         if _has_moved(self._model.optimizer, self._own):
             self._is_over = True
         elif self._wait <= 0:
@@ -84,4 +85,5 @@ def _marks(optimizer: Any) -> dict[int, float]:
 
 
 def _has_moved(optimizer: Any, before: dict[int, float]) -> bool:
-    return any(before.get(number, value) != value for number, value in _marks(optimizer).items())
+    """Whether a number is another than when it was first seen: some are made with the first step only."""
+    return any(before.setdefault(number, value) != value for number, value in _marks(optimizer).items())

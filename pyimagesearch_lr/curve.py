@@ -21,6 +21,7 @@ import numpy as np
 from pyimagesearch_lr._arguments import COUNT, COUNT_OR_0, one_of
 from pyimagesearch_lr._arguments import path as path_of
 from pyimagesearch_lr.files import strict_json, written_whole
+from pyimagesearch_lr.probing import FINE
 from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, smoothed
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe, Suggestion, best_probe, suggest
 
@@ -141,7 +142,7 @@ class LRCurve:
         if method is None:
             method = VERIFIED if self.probes else "bounds"
         if one_of((*METHODS, VERIFIED))("", "method", method) == VERIFIED:
-            return best_probe(self.probes)
+            return self._with_edge(best_probe(self.probes))
         suggestion = suggest(self.lrs, self.raw_losses, method=method)
         if len(self.sweep_losses) == 1:
             return suggestion
@@ -258,6 +259,19 @@ class LRCurve:
             return self.suggest(method)
         except NoSuggestion:
             return None
+
+    def _with_edge(self, suggestion: Suggestion) -> Suggestion:
+        """The same, with a word where the sweep had no further rates to try on one side."""
+        if not len(self):
+            return suggestion
+        below, above = np.diff(np.log10([self.lrs[0], suggestion.max_lr, self.lrs[-1]])) < FINE - 1e-9
+        above = above and self.stop_reason not in ("diverged", "non_finite")
+        if not below and not above:
+            return suggestion
+        way = "highest" if above else "lowest"
+        change = "raise `end_lr`" if above else "lower `start_lr`"
+        edge = f"It is the {way} that the sweep allowed to try: {change} to try more."
+        return dataclasses.replace(suggestion, reason=f"{suggestion.reason} {edge}")
 
     def _spread(self, method: str) -> float:
         """Standard deviation of log10(max_lr) over the sweeps that support an answer by themselves."""

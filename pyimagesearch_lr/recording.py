@@ -196,10 +196,10 @@ class Recorder(_keras.OwnCallback):
         if self.acts_after_each_rate:
             self._check_within_a_rate(len(steps))
         sweep = self.sweeps[-1]
-        for logs in steps:
+        losses = [self._loss_of(logs) for logs in steps]
+        fit.watch.check(all(map(math.isfinite, losses)), sweep.lr, len(steps))
+        for loss, logs in zip(losses, steps, strict=True):
             if sweep.stop_reason is None:
-                loss = self._loss_of(logs)
-                fit.watch.check(math.isfinite(loss), sweep.lr)
                 sweep.record(loss, logs, self._validation_loss(sweep))
         if self.independent and sweep.opens_rate and sweep.stop_reason is None:
             fit.put_back()

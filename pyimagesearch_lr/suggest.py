@@ -80,7 +80,7 @@ class Probe:
         steps: Int, its length: one whole cycle.
         loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
         error: Float, the standard error of that mean.
-        first_loss: Float, the loss of its first step, before anything was learnt.
+        first_loss: Float, the loss of its first step, before anything was learnt; 0 where it is not known.
     """
 
     base_lr: float
@@ -154,7 +154,7 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
     more likely one to diverge in a longer training. A rate that diverged in a probe of any length is out.
 
     Raises:
-        NoSuggestion: If there are no probes, or all of them diverged.
+        NoSuggestion: If there are no probes, or none ended with a finite loss below the one it began with.
     """
     diverged = {probe.max_lr for probe in probes if probe.diverged}
     trained = [probe for probe in probes if probe.max_lr not in diverged]
@@ -167,6 +167,12 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
     longest = max(probe.steps for probe in trained)
     decisive = [probe for probe in trained if probe.steps == longest]
     lowest = min(decisive, key=_loss_of)
+    if lowest.first_loss and lowest.loss >= lowest.first_loss:
+        raise NoSuggestion(
+            f"no rate that was tried brought the loss below {lowest.first_loss:.4g}, where it began: "
+            f"the best ended at {lowest.loss:.4g}. Lower `start_lr`, so that the sweep has rates the model "
+            "learns from, or check the labels and the loss."
+        )
     best = min(as_good_as_best(decisive), key=lambda probe: probe.max_lr)
     cost = sum(probe.steps for probe in probes)
     return Suggestion(

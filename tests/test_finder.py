@@ -27,6 +27,7 @@ from models import (
 from tensorflow.python.eager import context
 
 from pyimagesearch_lr import CyclicLR, NoSuggestion, _state
+from pyimagesearch_lr._keras import _fresh_copy
 from pyimagesearch_lr.finder import LearningRateFinder, LRFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.probing import Verify
 from pyimagesearch_lr.suggest import suggest
@@ -1222,6 +1223,23 @@ class TestCompare:
         oracle = losses_of_train_on_batch(alone, parts * 2, np.geomspace(1e-5, 1.0, 8))
         assert curve.metadata["recorder"] == "plain"
         np.testing.assert_allclose(curve.raw_losses, oracle, rtol=2e-6)
+
+    @pytest.mark.parametrize("optimizer", ["sgd", keras.optimizers.Adam(amsgrad=True)])
+    def test_answers_are_tried_where_that_is_asked_for(self, optimizer):
+        network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        network.compile("sgd", "mse")
+        x = np.random.default_rng(0).normal(size=(320, 4)).astype("float32")
+        data = (x, x.sum(axis=1, keepdims=True))
+        curves = compare(network, {"a": optimizer}, data, 1e-5, 10, num_steps=100, verify=True, verbose=0)
+        assert curves["a"].suggest().method == "verified"
+
+    def test_copy_of_an_optimizer_has_variables_of_its_own(self):
+        optimizer = keras.optimizers.Adam(0.5)
+        fresh = _fresh_copy(optimizer)
+        fresh.build([keras.Variable(np.ones(3, "float32"))])
+        assert fresh.variables[0] is fresh.iterations
+        assert len(optimizer.variables) == 2
+        assert not {id(each) for each in fresh.variables} & {id(each) for each in optimizer.variables}
 
     def test_a_grid_of_weight_decays_in_one_test(self):
         network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "smoothing": {"_arguments"},
     "suggest": {"_arguments", "smoothing"},
     "probing": {"_arguments", "suggest"},
-    "curve": {"_arguments", "files", "plots", "smoothing", "suggest"},
+    "curve": {"_arguments", "files", "plots", "probing", "smoothing", "suggest"},
     "sweep": {"_arguments", "schedules", "smoothing", "curve"},
     "layers": set(),
     "minigooglenet": {"_arguments", "layers"},

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.probing import probe_around
 from pyimagesearch_lr.suggest import NoSuggestion, Probe, best_probe
 
@@ -122,3 +123,33 @@ def test_a_hundredth_of_the_fall_is_no_reason_for_a_higher_rate():
     losses = [(1e-3, 0.4), (1e-2, 0.02), (1e-1, 0.001), (1.0, 1e-6)]
     probes = [Probe(1e-4, max_lr, 100, loss, error=1e-7, first_loss=2.3) for max_lr, loss in losses]
     assert best_probe(probes).max_lr == 1e-2
+
+
+def test_guessing_is_no_answer():
+    """The loss of ten classes that nothing is known of is log(10) = 2.3, whatever the rate."""
+    probes = [Probe(lr / 10, lr, 100, loss, first_loss=2.31) for lr, loss in [(1.0, 2.33), (3.2, 2.41)]]
+    with pytest.raises(
+        NoSuggestion, match=r"no rate that was tried brought the loss below 2\.31, where it beg"
+    ):
+        best_probe(probes)
+
+
+def test_probes_whose_first_loss_is_not_known_are_still_answered():
+    assert best_probe([Probe(0.1, 1.0, 100, 0.5)]).max_lr == 1.0
+
+
+@pytest.mark.parametrize(
+    ("max_lr", "stop_reason", "said"),
+    [
+        (1e-4, "end_lr", "It is the lowest that the sweep allowed to try: lower `start_lr` to try more."),
+        (1.0, "end_lr", "It is the highest that the sweep allowed to try: raise `end_lr` to try more."),
+        (1.0, "diverged", ""),
+        (1e-2, "end_lr", ""),
+    ],
+)
+def test_answer_at_an_edge_of_the_sweep_says_so(max_lr, stop_reason, said):
+    lrs = np.geomspace(1e-4, 1.0, 50)
+    curve = LRCurve(
+        lrs, lrs, lrs, stop_reason, probes=(Probe(max_lr / 10, max_lr, 100, 0.5, first_loss=2.0),)
+    )
+    assert curve.suggest().reason.endswith(said or "within 0.015.")

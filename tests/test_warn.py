@@ -40,3 +40,8 @@ def test_line_is_told_once_by_default_and_a_filter_of_the_users_module_applies()
 
     assert twice("default") == ["said"]
     assert twice("ignore") == []
+
+
+def test_code_without_a_module_name_is_warned_too():
+    with pytest.warns(UserWarning, match="said"):
+        exec("from pyimagesearch_lr._warn import warn\nwarn('said')", {})

@@ -62,3 +62,19 @@ class TestTrainingWatch:
             network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
             network.compile(optimizer, "mse")
             assert len(self.sweep(network)) == 8
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_first_steps_that_overflow_in_float16_are_no_reason(self, seed):
+        """The loss scale is made with the first step, and halved by each that overflows."""
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            keras.utils.set_random_seed(seed)
+            network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            network.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+            x = np.random.default_rng(seed).normal(size=(320, 2)).astype("float32")
+            clr = CyclicLR(1e-3, 1e-2, step_size=20)
+            network.fit(x, x.sum(axis=1, keepdims=True), epochs=4, callbacks=[clr], verbose=0)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        assert len(clr.history["lr"]) == 40
