@@ -179,12 +179,13 @@ except SystemExit:
 
 
 def test_module_and_installed_command_are_one_program():
-    ways = (
-        [sys.executable, "-m", "pyimagesearch_lr"],
-        [str(Path(sys.executable).with_name("pyimagesearch-lr"))],
-    )
+    installed = Path(sys.executable).with_name("pyimagesearch-lr")
+    if not installed.exists():
+        pytest.skip("the package is not installed here")
+    ways = [sys.executable, "-m", "pyimagesearch_lr"], [str(installed)]
     helps = [
-        subprocess.run([*way, "--help"], cwd=ROOT, capture_output=True, text=True, check=True) for way in ways
+        subprocess.run([*way, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for way in ways
     ]
-    assert helps[0].stdout == helps[1].stdout
-    assert "predict" in helps[0].stdout
+    assert helps[0] == helps[1]
+    assert "predict" in helps[0]
