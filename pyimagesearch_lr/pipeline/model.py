@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pyimagesearch_lr.pipeline.data import Data
     from pyimagesearch_lr.pipeline.plan import Plan, Recipe
 
+STEPS_TO_SETTLE = 1000  # that batch normalisation's moving statistics take by Keras's momentum of 0.99
+
 
 def compiled(plan: Plan, data: Data) -> tuple[keras.Model, Data]:
     """The network that the plan trains, and the images with labels of the kind that its loss takes.
@@ -31,8 +33,6 @@ def compiled(plan: Plan, data: Data) -> tuple[keras.Model, Data]:
     keras.utils.set_random_seed(plan.settings.seed)
     keras.config.set_dtype_policy(policy)
     model = minigooglenet(plan, data) if plan.settings.model == MINIGOOGLENET else own(plan, data)
-    if plan.quick:
-        _hasten_statistics(model)
     if not model.compiled:
         compile_by(plan.recipe, model, plan.bounds.min_lr)
     else:
@@ -60,13 +60,16 @@ def minigooglenet(plan: Plan, data: Data) -> keras.Model:
     from pyimagesearch_lr import MiniGoogLeNet
 
     side = _side(plan.recipe)
-    return MiniGoogLeNet.build(
+    model = MiniGoogLeNet.build(
         width=side,
         height=side,
         depth=data.channels,
         classes=len(data.classes),
         dropout=plan.recipe.dropout,
     )
+    if plan.recipe.epochs * data.steps_per_epoch < STEPS_TO_SETTLE:
+        _hasten_statistics(model)
+    return model
 
 
 def own(plan: Plan, data: Data) -> keras.Model:
@@ -147,7 +150,7 @@ def _takes_whole_numbers(loss: Any) -> bool:
 
 
 def _hasten_statistics(model: keras.Model) -> None:
-    """Let batch normalisation's moving statistics settle within the few hundred steps of a quick run."""
+    """Let batch normalisation's moving statistics settle within a few hundred steps."""
     import keras
 
     for layer in model.layers:

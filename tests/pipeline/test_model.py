@@ -185,3 +185,11 @@ def test_network_that_does_not_fit_is_told_in_a_line(model, message):
 def test_schedule_is_no_hindrance_where_bounds_are_only_looked_for():
     model, _ = made("their_networks:schedule", "--lr-find", "1")
     assert model.compiled
+
+
+@pytest.mark.parametrize(("epochs", "momentum"), [(999, 0.9), (1000, 0.99)])
+def test_statistics_of_a_short_training_settle_before_it_ends(epochs, momentum):
+    """One batch an epoch: of the zeros that moving statistics begin with, 0.99 ** 999 would be left."""
+    model, _ = made(BATCH_SIZE=8, NUM_EPOCHS=epochs)
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {layer.momentum for layer in layers} == {momentum}
