@@ -22,7 +22,6 @@ COMMANDS = {
 }
 EXIT_OK, EXIT_NO_SUGGESTION = 0, 1
 EPILOG = "`pyimagesearch-lr COMMAND --help` lists the options of a command."
-IMAGES = (".png", ".pdf", ".svg", ".jpg")
 SHOW_OPTIONS = ("--method", "--plot", "--skip-begin", "--skip-end")
 
 
@@ -186,8 +185,9 @@ def _draw(curve: LRCurve, args: argparse.Namespace, path: Path) -> None:
 
     title = args.curve.name.replace("$", r"\$")  # a file name is no formula
     axes: Any = curve.plot(skip_begin=args.skip_begin, skip_end=args.skip_end, title=title)
-    if path.suffix.lower() not in IMAGES:
-        raise ValueError(f"--plot must end in one of {', '.join(IMAGES)}. Received: {str(path)!r}.")
+    if path.suffix.lower() not in report.PLOT_ENDINGS:
+        endings = ", ".join(report.PLOT_ENDINGS)
+        raise ValueError(f"--plot must end in one of {endings}. Received: {str(path)!r}.")
     remove_leftovers(path.parent, path.name)
     report.save_figure(path, axes.figure)
 

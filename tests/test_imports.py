@@ -75,6 +75,7 @@ MAY_IMPORT = {
         "probing",
         "schedules",
         "pipeline.checkpoint_file",
+        "pipeline.report",
         "pipeline.terminal",
     },
     "pipeline.lock": {"pipeline.plan", "pipeline.terminal"},

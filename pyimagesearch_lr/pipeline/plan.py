@@ -20,6 +20,7 @@ from pyimagesearch_lr._arguments import LARGEST, SMALLEST
 from pyimagesearch_lr.files import remove_leftovers
 from pyimagesearch_lr.pipeline import checkpoint_file
 from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
+from pyimagesearch_lr.pipeline.report import PLOT_ENDINGS
 from pyimagesearch_lr.pipeline.terminal import info
 from pyimagesearch_lr.probing import MIN_VERIFY_STEPS
 from pyimagesearch_lr.schedules import CYCLIC_MODES, epochs_that_end_a_cycle
@@ -179,7 +180,7 @@ class Settings:
             is_folder = getattr(self, name) is None or _is_path(getattr(self, name))
             _require(self, name, is_folder, "must be the path of a folder, or None")
         for name in PLOT_PATHS:
-            is_image = Path(getattr(self, name)).suffix.lower() in (".png", ".pdf", ".svg", ".jpg")
+            is_image = Path(getattr(self, name)).suffix.lower() in PLOT_ENDINGS
             _require(self, name, is_image, "must end in .png, .pdf, .svg or .jpg")
         for name, other in itertools.combinations(PLOT_PATHS, 2):
             differ = Path(getattr(self, name)).name != Path(getattr(self, other)).name

@@ -17,6 +17,7 @@ from pyimagesearch_lr.files import strict_json, written_whole
 
 Result = TypeVar("Result")
 
+PLOT_ENDINGS = (".png", ".pdf", ".svg", ".jpg")
 PACKAGES = ("tensorflow", "keras", "numpy")
 COLUMNS = ("name", "precision", "recall", "f1-score", "support")
 
