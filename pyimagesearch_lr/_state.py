@@ -41,7 +41,7 @@ class Found:
     """What a model holds: reached through instance dictionaries, lists, tuples, sets and dicts, each once.
 
     The search enters Keras's layers, losses, metrics and optimizers, modules of the backend, and plain
-    objects of classes that are neither Python's nor a framework's. It does not enter data sets, nor
+    objects of classes that are neither Python's nor a framework's. It does not enter datasets, nor
     containers of more than `LONGEST_CONTAINER` items.
 
     Attributes:
@@ -248,7 +248,7 @@ def preserved_randomness() -> Iterator[None]:
 
 @contextmanager
 def preserved_position(data: Any) -> Iterator[None]:
-    """Put back what reading batches changes in a data set: its numbers, orders and random generators.
+    """Put back what reading batches changes in a dataset: its numbers, orders and random generators.
 
     An order is a list, or an array of one axis of up to `LARGEST_ARRAY` bytes. The data itself is not copied.
     """
