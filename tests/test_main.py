@@ -161,7 +161,7 @@ def test_init_writes_a_config_once(tmp_path, monkeypatch, capsys):
     written = (tmp_path / "config.py").read_bytes()
     assert "pyimagesearch-lr find" in capsys.readouterr().out
     assert main(["init"]) == 2
-    assert "is there already, and is left as it is" in capsys.readouterr().err
+    assert "exists already and is left as it is" in capsys.readouterr().err
     assert (tmp_path / "config.py").read_bytes() == written
 
 
