@@ -24,7 +24,7 @@ SEED = whole()
 
 
 def resize(images: np.ndarray | Pictures, size: int = 32) -> Any:
-    """Images resized to `size` x `size` by OpenCV: bilinear interpolation up, averages of the area down.
+    """Images resized to `size` x `size` with OpenCV: bilinear interpolation up, area averages down.
 
     Args:
         images: uint8 array of shape `(n, height, width)` or `(n, height, width, channels)`; or `Pictures`.
