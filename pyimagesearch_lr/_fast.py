@@ -279,7 +279,7 @@ class Trace:
 
 
 def _what_is_traced(model: keras.Model, rates: Any) -> tuple:
-    """The objects that `compile` makes anew, and the options that a train function is traced with."""
+    """The objects that `compile` makes again, and the options that a train function is traced with."""
     made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
     momenta = [vars(_keras.rate_holder(model.optimizer)).get(name) for name in ("momentum", "beta_1")]
     options = (model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)

@@ -430,7 +430,7 @@ class Comparison(dict[str, LRCurve]):
 
 
 def _shown(curve: LRCurve, skip_begin: int, skip_end: int) -> slice:
-    """The rates that are left when so many of the first and last are not shown."""
+    """The rates to show, without the given numbers of the first and last."""
     begin = COUNT_OR_0("", "skip_begin", skip_begin)
     return slice(begin, max(0, len(curve) - COUNT_OR_0("", "skip_end", skip_end)))
 

@@ -591,7 +591,7 @@ class CyclicalLearningRate(ComputedRate):
 
     with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
     "exp_range", or what `scale_fn` returns. The same rates as the callback `CyclicLR`, as part of the
-    optimizer: each step has its own also with `steps_per_execution` above 1, and a saved model goes on in
+    optimizer: each step has its own, even with `steps_per_execution` above 1, and a saved model continues in
     mid-cycle. A schedule sets no momentum; the callback can.
 
     Before loading such a model, import this class, `from pyimagesearch_lr import CyclicalLearningRate`,
@@ -684,8 +684,8 @@ class OneCycleLearningRate(ComputedRate):
 
     The rate goes from `initial_lr` at step 0 to `max_lr` at step `pct_start * total_steps - 1` and on to
     `final_lr` at the last step, and stays there. The same rates as the callback `OneCycleLR` and as PyTorch's
-    `OneCycleLR`, as part of the optimizer: each step has its own also with `steps_per_execution` above 1, and
-    a saved model goes on in mid-cycle. A schedule sets no momentum; the callback can.
+    `OneCycleLR`, as part of the optimizer: each step has its own, even with `steps_per_execution` above 1,
+    and a saved model continues in mid-cycle. A schedule sets no momentum; the callback can.
 
     Before loading such a model, import this class, `from pyimagesearch_lr import OneCycleLearningRate`,
     before or after Keras; `custom_objects` are not needed.

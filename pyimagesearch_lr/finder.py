@@ -286,7 +286,7 @@ class LearningRateFinder:
         return [] if self.curve is None else self.curve.losses.tolist()
 
     def reset(self) -> None:
-        """Forget the last test, as in the tutorial; `find` begins anew by itself."""
+        """Forget the last test, as in the tutorial; `find` does so by itself."""
         self.curve = None
 
     @accepts_tutorial_names

@@ -254,7 +254,7 @@ def steep(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     """A constant rate: where the smoothed loss falls fastest against the logarithm of the rate.
 
     fastai's `steep`, but of the smoothed loss, and looked for from where the fall begins: a high loss on the
-    first steps is no fall.
+    first steps is not a fall.
     """
     shape = _Shape.of(lrs, losses)
     slope = np.gradient(shape.smoothed, shape.log_lrs)

@@ -129,7 +129,8 @@ def test_flags_of_0_1_work_and_warn(ran, capsys, argv, command, expected):
     assert {name: getattr(asked, name) for name in expected} == expected
     typed = " ".join(["pyimagesearch-lr", *argv])
     assert capsys.readouterr().err == (
-        f"[WARNING] `{typed}` will be removed in version 0.3. Type `pyimagesearch-lr {command}` with its options.\n"
+        f"[WARNING] `{typed}` will be removed in version 0.3. "
+        f"Type `pyimagesearch-lr {command}` with its options.\n"
     )
 
 
