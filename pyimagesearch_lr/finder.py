@@ -319,8 +319,8 @@ class LearningRateFinder:
         the lowest of those that end as well as the best is what `suggest()` of the curve gives. This costs
         at most three times the steps of the sweep, and at most 1,200. A curve without an answer is tried
         around its lowest loss, unless it is flat. If the data cannot start again (a generator), the sweep was
-        ended from outside, or too few steps are left, nothing is tried, and the reason that `suggest()` gives
-        says so.
+        ended from outside, or that would be too few steps, nothing is tried, and the reason that `suggest()`
+        gives says so.
 
         With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
         rate; the other parts keep their ratio to it.
@@ -329,9 +329,9 @@ class LearningRateFinder:
         through a wrapper that keeps its epoch hooks from being called and shuffles the order of each pass
         itself. Two things cannot be put back: the orders that a `tf.data` pipeline with `shuffle` draws, and
         the batches taken from a Python generator. A generator cannot start again either: if it runs out, the
-        test ends early with the stop reason "exhausted". Warnings say so. As after any `fit` that a callback
-        stops in mid-epoch, `gc.collect()` may be needed before a pipeline with `cache(filename)` starts
-        again.
+        test ends early with the stop reason "exhausted". For a generator, warnings say so. As after any `fit`
+        that a callback stops in mid-epoch, `gc.collect()` may be needed before a pipeline with
+        `cache(filename)` starts again.
 
         On TensorFlow, quick steps are trained many at a time, in executions of up to a tenth of a second,
         which does not change the curve. Where it could be noticed, they are trained one at a time: with a
