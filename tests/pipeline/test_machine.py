@@ -97,4 +97,4 @@ def test_execution_is_that_of_the_compiled_model():
         machine.execution(model),
     )
     model.compile("sgd", "mse", jit_compile=True, steps_per_execution=8)
-    assert re.search(r", XLA, .*, 8 steps an execution", machine.execution(model))
+    assert re.search(r", XLA, .*, 8 steps per execution", machine.execution(model))
