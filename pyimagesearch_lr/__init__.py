@@ -60,6 +60,6 @@ def __dir__() -> list[str]:
 
 _moved.install()
 
-if sys.modules.get("keras"):  # a saved model then loads without a word on which room its parts are from
+if sys.modules.get("keras"):  # so that a saved model loads without naming the rooms its parts are from
     for _room in ("cycles", "layers"):
         import_module(f"{__name__}.{_room}")

@@ -1,4 +1,4 @@
-"""The program `pyimagesearch-lr`, also `python -m pyimagesearch_lr`: bounds, training, and its use."""
+"""The program `pyimagesearch-lr`, also `python -m pyimagesearch_lr`: find bounds, train, predict."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 PROGRAM = "pyimagesearch-lr"
 COMMANDS = {
     "init": "write a config.py with a comment on every setting into the current folder",
-    "find": "find the learning-rate bounds of the network in config.py, and train nothing",
+    "find": "find the learning-rate bounds of the network in config.py, without training",
     "train": "train between the bounds of config.py, and report",
     "auto": "find the bounds, then train between them",
     "show": "print what a saved curve says, and draw it",
-    "predict": "say which class pictures are of, by a trained model",
+    "predict": "say which class pictures belong to, by a trained model",
 }
 EXIT_OK, EXIT_NO_SUGGESTION = 0, 1
 EPILOG = "`pyimagesearch-lr COMMAND --help` lists the options of a command."
@@ -183,7 +183,7 @@ def _draw(curve: LRCurve, args: argparse.Namespace, path: Path) -> None:
     from pyimagesearch_lr.files import remove_leftovers
     from pyimagesearch_lr.pipeline import report
 
-    title = args.curve.name.replace("$", r"\$")  # a file name is no formula
+    title = args.curve.name.replace("$", r"\$")  # a file name is not a formula
     axes: Any = curve.plot(skip_begin=args.skip_begin, skip_end=args.skip_end, title=title)
     if path.suffix.lower() not in report.PLOT_ENDINGS:
         endings = ", ".join(report.PLOT_ENDINGS)
@@ -196,7 +196,7 @@ def _draw(curve: LRCurve, args: argparse.Namespace, path: Path) -> None:
 
 
 def _as_of_0_1(argv: list[str]) -> int | None:
-    """Do what version 0.1 did with these arguments, and warn; None where it knew no such thing."""
+    """Do what version 0.1 did with these arguments, and warn; None if 0.1 would not have taken them."""
     options = {argument.partition("=")[0] for argument in argv}
     if argv[0].startswith("-") and not options & set(SHOW_OPTIONS):
         from pyimagesearch_lr import pipeline
@@ -221,7 +221,7 @@ def _warn(argv: list[str], instead: str) -> None:
     from pyimagesearch_lr.pipeline.process import say
 
     typed = " ".join([PROGRAM, *argv])
-    say(f"[WARNING] `{typed}` goes away in version 0.3. Type `{instead}` with its options.")
+    say(f"[WARNING] `{typed}` will be removed in version 0.3. Type `{instead}` with its options.")
 
 
 if __name__ == "__main__":

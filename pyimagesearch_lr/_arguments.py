@@ -1,7 +1,7 @@
 """An argument as plain Python, or an error that names it; Keras and TensorFlow are never imported here.
 
-A kind is a function `(owner, name, value) -> value`: it returns the argument as a number, string or bool of
-Python's own, or raises a TypeError or ValueError that says which argument of which class or function was
+A kind is a function `(owner, name, value) -> value`: it returns the argument as one of Python's own numbers,
+strings or bools, or raises a TypeError or ValueError that says which argument of which class or function was
 refused, what was expected and what was received.
 """
 
@@ -19,15 +19,15 @@ import numpy as np
 
 Kind = Callable[[str, str, Any], Any]
 SMALLEST, LARGEST = (float(bound) for bound in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
-NOT_CONVERTED = (TypeError, ValueError, RuntimeError, NotImplementedError)  # by a tensor that has no value
+NOT_CONVERTED = (TypeError, ValueError, RuntimeError, NotImplementedError)  # of a tensor without a value
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A frozen dataclass whose fields name their kind, and which checks them once, when it is made.
+    """A frozen dataclass whose fields name their kind; it checks them once, when it is made.
 
     Args:
-        owner: String, the class or function of the user's that errors name; "" names none.
+        owner: String, the class or function that errors name, as the user knows it; "" names none.
 
     Example:
 
@@ -57,8 +57,8 @@ def of(kind: Kind) -> Mapping[str, Kind]:
 def number(rule: str = "a finite number", holds: Callable[[float], bool] = math.isfinite) -> Kind:
     """A number for which `holds` is true, as `rule` says in words.
 
-    Ints and floats are taken alike, NumPy's and fractions too, and tensors and arrays without axes; neither
-    bools nor strings are.
+    Ints, floats and fractions are accepted, NumPy's numbers too, and tensors and arrays without axes; bools
+    and strings are not.
     """
 
     def kind(owner: str, name: str, value: Any) -> float:
@@ -85,9 +85,9 @@ def whole(rule: str = "a whole number", holds: Callable[[int], bool] = lambda va
 
 
 def rate(*, zero: bool) -> Kind:
-    """A learning rate, as a float; one that float32, in which optimizers keep it, takes for 0 is refused."""
+    """A learning rate, as a float; one that is 0 in float32, in which optimizers keep it, is refused."""
     least = "of at least 0" if zero else "above 0"
-    rule = f"a finite number {least} that float32 holds ({SMALLEST:.1e} to {LARGEST:.1e})"
+    rule = f"a finite number {least} in the range of float32 ({SMALLEST:.1e} to {LARGEST:.1e})"
     in_range = number(rule, lambda value: SMALLEST <= value <= LARGEST or (zero and value == 0))
     return lambda owner, name, value: float(in_range(owner, name, value))
 
@@ -134,7 +134,7 @@ def path(owner: str, name: str, value: Any) -> str | os.PathLike:
 
 
 def mapping(owner: str, name: str, value: Any) -> Mapping:
-    """A dict, or what acts as one."""
+    """A dict, or an object that acts like one."""
     if not isinstance(value, Mapping):
         raise wrong_type(owner, name, "a dict", value)
     return value
@@ -155,18 +155,18 @@ SHARE_BELOW_1 = number("at least 0 and less than 1", lambda share: 0 <= share < 
 
 
 def refusal(owner: str, message: str) -> ValueError:
-    """The error of arguments that do not go together."""
+    """The error for arguments that do not go together."""
     return ValueError(_prefix(owner) + message)
 
 
 def wrong_type(owner: str, name: str, expected: str, value: Any) -> TypeError:
-    """The error of an argument that is not of the type expected."""
+    """The error for an argument of another type than expected."""
     received = f"{name}={reprlib.repr(value)} (of type {type(value).__name__})"
     return TypeError(f"{_prefix(owner)}`{name}` must be {expected}. Received: {received}.")
 
 
 def wrong_value(owner: str, name: str, rule: str, value: Any) -> ValueError:
-    """The error of an argument of the right type that breaks its rule."""
+    """The error for an argument of the right type that breaks its rule."""
     return ValueError(f"{_prefix(owner)}`{name}` must be {rule}. Received: {name}={reprlib.repr(value)}.")
 
 
@@ -175,7 +175,7 @@ def _prefix(owner: str) -> str:
 
 
 def _plain_number(value: Any) -> float | None:
-    """The value as an int or float of Python's own; None if it is no number."""
+    """The value as Python's own int or float; None if it is not a number."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

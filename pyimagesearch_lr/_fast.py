@@ -1,7 +1,7 @@
-"""The recorder inside TensorFlow's compiled train step: the same curve, many steps an execution.
+"""The recorder inside TensorFlow's compiled train step: the same curve, many steps per execution.
 
 An accelerator: without this file, or with a Keras that has other private names, the plain recorder of
-`recording` does it all. Checked against Keras 3.15 on TensorFlow 2.21.
+`recording` does the work. Checked against Keras 3.15 on TensorFlow 2.21.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SERVED = {  # the worst of its three rows decides
         "tf.data": FAST,
         "PyDataset": FAST,
         "generator": FAST,
-        "any": FAST,  # what a user's own `fit` is given
+        "any": FAST,  # of a user's own `fit`
     },
     "optimizer": {
         "number": FAST,
@@ -42,15 +42,15 @@ SERVED = {  # the worst of its three rows decides
         "eager": FAST,
         "on several devices": FAST,
         "a train step that is a tf.function": PLAIN,  # it keeps its own trace
-        "its own train function": PLAIN,  # it may look the train step up late
+        "its own train function": PLAIN,  # it may look up the train step late
         "its own fit": PLAIN,
     },
 }
-ONE_STEP = ("generator", "eager", "on several devices")  # an execution takes one step, or as compiled
+ONE_STEP = ("generator", "eager", "on several devices")  # an execution takes one step, or as many as compiled
 
 
 def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
-    """The row of `SERVED` that holds, for each of its three parts."""
+    """The row of `SERVED` that applies, for each of its three parts."""
     if any(not _keras.is_settable(part) for part in rates.parts):
         optimizer = "schedule"
     else:
@@ -74,7 +74,7 @@ def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
 def recorder_for(
     model: keras.Model, rates: Any, data: str, one_by_one: bool, traces: dict
 ) -> FastSteps | None:
-    """The recorder for a `fit` of this model; None where the table gives it to the plain one.
+    """The recorder for a `fit` of this model; None where the table says plain.
 
     Args:
         model: A compiled `keras.Model`.
@@ -100,7 +100,7 @@ class FastSteps:
         trace: `Trace`, the compiled step.
         rates: `recording.Rates`, installed.
         in_long_executions: Bool, whether a call of the train function may take as many steps as fit into
-            `SECONDS_OF_EXECUTION`, but none after the last rate.
+            `SECONDS_OF_EXECUTION`, though none after the last rate.
     """
 
     name = FAST
@@ -112,7 +112,7 @@ class FastSteps:
 
     @contextmanager
     def installed(self) -> Iterator[Callable]:
-        """Give the train function that records; the last rate serves beyond the end of the rates."""
+        """Give the train function that records; beyond the end of the rates it keeps the last."""
         self._trace.begin(self._rates)
         if self._in_long_executions:
             yield self._trace.repeated(len(self._rates.table))
@@ -138,9 +138,9 @@ class FastSteps:
 class Trace:
     """A train step that sets the rate of each step and keeps each step's logs, traced once.
 
-    `fit` hands callbacks the epoch's running mean, once an execution. Here the metrics are reset at the start
-    of each step inside the graph, so the logs are that step's own (what `train_on_batch` would return), and
-    they are written to a buffer, so that one execution may hold many steps.
+    `fit` hands callbacks the epoch's running mean, once per execution. Here the metrics are reset at the
+    start of each step inside the graph, so the logs are that step's own (what `train_on_batch` would return),
+    and they are written to a buffer, so that one execution may hold many steps.
 
     Args:
         model: A compiled `keras.Model`.
@@ -178,14 +178,14 @@ class Trace:
             pass
 
     def serves(self, model: keras.Model, rates: Any) -> bool:
-        """Whether the train function is one of `model` as it is compiled now."""
+        """Whether the train function is that of `model` as it is compiled now."""
         now = _what_is_traced(model, rates)
         return len(now) == len(self._traced_for) and all(
             a is b for a, b in zip(self._traced_for, now, strict=True)
         )
 
     def begin(self, rates: Any) -> None:
-        """Begin with the first of other rates."""
+        """Begin with the first of new rates."""
         self._rates.assign(rates.table)
         self.rewind()
 
@@ -205,8 +205,9 @@ class Trace:
     def repeated(self, num_steps: int) -> Callable:
         """A train function that takes as many steps as fit into `SECONDS_OF_EXECUTION`.
 
-        The first call takes one step, and a call twice as many as the one before while that was quick enough.
-        A later sweep begins where an earlier one came to, but low: its batches may be larger.
+        The first call takes one step; each call takes twice as many as the one before while that was quick
+        enough. A later sweep begins with the number that the last one reached, up to `FIRST_EXECUTION`: its
+        batches may be larger.
         """
         self._steps_at_once = min(self._steps_at_once, FIRST_EXECUTION)
         if self._many_steps is None:
@@ -229,7 +230,7 @@ class Trace:
         return repeated_train_function
 
     def _looped(self, train_function: Callable) -> Callable:
-        """`(iterator, steps) -> (steps done, logs of the last)`, compiled; fewer are done where data end."""
+        """`(iterator, steps) -> (steps done, logs of the last)`, compiled; fewer if the data ends."""
 
         def many_steps(iterator: Any, steps: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             def goes_on(step: tf.Tensor, batch: tf.experimental.Optional) -> tf.Tensor:
@@ -267,7 +268,7 @@ class Trace:
         scalars = {name: value for name, value in logs.items() if len(ops.shape(value)) == 0}
         if len(scalars) > MAX_LOGS:
             raise ValueError(
-                f"a sweep records up to {MAX_LOGS} logs of a step, and this train step returned "
+                f"a sweep records up to {MAX_LOGS} logs per step, and this train step returned "
                 f"{len(scalars)}: {sorted(scalars)}. Compile the model with fewer metrics for the sweep."
             )
         self._names = list(scalars)
@@ -278,7 +279,7 @@ class Trace:
 
 
 def _what_is_traced(model: keras.Model, rates: Any) -> tuple:
-    """The objects that `compile` makes anew, and the options that a train function is traced with."""
+    """The objects that `compile` makes again, and the options that a train function is traced with."""
     made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
     momenta = [vars(_keras.rate_holder(model.optimizer)).get(name) for name in ("momentum", "beta_1")]
     options = (model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)

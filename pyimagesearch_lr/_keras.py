@@ -1,8 +1,8 @@
 """The door to Keras: the rate inside an optimizer, the callbacks of a `fit`, and its backends.
 
 Checked against Keras 3.10 to 3.15 and its three backends (docs/results/test_matrix.json). Whatever depends on
-a private name of Keras or TensorFlow stands here, or in the accelerator `_fast`, and nowhere else. Each has a
-fall-back, or a refusal that says what is missing.
+a private name of Keras or TensorFlow is here, or in the accelerator `_fast`, and nowhere else. Each has a
+fallback, or a refusal that says what is missing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ATTRIBUTES_OF_FIT = (
 NEWEST = (3, 15)  # what the tests have seen
 _told: list[str] = []
 MODULE_OF_SUMS = "tensorflow.python.distribute.distribute_lib"
-GENERATOR_OF_SEEDS = "global_seed_generator"  # before Keras 3.13 its name is not a constant
+GENERATOR_OF_SEEDS = "global_seed_generator"  # before Keras 3.13 there is no constant for it
 GATHERED_AT_ONCE = 2**24
 GATHERED_AHEAD = 2
 KERAS_RATE_DRIVERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
@@ -50,20 +50,20 @@ def tensorflow() -> Any:
 
 
 def is_newer_than_tested() -> bool:
-    """Whether this Keras is newer than what the tests have seen; says so once, as it costs speed."""
+    """Whether this Keras is newer than any that was tested; warns once, as it costs speed."""
     newer = tuple(int(part) for part in keras.__version__.split(".")[:2]) > NEWEST
     if newer and not _told:
         _told.append(keras.__version__)
         newest = ".".join(map(str, NEWEST))
         warn(
             f"Keras {keras.__version__} is newer than {newest}, the newest that was tested: sweeps are "
-            "recorded by Keras's public API alone, which is slower for small models."
+            "recorded with Keras's public API alone, which is slower for small models."
         )
     return newer
 
 
 def private(path: str) -> Any:
-    """What stands at a private import path of Keras or TensorFlow, None where there is no such thing.
+    """The object at a private import path of Keras or TensorFlow, None where there is no such object.
 
     Args:
         path: String, "module:name".
@@ -87,7 +87,7 @@ def is_variable(value: Any) -> bool:
 
 
 def components(variable: Any) -> list:
-    """The variables that hold the value of this one: itself, or on TensorFlow its copies, one a device."""
+    """The variables that hold the value of this one: itself, or on TensorFlow its copies, one per device."""
     room = tensorflow()
     if room is None or (BACKEND != "tensorflow" and isinstance(variable, keras.Variable)):
         return [variable]
@@ -117,7 +117,7 @@ def assign_part(variable: Any, begin: list, end: list, value: Any) -> None:
 
 
 def component_variables(model: keras.Model, *, metrics: bool = True) -> list:
-    """Every variable of model and optimizer, one a device, each once."""
+    """Every variable of model and optimizer, one per device, each once."""
     found = [*model.variables, *model.optimizer.variables, *(model.metrics_variables if metrics else [])]
     parts = [part for variable in found for part in components(variable)]
     return list({id(part): part for part in parts}.values())
@@ -143,14 +143,14 @@ def variable_scope(model: keras.Model) -> Any:
 
 
 def is_data(value: Any) -> bool:
-    """Whether it is a data set, of which nothing belongs to a model."""
+    """Whether it is a dataset, which is never part of a model."""
     torch = sys.modules.get("torch")
     loaders = getattr(getattr(getattr(torch, "utils", None), "data", None), "DataLoader", ())
     return isinstance(value, (keras.utils.PyDataset, loaders)) or is_tf_dataset(value)
 
 
 def end_of_data() -> tuple[type[BaseException], ...]:
-    """The errors that end an epoch of `fit` as there are no more batches."""
+    """The errors that end an epoch of `fit` when there are no more batches."""
     room = tensorflow()
     return (StopIteration,) if room is None else room.END_OF_DATA
 
@@ -164,7 +164,7 @@ def num_replicas(model: keras.Model) -> int:
 
 
 class OwnCallback(keras.callbacks.Callback):
-    """A callback of ours: takes models of Keras 3 only; copies and pickles without the model it was given."""
+    """One of our callbacks: accepts only models of Keras 3; copied and pickled without its model."""
 
     def set_model(self, model: Any) -> None:
         check_model(type(self).__name__, model)
@@ -175,7 +175,7 @@ class OwnCallback(keras.callbacks.Callback):
 
 
 def check_model(owner: str, model: Any) -> None:
-    """Raise a TypeError unless `model` is a model of Keras 3, a RuntimeError where nothing can be trained."""
+    """Raise a TypeError unless `model` is a Keras 3 model, a RuntimeError if the backend cannot train it."""
     if BACKEND not in TRAINING_BACKENDS:
         raise RuntimeError(
             f"the {BACKEND} backend of Keras cannot train: set KERAS_BACKEND to one of {TRAINING_BACKENDS}."
@@ -198,7 +198,7 @@ def check_model(owner: str, model: Any) -> None:
 def symbolic_build(model: keras.Model, iterator: Any) -> None:
     """Let Keras create all variables from the shapes of the batches, as its `fit` does on JAX and PyTorch.
 
-    Nothing happens where this version of Keras does it in another way: the first step creates them then.
+    Does nothing if this version of Keras works in another way: the first step then creates them.
     """
     build, spec = getattr(model, "_symbolic_build", None), getattr(iterator, "element_spec", None)
     if build is None or spec is None or num_replicas(model) > 1:
@@ -211,7 +211,7 @@ def symbolic_build(model: keras.Model, iterator: Any) -> None:
 def first_look_repeated(model: keras.Model) -> Iterator[None]:
     """Let the next `fit` look at a first batch again, as before the model's first training.
 
-    On JAX and PyTorch it does so as long as the loss is not built, and draws an order of arrays for that.
+    On JAX and PyTorch it does so while the loss is not built, and shuffles arrays for that.
     """
     loss = getattr(model, "_compile_loss", None)
     if BACKEND == "tensorflow" or loss is None:
@@ -223,13 +223,13 @@ def first_look_repeated(model: keras.Model) -> Iterator[None]:
 
 @contextmanager
 def train_function_made_anew(model: keras.Model, train_step: Callable | None = None) -> Iterator[Callable]:
-    """Give the model a train function that is traced from the beginning; take it out at the end.
+    """Give the model a newly traced train function; take it out at the end.
 
-    What the user has compiled himself on the model keeps an earlier trace: meanwhile it is another, too.
+    Functions of the model that the user has compiled keep an earlier trace, so they are replaced as well.
 
     Args:
         model: A compiled `keras.Model`.
-        train_step: What to make it of; None takes the model's own.
+        train_step: The train step to trace; None takes the model's own.
     """
     room = tensorflow()
     with ExitStack() as stack:
@@ -250,8 +250,8 @@ def traces_released() -> Iterator[None]:
     """Let go of the train steps that are traced inside, once nobody else holds them.
 
     Keras sums a step's gradients over the devices through a custom gradient, and TensorFlow keeps each of
-    those, with the graph around it, for the life of the process: 1.7 MB for a trace of a small network. Their
-    own gradient is taken while the step is traced, if at all.
+    those, with the graph around it, for the life of the process: 1.7 MB per trace of a small network. Their
+    own gradient is needed only while the step is traced, if at all.
     """
     registry = getattr(private("tensorflow.python.framework.ops:gradient_registry"), "_registry", None)
     if BACKEND != "tensorflow" or registry is None:
@@ -284,7 +284,7 @@ def _functions_within(function: Any) -> list:
 
 @contextmanager
 def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Give `owner` another attribute for a while, past any tracking its class does on assignment."""
+    """Give `owner` another attribute for a while, bypassing any tracking its class does on assignment."""
     held = name in vars(owner)
     before = vars(owner).get(name)
     vars(owner)[name] = value
@@ -308,7 +308,7 @@ def rate_holder(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optim
 
 
 def has_several_rates(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether the optimizer is made of several, for different variables, each with a rate of its own."""
+    """Whether the optimizer is made of several, for different variables, each with its own rate."""
     return hasattr(rate_holder(optimizer), "optimizers")
 
 
@@ -323,11 +323,11 @@ def parts_of(optimizer: Any) -> list:
 def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     """The optimizers that hold a learning rate: the one, or those a `MultiOptimizer` is made of.
 
-    A `MultiOptimizer` is built here if it is not yet: only then is it known which of its parts have variables
-    to train. The others are left out.
+    A `MultiOptimizer` that is not built yet is built here: only then is it known which of its parts have
+    variables to train. The others are left out.
 
     Raises:
-        RuntimeError: If that cannot be done, as the model has no variables yet.
+        RuntimeError: If it cannot be built because the model has no variables yet.
     """
     holder = rate_holder(model.optimizer)
     if not has_several_rates(holder):
@@ -335,7 +335,7 @@ def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     if not holder.built:
         if not model.built:
             raise RuntimeError(
-                "which parts of a `MultiOptimizer` are used is known only once the model has variables. "
+                "the parts of a `MultiOptimizer` that are used are known only once the model has variables. "
                 "Call `model.build(input_shape)`, or give the model a `keras.Input`, before the sweep."
             )
         holder.build(model.trainable_variables)
@@ -343,7 +343,7 @@ def parts_with_rates(model: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 
 def is_settable(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether the optimizer's rate is a number that can be set, not a schedule and not a callable."""
+    """Whether the optimizer's rate is a number that can be set, not a schedule or a callable."""
     return isinstance(rate_holder(optimizer).learning_rate, keras.Variable)
 
 
@@ -383,8 +383,8 @@ def shares_of_rate(parts: list[keras.optimizers.Optimizer]) -> np.ndarray:
     for part in parts:
         if rate_source(part) is not None:
             raise RuntimeError(
-                "a sweep keeps the ratios between the rates of an optimizer made of several, and that of its "
-                f"`{type(part).__name__}` is set by `{rate_source(part)}`. Give each of them a float "
+                "a sweep keeps the ratios between the rates of an optimizer made of several, and the rate of "
+                f"its `{type(part).__name__}` is set by `{rate_source(part)}`. Give each of them a float "
                 "`learning_rate` for the sweep."
             )
     rates = np.array([float(keras.ops.convert_to_numpy(part.learning_rate)) for part in parts])
@@ -395,7 +395,7 @@ def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
     """How many batches the optimizer has been given: what a schedule inside it counts.
 
     With gradient accumulation that is more than the updates it made; with a loss scale, batches whose
-    gradients overflowed are not among them.
+    gradients overflowed are not counted.
     """
     holder = rate_holder(optimizer)
     batches = getattr(holder, COUNT_OF_BATCHES, None)
@@ -408,7 +408,7 @@ def steps_of_fit(callback: keras.callbacks.Callback, argument: str) -> int:
     """How many steps the `fit` of this callback takes in all its epochs.
 
     Raises:
-        ValueError: If that is unknown; it tells to give the callback `argument`.
+        ValueError: If that is unknown; the message says to give the callback `argument`.
     """
     params = callback.params or {}
     if not params.get("steps"):
@@ -430,7 +430,7 @@ def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
 
 @contextmanager
 def closed_on_error(close: Callable[[], None]) -> Iterator[None]:
-    """Call `close` if the body raises, unless for the end of the data: `fit` calls no `on_train_end` then."""
+    """Call `close` if the body raises, as `fit` then calls no `on_train_end`; not at the end of the data."""
     try:
         yield
     except end_of_data():
@@ -443,7 +443,7 @@ def closed_on_error(close: Callable[[], None]) -> Iterator[None]:
 def running_fit() -> keras.callbacks.CallbackList | None:
     """The `CallbackList` of the `fit` that is running around the caller, in this thread; None outside of one.
 
-    Keras gives a callback no way to its neighbours; their list is found among the callers.
+    Keras does not give a callback its neighbours, so their list is found among the callers.
     """
     frame: FrameType | None = inspect.currentframe()
     frame = frame.f_back if frame is not None else None  # not this one, which would hold itself and them all
@@ -473,7 +473,7 @@ def fit_is_running(model: keras.Model) -> bool:
 
 
 def callbacks_of_fit() -> list[keras.callbacks.Callback]:
-    """The list of the `fit` that is calling a callback's hook just now, itself; empty outside of one."""
+    """The list of callbacks, not a copy, of the `fit` that is calling a hook now; empty outside of one."""
     fit = running_fit()
     return [] if fit is None else fit.callbacks
 
@@ -487,7 +487,7 @@ def limited_by_keras() -> bool:
 def check_sole_driver(callback: keras.callbacks.Callback) -> None:
     """Raise if another callback of this `fit` sets the learning rate as well.
 
-    Besides Keras's own, any callback does that says so by a true attribute `drives_learning_rate`.
+    Keras's own are known; any other callback says so with a true attribute `drives_learning_rate`.
     """
     owner = getattr(callback, "owner", type(callback).__name__)
     for other in callbacks_of_fit():
@@ -500,12 +500,12 @@ def check_sole_driver(callback: keras.callbacks.Callback) -> None:
 
 
 def check_can_drive(callback: keras.callbacks.Callback) -> None:
-    """Raise unless this callback alone can set the learning rate of its `fit`: one rate, that is a number."""
+    """Raise unless this callback alone can set the learning rate of its `fit`: a single rate, a number."""
     check_sole_driver(callback)
     owner, optimizer = type(callback).__name__, callback.model.optimizer
     if has_several_rates(optimizer):
         raise RuntimeError(
-            f"`{owner}` sets one learning rate, and this optimizer is made of several that have their own. "
+            f"`{owner}` sets one learning rate, and this optimizer is made of several with their own. "
             "Give each of them a `CyclicalLearningRate` or a `OneCycleLearningRate`."
         )
     source = rate_source(optimizer)
@@ -530,7 +530,7 @@ def check_puts_weights_back_last(callback: keras.callbacks.Callback) -> None:
 
 
 def call_first(callback: keras.callbacks.Callback) -> None:
-    """Have the running `fit` call this callback before the others: they see what it puts in `logs`."""
+    """Have the running `fit` call this callback first: the others then see what it puts in `logs`."""
     callbacks = callbacks_of_fit()
     if callback in callbacks:
         callbacks.insert(0, callbacks.pop(callbacks.index(callback)))
@@ -540,15 +540,15 @@ def call_first(callback: keras.callbacks.Callback) -> None:
 
 
 def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int, steps: int) -> Any:
-    """The batches that `fit` makes of arrays on TensorFlow, shuffled anew every pass, `steps` of them.
+    """The batches that `fit` makes of arrays on TensorFlow, reshuffled every pass, `steps` of them.
 
-    Many batches are gathered at once and then cut, which costs a small network's step less than a gather for
-    each. Without autotuning: it gains nothing on arrays in memory, and its thread holds up the end of a short
+    Many batches are gathered at once and then cut, which is faster for a small network than a gather for
+    each. Autotuning is off: it gains nothing on arrays in memory, and its thread delays the end of a short
     `fit`.
 
     Returns:
-        A `tf.data.Dataset`; None where this version of Keras makes its batches in another way, and `fit` has
-        to be given the arrays.
+        A `tf.data.Dataset`; None if this version of Keras makes its batches in another way, so that `fit`
+        must get the arrays.
     """
     adapter = private("keras.src.trainers.data_adapters.array_data_adapter:ArrayDataAdapter")
     if adapter is None or BACKEND != "tensorflow":
@@ -561,7 +561,7 @@ def array_batches(x: Any, y: Any, sample_weight: Any, batch_size: int, steps: in
 
 
 def _batches_at_once(arrays: list, batch_size: int) -> int:
-    """How many batches of NumPy arrays make up `GATHERED_AT_ONCE` bytes; 1 of other kinds of array."""
+    """How many batches of NumPy arrays make up `GATHERED_AT_ONCE` bytes; 1 for other kinds of array."""
     present = [array for array in arrays if array is not None]
     if not all(isinstance(array, np.ndarray) for array in present):
         return 1
@@ -625,7 +625,7 @@ def seeded_if_unseeded(seed: int = 0) -> Iterator[None]:
 
 @contextmanager
 def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
-    """Let `model` train with a fresh copy of `optimizer` for a while; its own one, loss and metrics stay.
+    """Let `model` train with a fresh copy of `optimizer` for a while; its own, loss and metrics stay.
 
     Args:
         model: A compiled `keras.Model`.
@@ -646,11 +646,11 @@ def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
 
 
 def _fresh_copy(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """A copy with all that was set on it; one in use is bound to its variables and copied by its config."""
+    """A copy with all that was set on it; one in use is bound to its variables, so its config is copied."""
     if optimizer.built:
         return optimizer.from_config(optimizer.get_config())
     fresh = optimizer.__new__(type(optimizer))
-    memo = {id(optimizer): fresh}  # what belongs to the process, such as its devices, is shared
+    memo = {id(optimizer): fresh}  # what belongs to the process, such as devices, is shared
     shared = [each for each in vars(optimizer).values() if type(each).__module__.startswith("tensorflow")]
     memo |= {id(each): each for each in shared if not (is_variable(each) or isinstance(each, list | dict))}
     vars(fresh).update(copy.deepcopy(vars(optimizer), memo))

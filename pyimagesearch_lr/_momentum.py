@@ -1,8 +1,8 @@
 """Momentum that can be set from step to step.
 
 Keras keeps it as a float (`SGD.momentum`, `Adam.beta_1`). A step that runs as Python reads the float every
-time; a compiled one keeps what it read while it was traced. On TensorFlow a variable takes the float's place
-for that, and nothing of it is seen outside of a step.
+time; a compiled one keeps what it read while it was traced. So on TensorFlow a variable takes the float's
+place, and outside of a step there is no sign of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ARITHMETIC = ("add", "sub", "mul", "truediv", "pow")
 
 
 def cycled_momentum(model: keras.Model, owner: str) -> CycledMomentum:
-    """What sets the momentum of a compiled model's optimizer from step to step, on the backend in use.
+    """Make what sets the momentum of a compiled model's optimizer from step to step, on the backend in use.
 
     Args:
         model: A compiled `keras.Model`.
@@ -37,17 +37,17 @@ def cycled_momentum(model: keras.Model, owner: str) -> CycledMomentum:
     if model.jit_compile and not model.run_eagerly:
         raise RuntimeError(
             f"`{owner}`: `momentum` cannot be cycled in a step that the {keras.backend.backend()} backend "
-            "compiles: it is fixed in there. Leave `momentum` out, compile the model with "
+            "compiles: the compiled step has it fixed. Leave `momentum` out, compile the model with "
             "`jit_compile=False`, or use the TensorFlow backend."
         )
     return CycledMomentum(model, owner)
 
 
 class CycledMomentum:
-    """Sets the momentum of each step, of a `fit` or of a loop of one's own, that runs as Python.
+    """Sets the momentum of each step, of a `fit` or of your own training loop, that runs as Python.
 
     `begin` and `end` enclose the training, `put` and `take_out` a step; the model's train function takes the
-    momentum out as well, also where it raises.
+    momentum out as well, even when it raises.
     """
 
     has_been_read = True
@@ -59,8 +59,8 @@ class CycledMomentum:
         if not self._name:
             raise ValueError(
                 f"`{owner}`: the momentum of `{type(self._optimizer).__name__}` cannot be cycled: it has "
-                "none, or one of 0. Use SGD or RMSprop made with a `momentum` above 0, or one with a "
-                "`beta_1`, as Adam."
+                "none, or one of 0. Use SGD or RMSprop with a `momentum` above 0, or an optimizer with a "
+                "`beta_1`, such as Adam."
             )
         self._in_step = ExitStack()
         self._found = model.train_function
@@ -82,7 +82,7 @@ class CycledMomentum:
         self._in_step.enter_context(self._in_place(momentum))
 
     def take_out(self) -> None:
-        """Give the optimizer its own momentum again. Harmless when done twice."""
+        """Give the optimizer its own momentum back. Harmless when done twice."""
         self._in_step.close()
 
     def end(self) -> None:
@@ -110,10 +110,11 @@ class CycledMomentum:
 class TracedMomentum(CycledMomentum):
     """The same where the step is a graph: a variable is traced into it.
 
-    The variable has the optimizer's own momentum at all times but in a step that is given another.
+    The variable has the optimizer's own momentum except in a step that is given another.
 
-    What the user has compiled himself, a `train_step` or another function that is an attribute of the model,
-    keeps the trace of an earlier training. For ours it is compiled anew, and is the old one again afterwards.
+    What users have compiled themselves, a `train_step` or another function that is an attribute of the model,
+    keeps the trace of an earlier training. For ours it is compiled again, and the old one is put back
+    afterwards.
     """
 
     def __init__(self, model: keras.Model, owner: str):
@@ -128,10 +129,10 @@ class TracedMomentum(CycledMomentum):
                 name="cycled_momentum",
             )
         self.dtype: str = self._variable.dtype
-        weakref.finalize(model, _forget, self._variable)  # functions of the user's may go on reading it
+        weakref.finalize(model, _forget, self._variable)  # the user's functions may still read it
 
     def value(self) -> Any:
-        """The momentum as a tensor, for what is traced just now."""
+        """The momentum as a tensor, for what is being traced."""
         self.has_been_read = True
         return ops.copy(self._variable)
 
@@ -147,7 +148,7 @@ class TracedMomentum(CycledMomentum):
 
     @contextmanager
     def _traceable(self) -> Iterator[None]:
-        """Let what is traced meanwhile read the variable."""
+        """Let what is traced inside read the variable."""
         number = _TracedAsVariable(vars(self._optimizer)[self._name], self)
         with ExitStack() as stack:
             stack.enter_context(_keras.replaced_attribute(self._optimizer, self._name, number))
@@ -162,7 +163,7 @@ class TracedMomentum(CycledMomentum):
 
 
 class _TracedAsVariable(float):
-    """A float to Python, to comparisons and to whoever saves it; the variable's value to computations."""
+    """A float to Python, in comparisons and when it is saved; the variable's value in computations."""
 
     source: TracedMomentum
     dtype: str

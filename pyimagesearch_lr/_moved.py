@@ -1,4 +1,4 @@
-"""Import paths of 0.1 that are elsewhere now: in 0.2 they work, with a DeprecationWarning that says where."""
+"""Import paths of 0.1 that have moved: in 0.2 they work, with a DeprecationWarning that says where to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOVED = {
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds the modules of `MOVED`: each looks a name up in the rooms where its contents are now."""
+    """Finds the modules of `MOVED`: each looks names up in the rooms that now hold its contents."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         package, _, name = fullname.rpartition(".")
@@ -38,7 +38,8 @@ class MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         rooms = [f"{PACKAGE}.{room}" for room in MOVED[module.__name__.rpartition(".")[2]]]
         warnings.warn(
-            f"`{module.__name__}` is deprecated and goes with 0.3. Import from `{'` or `'.join(rooms)}`.",
+            f"`{module.__name__}` is deprecated and will be removed in 0.3. Import from "
+            f"`{'` or `'.join(rooms)}`.",
             DeprecationWarning,
             stacklevel=_frames_to_the_import(),
         )

@@ -1,6 +1,6 @@
 """Everything that training can change, found and put back: `Snapshot` of a model, `preserved_randomness`.
 
-Nothing here knows a backend: what TensorFlow alone has comes through `_keras`.
+Nothing here depends on a backend: what only TensorFlow has comes through `_keras`.
 """
 
 from __future__ import annotations
@@ -38,18 +38,19 @@ NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
 
 class Found:
-    """What hangs on a model: reached through instance dictionaries, lists, tuples, sets and dicts, each once.
+    """What a model holds: reached through instance dictionaries, lists, tuples, sets and dicts, each once.
 
-    Entered are Keras's layers, losses, metrics and optimizers, modules of the backend, and plain objects of
-    classes that are neither Python's nor a framework's. Data sets are not entered, nor containers of more
-    than `LONGEST_CONTAINER` items.
+    The search enters Keras's layers, losses, metrics and optimizers, modules of the backend, and plain
+    objects of classes that are neither Python's nor a framework's. It does not enter datasets, nor
+    containers of more than `LONGEST_CONTAINER` items.
 
     Attributes:
         variables: Dict of path to variable of Keras or TensorFlow.
         optimizers: Dict of path to `keras.optimizers.Optimizer`.
-        generators: List of functions; each reads a random generator's state and returns what sets it.
+        generators: List of functions; each reads a random generator's state and returns a function that sets
+            it.
         owners: List of objects whose instance dictionary may hold numbers and arrays.
-        containers: List of plain lists, deques, sets and dicts that hold nothing but numbers and arrays.
+        containers: List of plain lists, deques, sets and dicts that hold only numbers and arrays.
         arrays: List of NumPy arrays of up to `LARGEST_ARRAY` bytes.
     """
 
@@ -74,7 +75,7 @@ class Found:
             pending.extend(self._note(path, value))
 
     def _note(self, path: str, value: Any) -> list[tuple[str, Any]]:
-        """Keep `value` if it is something to be put back; return what else to look at."""
+        """Keep `value` if it is to be put back; return what else to look at."""
         if _keras.is_variable(value):
             self.variables[path if path not in self.variables else f"{path}#{len(self.variables)}"] = value
             return []
@@ -107,7 +108,7 @@ class Found:
 
 
 def is_built(model: keras.Model) -> bool:
-    """Whether a training step would create no more variables."""
+    """Whether all variables exist that a training step would create."""
     layers = [each for each in Found(model).owners if isinstance(each, keras.layers.Layer)]
     parts = [model.optimizer, *model.metrics, *layers]
     return all(getattr(part, "built", True) for part in parts)
@@ -116,9 +117,9 @@ def is_built(model: keras.Model) -> bool:
 def build_as_fit_would(model: keras.Model, iterator: Any) -> None:
     """Create the variables of layers and optimizer as the first step of `fit` would, taking no batch.
 
-    JAX and PyTorch do it in `fit` before the first batch; on TensorFlow it happens as the step is traced.
+    On JAX and PyTorch `fit` does it before the first batch; on TensorFlow it happens when the step is traced.
     Where a step cannot be traced (it runs eagerly, or fails), the optimizer's variables are made here if the
-    layers have theirs; what such a step creates besides keeps the value that it leaves.
+    layers have theirs; anything else that such a step creates keeps the value that it leaves.
     """
     if is_built(model):
         return
@@ -129,7 +130,7 @@ def build_as_fit_would(model: keras.Model, iterator: Any) -> None:
     if is_built(model):
         return
     if _keras.BACKEND == "tensorflow" and not (model.built and keras_trains) and not model.run_eagerly:
-        with suppress(Exception):  # fit says what is wrong with the step, and better
+        with suppress(Exception):  # fit says better what is wrong with the step
             _keras.tensorflow().trace_step(model, iterator)
             return
     if not model.built and hasattr(iterator, "element_spec"):
@@ -141,7 +142,7 @@ def build_as_fit_would(model: keras.Model, iterator: Any) -> None:
 
 
 def other_optimizers(model: keras.Model) -> dict[str, Any]:
-    """The optimizers that hang on the model besides the one it was compiled with, by attribute.
+    """The optimizers that the model holds besides the one it was compiled with, by attribute.
 
     Example: `{"d_optimizer": <Adam>, "g_optimizer": <Adam>}`.
     """
@@ -151,12 +152,12 @@ def other_optimizers(model: keras.Model) -> dict[str, Any]:
 
 
 class Snapshot:
-    """A copy of everything that training can change in a model; `put_back` sets it again, as often as asked.
+    """A copy of everything that training can change in a model; `put_back` restores it, as often as asked.
 
     Weights, batch-normalisation statistics, optimizer slots, the step counter, the learning rate, the loss
     scale, the seeds of dropout and the metrics come back bit for bit, and so do variables, other optimizers,
-    random generators, numbers and NumPy arrays of up to 1 MB that hang on the model in any other way (see
-    `Found`). A number of an object that was only built since is left as it is.
+    random generators, numbers and NumPy arrays of up to 1 MB that the model holds in any other way (see
+    `Found`). The numbers of an object that was built only after the copy are left as they are.
 
     Args:
         model: A compiled and built `keras.Model`.
@@ -197,7 +198,7 @@ class Snapshot:
         self._copies.discard()
 
     def _reset_new_metrics(self) -> None:
-        """Metrics whose variables were made since begin at nothing, as before their first step."""
+        """Metrics whose variables were made after the copy are reset, as before their first step."""
         for metric in self._model.metrics:
             if any(id(variable) not in self._names for variable in metric.variables):
                 metric.reset_state()
@@ -205,7 +206,7 @@ class Snapshot:
 
 @contextmanager
 def preserved(model: keras.Model, directory: str | os.PathLike | None = None) -> Iterator[Callable[[], None]]:
-    """Put the model's state back at the end, also when the body raises; see `Snapshot`.
+    """Put the model's state back at the end, even when the body raises; see `Snapshot`.
 
     The body is given a function that puts it back at once, as often as it is called.
 
@@ -247,10 +248,9 @@ def preserved_randomness() -> Iterator[None]:
 
 @contextmanager
 def preserved_position(data: Any) -> Iterator[None]:
-    """Put back what reading batches changes in a data object: its numbers, orders and random generators.
+    """Put back what reading batches changes in a dataset: its numbers, orders and random generators.
 
-    An order is a list, or an array of one axis of up to `LARGEST_ARRAY` bytes. The data themselves are not
-    copied.
+    An order is a list, or an array of one axis of up to `LARGEST_ARRAY` bytes. The data itself is not copied.
     """
     attributes = list(vars(data).values()) if hasattr(data, "__dict__") else []
     generators = [state() for state in map(_generator_state, attributes) if state is not None]
@@ -305,7 +305,7 @@ class _OnDisk:
 
 
 def _read_into(variable: Any, file: Path) -> None:
-    """Assign what `file` holds, some rows at a time: what is read is in memory twice, once as a tensor."""
+    """Assign what `file` holds, some rows at a time: those rows are in memory twice, once as a tensor."""
     shape, dtype = tuple(variable.shape), _keras.numpy_dtype(variable)
     size = dtype.itemsize * int(np.prod(shape))
     if not shape or size <= READ_AT_ONCE or not _keras.can_assign_parts(variable):
@@ -335,7 +335,7 @@ def _is_entered(value: Any) -> bool:
 
 
 def _generator_state(value: Any) -> Callable | None:
-    """A function that reads a random generator's state and returns what sets it; None of other things."""
+    """A function that reads a random generator's state and returns its setter; None for other objects."""
     if isinstance(value, random.Random):
         return lambda: _setter(value.setstate, value.getstate())
     if isinstance(value, np.random.RandomState):
@@ -370,12 +370,12 @@ def _numbers_of(owner: Any) -> dict[str, Any]:
 
 
 def _is_replaced_whole(value: Any) -> bool:
-    """Whether training changes such a value by putting another one in its place."""
+    """Whether training changes such a value by replacing it."""
     return isinstance(value, (*NUMBERS, np.ndarray)) or keras.ops.is_tensor(value)
 
 
 def _is_built(owner: Any) -> Any:
-    """Whether a layer, metric, loss or optimizer has been built; None of other objects."""
+    """Whether a layer, metric, loss or optimizer has been built; None for other objects."""
     return owner.built if isinstance(owner, KERAS_KINDS) and hasattr(owner, "built") else None
 
 
@@ -391,7 +391,7 @@ def _set_numbers(owner: Any, numbers: dict[str, Any]) -> None:
 
 
 def _set_items(container: Any, items: Any) -> None:
-    """Give a container the items that its copy has, in place."""
+    """Give a container the items of its copy, in place."""
     with suppress(Exception):  # comparing arrays; then they are set
         if container == items:
             return

@@ -1,4 +1,4 @@
-"""What TensorFlow alone has, by its public names; loaded if it is the backend, or was imported already."""
+"""What only TensorFlow has, by its public names; loaded if it is the backend or was imported already."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_module(value: Any) -> bool:
 
 
 def components(variable: Any) -> list[tf.Variable]:
-    """The variables that hold the value of a Keras or TensorFlow variable, one a device."""
+    """The variables that hold the value of a Keras or TensorFlow variable, one per device."""
     value = variable.value if isinstance(variable, keras.Variable) else variable
     return list(getattr(value, "values", [value]))
 
@@ -36,7 +36,7 @@ def num_replicas(model: keras.Model) -> int:
 
 
 def exactly(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
-    """`steps` batches of `dataset`, from its beginning again whenever it ends."""
+    """`steps` batches of `dataset`, which starts again whenever it ends."""
     return dataset.repeat().take(steps)
 
 
@@ -45,7 +45,7 @@ def cut(
 ) -> tf.data.Dataset:
     """`steps` batches of `batch_size`, cut out of passes over larger ones, without autotuning.
 
-    Where a pass is cut `evenly`, the batch size is known to the model, as of Keras's own batches.
+    Where a pass is cut `evenly`, the batch size is known to the model, as with Keras's own batches.
     """
     if gathered > batch_size:
         batches = batches.rebatch(batch_size, drop_remainder=evenly)
@@ -90,7 +90,7 @@ def is_compiled(train_step: Any) -> bool:
 
 
 def recompiled_functions(model: keras.Model) -> dict[str, Any]:
-    """Each `tf.function` that is an attribute of the model or of its class, made anew and not traced yet."""
+    """Each `tf.function` that is an attribute of the model or its class, made again and not traced yet."""
     found = {name: inspect.getattr_static(model, name, None) for name in dir(model)}
     compiled = {name: value for name, value in found.items() if hasattr(value, "python_function")}
     if not compiled:
@@ -108,7 +108,7 @@ def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> No
 
     Args:
         variable: A variable, or in a replica's context one that is distributed.
-        begin: Ints or scalars, where the part begins in each axis; axes that are left out are taken whole.
+        begin: Ints or scalars, where the part begins on each axis; axes that are left out are taken whole.
         end: Likewise, where it ends.
         value: What to assign, in the part's shape.
     """

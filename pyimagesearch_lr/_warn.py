@@ -11,13 +11,13 @@ PASSED_OVER = (__package__, "keras", "tensorflow", "contextlib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn as `warnings.warn` does, of the innermost line that is neither ours nor the framework's.
+    """Warn as `warnings.warn` does, pointing at the innermost line that is neither ours nor the framework's.
 
     A callback is called by Keras's `fit`, some frames below the line that called `fit`, and how many depends
     on the version. Python has `skip_file_prefixes` for this from 3.12 on.
 
     Args:
-        message: String, what is to be known.
+        message: String, the text of the warning.
         category: Subclass of `Warning`.
     """
     frame = cast(FrameType, inspect.currentframe())

@@ -58,7 +58,7 @@ class TrainingWatch:
             names = " and ".join(f"`{name}` ({type(self._others[name]).__name__})" for name in trained)
             raise RuntimeError(
                 f"`{self._owner}` sets the learning rate of the optimizer that the model was compiled with "
-                f"(`{own}`), and that one does not train: {names} of this model do, each at its own rate. "
+                f"(`{own}`), but the model is trained by {names} instead. "
                 f"Compile the model with the optimizer that trains, or use `{self._owner}` on a model of one "
                 "of the parts."
             )

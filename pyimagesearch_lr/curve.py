@@ -41,18 +41,19 @@ class LRCurve:
     suggestions as the live one, with any other settings, without training again.
 
     Args:
-        lrs: float64 array of shape `(rates,)`, the learning rates, each of one step or of several.
-        raw_losses: float64 array of shape `(rates,)`, the loss of each step by itself.
+        lrs: float64 array of shape `(rates,)`, the learning rates, each used for one step or several.
+        raw_losses: float64 array of shape `(rates,)`, each step's own loss.
         losses: float64 array of shape `(rates,)`, the running average of `raw_losses` that the tutorial
             keeps and that decides when a sweep has diverged. It lags behind; what is drawn and read off is
             `smoothed`.
         stop_reason: String, why the sweep ended: one of "end_lr", "diverged", "non_finite", "exhausted",
             "interrupted".
-        metrics: Dict of arrays of shape `(rates,)`, the model's other metrics of each step by itself.
-        metadata: Dict, the settings and versions of the sweep; has to be JSON-serialisable.
+        metrics: Dict of arrays of shape `(rates,)`, the model's other metrics, each step's own.
+        metadata: Dict, the settings and versions of the sweep; must be JSON-serialisable.
         sweep_losses: float64 array of shape `(sweeps, rates)`, the raw losses of each sweep where the test
             was repeated and `raw_losses` is their mean; None takes `raw_losses` as the only sweep.
-        probes: Tuple of `Probe`, the short trainings that verified the curve's answer; empty without.
+        probes: Tuple of `Probe`, the short trainings that verified the curve's answer; empty if there were
+            none.
 
     Raises:
         ValueError: If the arrays differ in length or the stop reason is unknown.
@@ -101,7 +102,7 @@ class LRCurve:
 
     @classmethod
     def mean(cls, curves: Sequence[LRCurve]) -> LRCurve:
-        """The mean of repeated sweeps over the same rates, as far as the shortest of them goes.
+        """The mean of repeated sweeps over the same rates, up to the end of the shortest.
 
         Each sweep's raw losses stay in `sweep_losses`; stop reason and metadata are the shortest one's.
         """
@@ -152,12 +153,12 @@ class LRCurve:
         """Write the curve to `path`, whole or not at all.
 
         Args:
-            path: Path that ends in ".json" or ".csv". Both keep everything; CSV has one row a rate, with
+            path: Path that ends in ".json" or ".csv". Both keep everything; CSV has one row per rate, with
                 the metadata in a comment on its first line. A metric's column is named `metrics.<name>`.
 
         Raises:
-            TypeError: If it is no path.
-            ValueError: If the path ends in neither.
+            TypeError: If `path` is not a path.
+            ValueError: If it has another ending.
         """
         path = Path(path_of("LRCurve.save", "path", path))
         text = {".json": self._to_json, ".csv": self._to_csv}[_format_of(path)]()
@@ -180,7 +181,7 @@ class LRCurve:
         content = path.read_bytes()
         try:
             return _readable(cls(**parse(content.decode("utf-8"))))
-        except Exception as error:  # whatever a file of somebody else's makes the readers raise
+        except Exception as error:  # whatever an unknown file makes the readers raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
             raise ValueError(
                 f"{path} does not hold a curve saved by `LRCurve.save` ({reason}). Expected {FORMAT}."
@@ -189,8 +190,8 @@ class LRCurve:
     def plot(self, ax: Any = None, *, skip_begin: int = 0, skip_end: int = 0, title: str = "") -> Any:
         """Draw raw and smoothed loss against the learning rate, with the suggested bounds if there are any.
 
-        Where rates were tried, each short training stands over the curve: the loss that it ended with, with
-        its standard error, at the highest rate of its cycle, and a star on the one that was taken.
+        Where rates were tried, each probe is drawn over the curve: the loss that it ended with, with its
+        standard error, at the highest rate of its cycle, and a star on the one that was taken.
 
         The smoothed line is the one that suggestions are read off; a band around it spans the sweeps where
         the test was repeated, and a dot marks where the loss falls fastest.
@@ -224,10 +225,10 @@ class LRCurve:
         )
 
     def plot_rate_of_change(self, window: int = 20, ax: Any = None, title: str = "") -> Any:
-        """Draw the change of the smoothed loss a step, over `window` steps, against the learning rate.
+        """Draw the change of the smoothed loss per step, over `window` steps, against the learning rate.
 
         Args:
-            window: Int, over how many steps the change is taken; it is drawn at the middle of them.
+            window: Int, over how many steps the change is taken; it is drawn at their middle.
             ax: matplotlib Axes to draw on; None makes a figure.
             title: String, the title of the axes.
 
@@ -243,7 +244,7 @@ class LRCurve:
         return f"<LRCurve of {len(self)} rates{span}, stop_reason={self.stop_reason!r}>"
 
     def _repr_html_(self) -> str:
-        """The plot and the bounds with their reason: what a notebook shows of a curve by itself."""
+        """The plot and the bounds with their reason: what a notebook shows for a curve."""
         from pyimagesearch_lr import plots
 
         try:
@@ -274,7 +275,7 @@ class LRCurve:
         return dataclasses.replace(suggestion, reason=f"{suggestion.reason} {edge}")
 
     def _spread(self, method: str) -> float:
-        """Standard deviation of log10(max_lr) over the sweeps that support an answer by themselves."""
+        """Standard deviation of log10(max_lr) over the sweeps that each support an answer."""
         answers = []
         for losses in self.sweep_losses:
             with suppress(NoSuggestion):
@@ -336,7 +337,7 @@ def _fields(header: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def _probe(numbers: dict[str, Any]) -> Probe:
-    """A probe whose numbers can be those of one."""
+    """A probe, if the numbers can be those of one."""
     steps = COUNT("", "steps", numbers["steps"])
     probe = Probe(**{**{name: _number(value) for name, value in numbers.items()}, "steps": steps})
     if not (0 < probe.base_lr <= probe.max_lr < math.inf and probe.error >= 0):
@@ -346,7 +347,7 @@ def _probe(numbers: dict[str, Any]) -> Probe:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool):
-        raise TypeError(f"{value} is no number")
+        raise TypeError(f"{value} is not a number")
     return float(value)
 
 
@@ -356,7 +357,7 @@ def _readable(curve: LRCurve) -> LRCurve:
     if not (np.isfinite(rates).all() and (rates > 0).all() and (np.diff(rates) >= 0).all()):
         raise ValueError("its rates are not finite numbers above 0, each at least the one before")
     if not isinstance(curve.metadata, dict):
-        raise TypeError("its metadata is no dict")
+        raise TypeError("its metadata is not a dict")
     return curve
 
 
@@ -411,7 +412,7 @@ class Comparison(dict[str, LRCurve]):
         return plots.losses_against_lr(lines, ax=ax, title=title)
 
     def plot_rate_of_change(self, window: int = 20, ax: Any = None, title: str = "") -> Any:
-        """Draw the change of the smoothed loss a step of each curve, as `LRCurve.plot_rate_of_change` does.
+        """Draw each curve's change of the smoothed loss per step, as `LRCurve.plot_rate_of_change` does.
 
         Args:
             window: Int, over how many steps the change is taken.
@@ -443,7 +444,7 @@ class Comparison(dict[str, LRCurve]):
 
 
 def _shown(curve: LRCurve, skip_begin: int, skip_end: int) -> slice:
-    """The rates that are left when so many of the first and last are not shown."""
+    """The rates to show, without the given numbers of the first and last."""
     begin = COUNT_OR_0("", "skip_begin", skip_begin)
     return slice(begin, max(0, len(curve) - COUNT_OR_0("", "skip_end", skip_end)))
 
@@ -455,7 +456,7 @@ def _within(line: Smoothed, lrs: np.ndarray) -> np.ndarray:
 
 
 def _change(curve: LRCurve, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rates and the change of the smoothed loss a step around each, over `window` steps."""
+    """Rates and the change of the smoothed loss per step around each, over `window` steps."""
     change = rate_of_change(curve.smoothed.at(curve.lrs), window)[int(window) :]
     return curve.lrs[int(window // 2) :][: len(change)], change
 

@@ -1,6 +1,6 @@
-"""The guests of a cycle in Keras: callbacks that set the rate, schedules that the optimizer computes.
+"""Cycles as guests of Keras: callbacks that set the rate, schedules that the optimizer computes.
 
-Each has a value of `schedules` as `cycle`, whose settings are its own attributes, too.
+Each has a value of `schedules` as `cycle`, whose settings are also its own attributes.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Guest:
         """The arguments, for saving.
 
         Raises:
-            ValueError: If there is a `scale_fn` that is not registered with Keras: it could not be loaded.
+            ValueError: If `scale_fn` is not registered with Keras: it could not be loaded.
         """
         config = {name: getattr(self.cycle, name) for name in self._settings()}
         if config.get("scale_fn") is not None:
@@ -101,7 +101,7 @@ class Guest:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Make it anew from what `get_config` returned."""
+        """Make one from what `get_config` returned."""
         config = dict(config)
         if isinstance(config.get("scale_fn"), dict):
             config["scale_fn"] = keras.saving.deserialize_keras_object(config["scale_fn"])
@@ -119,7 +119,7 @@ class Guest:
         self.cycle = replace(self.cycle, owner=type(self).__name__, **settings)
 
     def _known_cycle(self, steps: int | None = None) -> Any:
-        """The cycle with its length, which is `steps` if nothing else says it."""
+        """The cycle with its length, which is `steps` unless it is known already."""
         return self.cycle
 
     def _checked(self, method: str, kind: Callable, name: str, value: Any) -> Any:
@@ -132,13 +132,13 @@ class Guest:
             raise ValueError(
                 f"`{type(self).__name__}`: its `scale_fn` cannot be saved: it is not registered with Keras. "
                 "Make it a named function under `@keras.saving.register_keras_serializable()`, use a `mode`, "
-                "or save the model's weights and make the schedule anew."
+                "or save the model's weights and make the schedule again."
             )
         return keras.saving.serialize_keras_object(function)
 
 
 class RateDriver(Guest, _keras.OwnCallback):
-    """Sets the rate of a cycle, and its momentum, before every batch, by the optimizer's count of batches."""
+    """Before every batch, sets the rate of a cycle and its momentum from the optimizer's count of batches."""
 
     drives_learning_rate = True
 
@@ -163,21 +163,21 @@ class RateDriver(Guest, _keras.OwnCallback):
         """The arguments, for saving.
 
         Raises:
-            ValueError: If there is a `scale_fn` that is not registered with Keras: it could not be loaded.
+            ValueError: If `scale_fn` is not registered with Keras: it could not be loaded.
         """
         return {**super().get_config(), "momentum": self.momentum, "start_step": self.start_step}
 
     def close(self) -> None:
         """Leave the model as it was before its momentum was cycled, as the end of `fit` does by itself.
 
-        It is for a loop of one's own, or a `fit`, that ended by an error. Harmless when done twice.
+        For your own training loop, or a `fit`, that ended with an error. Harmless when done twice.
         """
         if self._cycled_momentum is not None:
             self._cycled_momentum.end()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.close()
-        self.set_params(self.params or {})  # a loop of one's own may give none
+        self.set_params(self.params or {})  # your own training loop may give none
         _keras.check_can_drive(self)
         _keras.call_first(self)
         self._origin = None
@@ -196,7 +196,7 @@ class RateDriver(Guest, _keras.OwnCallback):
         if self._begins_anew:
             self._origin = self.start_step = self._origin_of_fit(0)
             self._begins_anew = False
-        elif self._origin is None:  # a loop of one's own may know no epochs
+        elif self._origin is None:  # your own training loop may have no epochs
             self._origin = self._origin_of_fit(0)
         step = max(0, steps_done - self._origin)
         self._used = {"lr": self._lr(step)}
@@ -223,7 +223,7 @@ class RateDriver(Guest, _keras.OwnCallback):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For a copy or a pickle: the settings and the history, and nothing of a model."""
+        """For a copy or a pickle: the settings and the history, without the model."""
         at_rest: dict[str, Any] = {"_origin": None, "_used": {}, "_watch": None, "_cycled_momentum": None}
         return {**vars(self), **vars(keras.callbacks.Callback()), **at_rest}
 
@@ -245,9 +245,9 @@ class RateDriver(Guest, _keras.OwnCallback):
             self.close()
             raise RuntimeError(
                 f"`{type(self).__name__}`: the step that was trained did not read the momentum of the "
-                "model's optimizer. Either another optimizer trains, or a `tf.function` that is not an "
-                "attribute of the model and was traced before. Make that function anew, or leave `momentum` "
-                "out."
+                "model's optimizer. Either another optimizer trains the model, or a `tf.function` that was "
+                "traced before and is not an attribute of the model. Make that function again, or leave "
+                "`momentum` out."
             )
 
     def _origin_of_fit(self, epoch: int) -> int:
@@ -292,23 +292,23 @@ class CyclicLR(RateDriver):
     `lr = base_lr + (max_lr - base_lr) * height * scale * cycle_decay ** (cycle - 1)`
 
     with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
-    "exp_range", or what `scale_fn` returns. `step` is the optimizer's count of batches (also where it
-    accumulates gradients), so that a second `fit`, or a new process that has loaded the optimizer, goes on in
-    mid-cycle at the right rate; `reset` and `start_step` begin anew. End training at the bottom of a cycle:
-    train a whole number of cycles. A `MidCycleWarning` names the nearest numbers of epochs that do.
+    "exp_range", or what `scale_fn` returns. `step` is the optimizer's count of batches (even where it
+    accumulates gradients), so that a second `fit`, or a new process that has loaded the optimizer, continues
+    in mid-cycle at the right rate; `reset` and `start_step` start a new cycle. End training at the bottom of
+    a cycle: train a whole number of cycles. A `MidCycleWarning` names the nearest numbers of epochs that do.
 
     The rate reaches `History`, `CSVLogger` and `TensorBoard` as "learning_rate", that of the epoch's last
     step, and `TensorBoard(update_freq="batch")` for every step: this callback is called first, wherever it
     stands in the list.
 
-    With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
-    have the rate of its first; `CyclicalLearningRate` gives each step its own.
+    With `steps_per_execution` above 1, `fit` calls back once per execution, so all steps of an execution have
+    the rate of its first; `CyclicalLearningRate` gives each step its own.
 
     With `cycle_mult` above 1, each cycle is that many times longer than the one before: a cycle begins
     `(step_size + step_size_down) * (cycle_mult ** (cycle - 1) - 1) / (cycle_mult - 1)` steps after the first.
     With `step_size=0` and `anneal="cos"` these are the warm restarts of SGDR, `cycle_mult` its T_mult.
 
-    With `warmup_steps`, the rate first rises in a straight line to that with which the cycle begins: it is
+    With `warmup_steps`, the rate first rises in a straight line to the first rate of the cycle: it is
     `first_lr * (step + 1) / (warmup_steps + 1)` where `step < warmup_steps`. Then the cycle begins, and its
     steps count from there.
 
@@ -319,7 +319,7 @@ class CyclicLR(RateDriver):
         base_lr: Float, the lowest rate of a cycle; it may be 0.
         max_lr: Float, the highest rate of a cycle.
         step_size: Number, the steps of the way up; 2 to 10 epochs' worth is usual.
-        mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
+        mode: String, "triangular", "triangular2" or "exp_range"; ignored if `scale_fn` is given.
         gamma: Float above 0 and at most 1, the base of "exp_range".
         scale_fn: Function of one number that returns the scale: of the cycle, from 1, or of the step, from 0.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
@@ -327,20 +327,20 @@ class CyclicLR(RateDriver):
             `anneal="cos"`, these are cosine restarts.
         cycle_decay: Float, the factor by which each cycle is lower than the one before, above `base_lr`.
         cycle_mult: Float of at least 1, the factor by which each cycle is longer than the one before.
-        anneal: String, "linear" or "cos": the form of both ways.
+        anneal: String, "linear" or "cos": the shape of rise and fall.
         warmup_steps: Int, the steps before the first cycle in which the rate rises to the cycle's first.
         momentum: Pair of floats, the lowest and the highest momentum, cycled against the rate: the highest
             at `base_lr`. It is the `momentum` of SGD and RMSprop, the `beta_1` of Adam and its like, which
-            have their own outside of a step. None leaves it.
-        start_step: Int, the optimizer's step at which the first cycle begins; None begins anew with each
-            `fit`, a `fit` with an `initial_epoch` being that many epochs in.
+            keep their own value between steps. None leaves it alone.
+        start_step: Int, the optimizer's step at which the first cycle begins; None starts over with each
+            `fit`; a `fit` with an `initial_epoch` begins that many epochs in.
 
     Attributes:
-        history: Dict of lists with an item a call of `fit`'s batch hook: "lr", the rate that was used,
+        history: Dict of lists with one item per call of `fit`'s batch hook: "lr", the rate that was used,
             "momentum" if it is cycled, "iterations", the steps done by then, and whatever `logs` holds. A
-            metric that has one of these names is left out; it is in the `History` of `fit` as always.
-        cycle: The frozen value of `schedules` that gives the rates. Its settings are attributes of the
-            callback, too; to set one makes another cycle.
+            metric with one of these names is left out; it is in the `History` of `fit` as always.
+        cycle: The frozen value of `schedules` that gives the rates. Its settings are also attributes of the
+            callback; setting one makes a new cycle.
 
     Raises:
         ValueError: If `base_lr` is not below `max_lr`, a step size is not positive, `mode`, `scale_mode` or
@@ -404,11 +404,11 @@ class CyclicLR(RateDriver):
     def reset(
         self, base_lr: float | None = None, max_lr: float | None = None, step_size: float | None = None
     ) -> None:
-        """Begin a new cycle at the next step, in a new range where one is given; also in the midst of `fit`.
+        """Begin a new cycle at the next step, in a new range if one is given; also in the middle of `fit`.
 
         A new `step_size` is for the way up; a `step_size_down` stays as it is. There is no second warm-up.
-        From the next step on, `start_step` is where the new cycle began, less the warm-up: give it to the
-        callback that goes on after a restart.
+        From the next step on, `start_step` is where the new cycle began, minus the warm-up: give it to the
+        callback that continues after a restart.
 
         Args:
             base_lr: Float, the new lowest rate; None keeps it.
@@ -416,8 +416,8 @@ class CyclicLR(RateDriver):
             step_size: Number, the new steps of the way up; None keeps it.
 
         Raises:
-            ValueError: If the arguments make no cycle; nothing is changed then.
-            TypeError: If an argument is of the wrong type; nothing is changed then.
+            ValueError: If the arguments do not make a cycle; then nothing is changed.
+            TypeError: If an argument is of the wrong type; then nothing is changed.
         """
         given = {"base_lr": base_lr, "max_lr": max_lr, "step_size": step_size}
         self._change(**{name: value for name, value in given.items() if value is not None})
@@ -425,25 +425,25 @@ class CyclicLR(RateDriver):
 
 
 class OneCycleLR(RateDriver):
-    """One-cycle learning rate inside `fit`: a warm-up to `max_lr`, then all the way down to nearly nothing.
+    """One-cycle learning rate inside `fit`: a warm-up to `max_lr`, then all the way down to almost 0.
 
     `initial_lr = max_lr / div_factor`, `final_lr = initial_lr / final_div_factor`
 
     The rate goes from `initial_lr` at step 0 to `max_lr` at step `pct_start * total_steps - 1` and on to
     `final_lr` at the last step, and stays there. The values are those of PyTorch's `OneCycleLR`.
 
-    Each `fit` is a cycle, which takes all its steps; one with an `initial_epoch` is that many epochs in, so
-    that training that was stopped goes on in mid-cycle. With a `start_step` and `total_steps`, one cycle goes
-    on through several `fit`s, by the optimizer's count of batches (also where it accumulates gradients).
+    Each `fit` is one cycle over all its steps; a `fit` with an `initial_epoch` begins that many epochs into
+    it, so that a training that was stopped continues in mid-cycle. With `start_step` and `total_steps`, one
+    cycle spans several `fit`s, by the optimizer's count of batches (even where it accumulates gradients).
 
     The rate reaches `History`, `CSVLogger` and `TensorBoard` as "learning_rate", that of the epoch's last
     step, and `TensorBoard(update_freq="batch")` for every step: this callback is called first, wherever it
     stands in the list.
 
-    With `steps_per_execution` above 1, `fit` calls back once an execution, and so all steps of an execution
-    have the rate of its first; `OneCycleLearningRate` gives each step its own.
+    With `steps_per_execution` above 1, `fit` calls back once per execution, so all steps of an execution have
+    the rate of its first; `OneCycleLearningRate` gives each step its own.
 
-    With `warmup_steps`, so many of the `total_steps` come first and the cycle takes the others. In them the
+    With `warmup_steps`, that many of the `total_steps` come first and the cycle takes the rest. In them the
     rate rises in a straight line to `initial_lr`: it is `initial_lr * (step + 1) / (warmup_steps + 1)` where
     `step < warmup_steps`. `final_div_factor=float("inf")` ends at a rate of exactly 0.
 
@@ -457,26 +457,26 @@ class OneCycleLR(RateDriver):
         pct_start: Float from 0 to 1, the share of the steps in which the rate rises.
         div_factor: Float, how many times lower than `max_lr` the first rate is.
         final_div_factor: Float, how many times lower than the first rate the last one is; infinite ends at 0.
-        anneal: String, "cos" or "linear": the form of all ways.
+        anneal: String, "cos" or "linear": the shape of every rise and fall.
         three_phase: Bool, whether the rate first falls to `initial_lr`, in as many steps as it rose, and then
             to `final_lr`.
-        flat_start: Float from 0 to below 1, the share of the steps after the warm-up that are held at the
-            first rate before the rise.
+        flat_start: Float in [0, 1), the share of the steps after the warm-up that are held at the first rate
+            before the rise.
         warmup_steps: Int, the steps at the beginning, of `total_steps`, in which the rate rises to the first.
         momentum: Pair of floats, the lowest and the highest momentum, cycled against the rate: the lowest at
             `max_lr`; (0.85, 0.95) is usual. It is the `momentum` of SGD and RMSprop, the `beta_1` of Adam and
-            its like, which have their own outside of a step. None leaves it.
+            its like, which keep their own value between steps. None leaves it alone.
         start_step: Int, the optimizer's step at which the cycle begins; None begins it with each `fit`.
 
     Attributes:
-        history: Dict of lists with an item a call of `fit`'s batch hook: "lr", the rate that was used,
+        history: Dict of lists with one item per call of `fit`'s batch hook: "lr", the rate that was used,
             "momentum" if it is cycled, "iterations", the steps done by then, and whatever `logs` holds. A
-            metric that has one of these names is left out; it is in the `History` of `fit` as always.
-        cycle: The frozen value of `schedules` that gives the rates. Its settings are attributes of the
-            callback, too; to set one makes another cycle.
+            metric with one of these names is left out; it is in the `History` of `fit` as always.
+        cycle: The frozen value of `schedules` that gives the rates. Its settings are also attributes of the
+            callback; setting one makes a new cycle.
 
     Raises:
-        ValueError: If the arguments make no cycle; at the start of `fit`, if its length is unknown and
+        ValueError: If the arguments do not make a cycle; at the start of `fit`, if its length is unknown and
             `total_steps` is not given, or the optimizer has no momentum to cycle.
         TypeError: If an argument is of the wrong type.
         RuntimeError: At the start of `fit`, if the optimizer's rate is a schedule, another callback drives it
@@ -542,7 +542,7 @@ class OneCycleLR(RateDriver):
         if known is None:
             raise ValueError(
                 "`OneCycleLR` learns from `fit` how many steps its cycle has. Give it `total_steps` to see "
-                "its rates before."
+                "its rates before that."
             )
         return replace(self.cycle, total_steps=known, owner=type(self).__name__)
 
@@ -559,7 +559,7 @@ def _checked_momentum(owner: str, momentum: Any) -> tuple[float, float] | None:
 
 
 class ComputedRate(Guest, keras.optimizers.schedules.LearningRateSchedule):
-    """The rates of a cycle as a graph of the optimizer's own count of batches."""
+    """The rates of a cycle, computed in the graph from the optimizer's own count of batches."""
 
     def __init__(self, cycle: Schedule, name: str) -> None:
         super().__init__()
@@ -575,7 +575,7 @@ class ComputedRate(Guest, keras.optimizers.schedules.LearningRateSchedule):
         """The arguments, for saving.
 
         Raises:
-            ValueError: If there is a `scale_fn` that is not registered with Keras: it could not be loaded.
+            ValueError: If `scale_fn` is not registered with Keras: it could not be loaded.
         """
         return {**super().get_config(), "name": self.name}
 
@@ -591,17 +591,17 @@ class CyclicalLearningRate(ComputedRate):
 
     with `scale` 1 for "triangular", `1 / 2 ** (cycle - 1)` for "triangular2", `gamma ** step` for
     "exp_range", or what `scale_fn` returns. The same rates as the callback `CyclicLR`, as part of the
-    optimizer: each step has its own also with `steps_per_execution` above 1, and a saved model goes on in
+    optimizer: each step has its own, even with `steps_per_execution` above 1, and a saved model continues in
     mid-cycle. A schedule sets no momentum; the callback can.
 
-    To load such a model, import this class before, `from pyimagesearch_lr import CyclicalLearningRate`, in
-    whatever order with Keras; `custom_objects` are not needed.
+    Before loading such a model, import this class, `from pyimagesearch_lr import CyclicalLearningRate`,
+    before or after Keras; `custom_objects` are not needed.
 
     With `cycle_mult` above 1, each cycle is that many times longer than the one before: a cycle begins
     `(step_size + step_size_down) * (cycle_mult ** (cycle - 1) - 1) / (cycle_mult - 1)` steps after the first.
     With `step_size=0` and `anneal="cos"` these are the warm restarts of SGDR, `cycle_mult` its T_mult.
 
-    With `warmup_steps`, the rate first rises in a straight line to that with which the cycle begins: it is
+    With `warmup_steps`, the rate first rises in a straight line to the first rate of the cycle: it is
     `first_lr * (step + 1) / (warmup_steps + 1)` where `step < warmup_steps`. Then the cycle begins, and its
     steps count from there.
 
@@ -612,22 +612,23 @@ class CyclicalLearningRate(ComputedRate):
         base_lr: Float, the lowest rate of a cycle; it may be 0.
         max_lr: Float, the highest rate of a cycle.
         step_size: Number, the steps of the way up; 2 to 10 epochs' worth is usual. With
-            `gradient_accumulation_steps`, too, each batch is a step.
-        mode: String, "triangular", "triangular2" or "exp_range"; not used where `scale_fn` is given.
+            `gradient_accumulation_steps`, each batch is still a step.
+        mode: String, "triangular", "triangular2" or "exp_range"; ignored if `scale_fn` is given.
         gamma: Float above 0 and at most 1, the base of "exp_range".
-        scale_fn: Function of a tensor of floats that returns the scale, of operators and `keras.ops`: of
-            the cycle, from 1, or of the step, from 0. To be saved, it must be registered with Keras.
+        scale_fn: Function of a tensor of floats that returns the scale, written with operators and
+            `keras.ops`: of the cycle, from 1, or of the step, from 0. To be saved, it must be registered with
+            Keras.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
         step_size_down: Number, the steps of the way down; None takes `step_size`. With `step_size=0` and
             `anneal="cos"`, these are cosine restarts.
         cycle_decay: Float, the factor by which each cycle is lower than the one before, above `base_lr`.
         cycle_mult: Float of at least 1, the factor by which each cycle is longer than the one before.
-        anneal: String, "linear" or "cos": the form of both ways.
+        anneal: String, "linear" or "cos": the shape of rise and fall.
         warmup_steps: Int, the steps before the first cycle in which the rate rises to the cycle's first.
         name: String, the name of the operation.
 
     Raises:
-        ValueError: If the arguments make no cycle.
+        ValueError: If the arguments do not make a cycle.
         TypeError: If an argument is of the wrong type.
 
     Example:
@@ -677,19 +678,19 @@ class CyclicalLearningRate(ComputedRate):
 
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
 class OneCycleLearningRate(ComputedRate):
-    """One-cycle learning rate as a schedule: a warm-up to `max_lr`, then all the way down to nearly nothing.
+    """One-cycle learning rate as a schedule: a warm-up to `max_lr`, then all the way down to almost 0.
 
     `initial_lr = max_lr / div_factor`, `final_lr = initial_lr / final_div_factor`
 
     The rate goes from `initial_lr` at step 0 to `max_lr` at step `pct_start * total_steps - 1` and on to
     `final_lr` at the last step, and stays there. The same rates as the callback `OneCycleLR` and as PyTorch's
-    `OneCycleLR`, as part of the optimizer: each step has its own also with `steps_per_execution` above 1, and
-    a saved model goes on in mid-cycle. A schedule sets no momentum; the callback can.
+    `OneCycleLR`, as part of the optimizer: each step has its own, even with `steps_per_execution` above 1,
+    and a saved model continues in mid-cycle. A schedule sets no momentum; the callback can.
 
-    To load such a model, import this class before, `from pyimagesearch_lr import OneCycleLearningRate`, in
-    whatever order with Keras; `custom_objects` are not needed.
+    Before loading such a model, import this class, `from pyimagesearch_lr import OneCycleLearningRate`,
+    before or after Keras; `custom_objects` are not needed.
 
-    With `warmup_steps`, so many of the `total_steps` come first and the cycle takes the others. In them the
+    With `warmup_steps`, that many of the `total_steps` come first and the cycle takes the rest. In them the
     rate rises in a straight line to `initial_lr`: it is `initial_lr * (step + 1) / (warmup_steps + 1)` where
     `step < warmup_steps`. `final_div_factor=float("inf")` ends at a rate of exactly 0.
 
@@ -699,20 +700,20 @@ class OneCycleLearningRate(ComputedRate):
     Args:
         max_lr: Float, the highest rate.
         total_steps: Int, the steps of the whole training: epochs times steps of an epoch. With
-            `gradient_accumulation_steps`, too, each batch is a step.
+            `gradient_accumulation_steps`, each batch is still a step.
         pct_start: Float from 0 to 1, the share of the steps in which the rate rises.
         div_factor: Float, how many times lower than `max_lr` the first rate is.
         final_div_factor: Float, how many times lower than the first rate the last one is; infinite ends at 0.
-        anneal: String, "cos" or "linear": the form of all ways.
+        anneal: String, "cos" or "linear": the shape of every rise and fall.
         three_phase: Bool, whether the rate first falls to `initial_lr`, in as many steps as it rose, and then
             to `final_lr`.
-        flat_start: Float from 0 to below 1, the share of the steps after the warm-up that are held at the
-            first rate before the rise.
+        flat_start: Float in [0, 1), the share of the steps after the warm-up that are held at the first rate
+            before the rise.
         warmup_steps: Int, the steps at the beginning, of `total_steps`, in which the rate rises to the first.
         name: String, the name of the operation.
 
     Raises:
-        ValueError: If the arguments make no cycle.
+        ValueError: If the arguments do not make a cycle.
         TypeError: If an argument is of the wrong type.
 
     Example:

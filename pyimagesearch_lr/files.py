@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all and survive a power cut, and JSON that every reader takes."""
+"""Files that appear whole or not at all and survive a power cut, and JSON that every reader accepts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
 
     Missing folders are made. What is written is synced to the disk before it takes the place of `path`, and
     the folder is synced after, so neither a kill nor a power cut leaves half a file. If the body raises, the
-    temporary file goes and `path` stays as it was.
+    temporary file is removed and `path` stays as it was.
 
     Raises:
-        OSError: If the file cannot be written; it names `path`, also where the system named no file.
+        OSError: If the file cannot be written; it names `path`, even where the system named no file.
 
     Example:
 
@@ -53,11 +53,11 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | os.PathLike, name: str | None = None) -> None:
-    """Remove what killed processes left of `written_whole`. No process may be writing there now.
+    """Remove what killed processes left behind in `written_whole`. No process may be writing there now.
 
     Args:
         folder: Path of the folder.
-        name: String, the name of the file that was to be written; None takes all of the folder.
+        name: String, the name of the file that was to be written; None takes all in the folder.
     """
     ending = ".*" if name is None else re.escape(_ending(Path(name)))
     temporary = re.compile(rf"\.partial-\d+-{ending}", re.DOTALL)
@@ -103,7 +103,7 @@ def strict_json(document: Any, indent: int | None = None) -> str:
 
 
 def _ending(path: Path) -> str:
-    """So much of the name that a temporary one is not too long for a folder that takes the name itself."""
+    """The end of the name: a temporary name made with it is no longer than most folders allow."""
     return path.name[-LONGEST_ENDING:]
 
 

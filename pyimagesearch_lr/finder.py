@@ -64,13 +64,13 @@ class LRFinder(Recorder):
 
     Raises the learning rate at every step from `start_lr` to `end_lr`, records every step's own loss (not
     the running mean that `fit` shows to callbacks), ends `fit` when the loss diverges or the last rate is
-    reached, and puts the model back bit for bit when `fit` ends, however it ends: also by an exception or
+    reached, and puts the model back bit for bit when `fit` ends, however it ends: even with an exception or
     Ctrl-C in the data, a step, the validation or another callback. After an exception whose traceback is
     still held (a notebook's), the model is put back by its next `fit`, `evaluate`, `predict`,
-    `train_on_batch` or `save`, or by `close()`; `with lr_finder:` calls it. While the test runs, the metrics
+    `train_on_batch` or `save`, or by `close()`; `with lr_finder:` calls it. While the sweep runs, the metrics
     in `logs` are those of the last step.
 
-    Works with any optimizer, also one made with a `LearningRateSchedule` or a callable, with `jit_compile`,
+    Works with any optimizer, including one with a `LearningRateSchedule` or a callable, with `jit_compile`,
     mixed precision and, on TensorFlow, with `steps_per_execution` above 1 (each step has its own rate and
     loss) and `tf.distribute.MirroredStrategy`. With a `keras.optimizers.MultiOptimizer`, the rate of the
     sweep is that of the part with the highest rate; the other parts keep their ratio to it.
@@ -85,7 +85,7 @@ class LRFinder(Recorder):
         stop_factor: Float, ends the sweep when the smoothed loss exceeds this many times its best; None
             goes on to `end_lr`. See `Sweep` for losses near zero and below.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
-        steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+        steps_per_lr: Int, how many steps are trained at each rate; their mean loss is recorded.
         monitor: String, the key of `logs` that is taken as the loss.
         validation_data: As in `fit`; the loss on these data after every rate is then what is recorded, as in
             Smith's test, with that of the training steps beside it as the metric "train_loss". Needs
@@ -105,8 +105,8 @@ class LRFinder(Recorder):
         ValueError: If the arguments do not make a sweep, or the length of `fit` is unknown and `num_steps`
             is not given.
         RuntimeError: At the start of `fit`, if another callback drives the learning rate too, or the
-            optimizer is a `MultiOptimizer` of which a part has a schedule; at the first steps, if another
-            optimizer than the compiled one trains the model, or none does.
+            optimizer is a `MultiOptimizer` with a schedule in one of its parts; at the first steps, if an
+            optimizer other than the compiled one trains the model, or none does.
 
     Example:
 
@@ -216,21 +216,22 @@ class LearningRateFinder:
             goes on to the last rate. See `Sweep` for losses near zero and below.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
         ramp: String, "exponential" or "linear".
-        steps_per_lr: Int, how many steps are trained with each rate; their mean loss is recorded.
+        steps_per_lr: Int, how many steps are trained at each rate; their mean loss is recorded.
         independent: Bool, whether every rate begins with the same state: the model is put back after each, so
             the curve shows what each rate does by itself. Needs `steps_per_lr` above 1 or `validation_data`,
             as the loss of a step is that before its update.
         repeats: Int, how many sweeps to make from the same state, on the batches that come next; the curve is
-            their mean, and its suggestion says how far their answers lie apart.
+            their mean, and its suggestion says how far apart their answers lie.
         snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
             twice; None keeps the copy in memory.
-        keep: Function of an `LRCurve`, called with what is measured by then after the sweep and after every
-            short training, to save it; None for none.
+        keep: Function of an `LRCurve`, called after the sweep and after every probe with what has been
+            measured so far, to save it; None for none.
         earlier: `LRCurve` that `keep` got before a process was stopped, of the same model, data and
-            arguments: `find` goes on from there in place of measuring it again. None begins anew.
+            arguments: `find` continues from there rather than measure it again. None starts from the
+            beginning.
 
     Attributes:
-        curve: `LRCurve` of the last test, also of one that Ctrl-C ended; None before.
+        curve: `LRCurve` of the last test, even if Ctrl-C ended it; None before.
         lrs: List of floats, its rates.
         losses: List of floats, its smoothed losses.
 
@@ -285,7 +286,7 @@ class LearningRateFinder:
         return [] if self.curve is None else self.curve.losses.tolist()
 
     def reset(self) -> None:
-        """Forget the last test, as in the tutorial; `find` begins anew by itself."""
+        """Forget the last test, as in the tutorial; `find` does so by itself."""
         self.curve = None
 
     @accepts_tutorial_names
@@ -317,9 +318,9 @@ class LearningRateFinder:
         is trained with for one short triangular cycle, from the same weights and on the same batches, and
         the lowest of those that end as well as the best is what `suggest()` of the curve gives. This costs
         at most three times the steps of the sweep, and at most 1,200. A curve without an answer is tried
-        around its lowest loss, unless it is flat. Where the data cannot start again, a generator, where the
-        sweep was ended before its time, and where those would be too few steps, nothing is tried, and the
-        reason that `suggest()` gives says so.
+        around its lowest loss, unless it is flat. If the data cannot start again (a generator), the sweep was
+        ended from outside, or that would be too few steps, nothing is tried, and the reason that `suggest()`
+        gives says so.
 
         With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
         rate; the other parts keep their ratio to it.
@@ -328,12 +329,12 @@ class LearningRateFinder:
         through a wrapper that keeps its epoch hooks from being called and shuffles the order of each pass
         itself. Two things cannot be put back: the orders that a `tf.data` pipeline with `shuffle` draws, and
         the batches taken from a Python generator. A generator cannot start again either: if it runs out, the
-        test ends early with the stop reason "exhausted". Warnings say both of a generator. As after any `fit`
-        that a callback stops in mid-pass, `gc.collect()` may be needed before a pipeline with
+        test ends early with the stop reason "exhausted". For a generator, warnings say so. As after any `fit`
+        that a callback stops in mid-epoch, `gc.collect()` may be needed before a pipeline with
         `cache(filename)` starts again.
 
-        Quick steps are trained many at a time on TensorFlow, in executions of up to a tenth of a second,
-        which changes nothing in the curve. Where it could be noticed, it is one step at a time: with a
+        On TensorFlow, quick steps are trained many at a time, in executions of up to a tenth of a second,
+        which does not change the curve. Where it could be noticed, they are trained one at a time: with a
         generator, with `callbacks`, `validation_data`, `independent` or `repeats`, and on several devices.
 
         Args:
@@ -355,10 +356,10 @@ class LearningRateFinder:
             validation_steps: Int, as in `fit`: how many batches of `validation_data` to take.
             class_weight: Dict of class index to weight, as in `fit`.
             sample_weight: Array of weights for `(x, y)`, as in `fit`.
-            callbacks: List of further Keras callbacks for the time of the test; their hooks are called at
-                every step, as in `fit`.
-            train_steps: Int, how many steps the training will take, if that is known: where it is short, the
-                last of the short trainings take as many. They do not get `callbacks`.
+            callbacks: List of further Keras callbacks for the test; their hooks are called at every step, as
+                in `fit`.
+            train_steps: Int, how many steps the real training will take, if that is known: no probe takes
+                more. Probes do not get `callbacks`.
             verify: Bool, whether to try what the curve suggests, or an int, how many steps that may take, or
                 a `Verify` with its settings. See `LRCurve.probes` for what was tried.
             **moved: `ramp`, `steps_per_lr`, `independent`, `repeats`, `snapshot_dir` (arguments of the
@@ -368,7 +369,7 @@ class LearningRateFinder:
             The `LRCurve` of the test, also kept as `self.curve`.
 
         Raises:
-            RuntimeError: If the model is not compiled, or another optimizer than the compiled one trains it.
+            RuntimeError: If the model is not compiled, or an optimizer other than the compiled one trains it.
             TypeError: If an argument is of a wrong type.
             ValueError: If the arguments do not make a sweep, the data is empty, its number of batches is
                 unknown and `steps_per_epoch` is not given, `sample_weight` is given beside data that have
@@ -518,7 +519,7 @@ class LearningRateFinder:
 
 
 class PeriodicLRFinder(_keras.OwnCallback):
-    """Repeats the range test every few epochs of a training, which goes on as if it had not been there.
+    """Repeats the range test every few epochs of a training, which continues as if there had been no test.
 
     The best rate falls as training goes on; this shows by how much, and can follow it.
 
@@ -631,7 +632,7 @@ def compare(
     beta: float = 0.98,
     **find: Any,
 ) -> Comparison:
-    """Run the same range test with several optimizers, or on several models, and lay the curves together.
+    """Run the same range test with several optimizers, or on several models, and compare the curves.
 
     Every sweep starts from the model's present weights, with the same random state and, for arrays and
     `PyDataset`, the same order of the data (a `tf.data` pipeline with `shuffle` draws a new order each time).
@@ -659,8 +660,8 @@ def compare(
 
     Raises:
         RuntimeError: If a model is not compiled.
-        TypeError: If `train_data` is a generator, or there is not either one model with a dict of optimizers
-            or a dict of models.
+        TypeError: If `train_data` is a generator, or the arguments are neither one model with a dict of
+            optimizers nor a dict of models.
 
     Example:
 
@@ -714,12 +715,12 @@ def _check_comparable(model: Any, optimizers: Any, train_data: Any) -> None:
 
 @dataclass(frozen=True)
 class Data:
-    """Training data as a test needs them: what they are, how many batches, how `fit` gets them.
+    """Training data as a test needs it: what it is, how many batches, how `fit` gets it.
 
     Args:
-        given: The data as the user gave them; arrays as a tuple `(x, y)` or `(x, y, sample_weight)`.
+        given: The data as the user gave it; arrays as a tuple `(x, y)` or `(x, y, sample_weight)`.
         kind: String, "arrays", "tf.data", "PyDataset", "generator" or "any".
-        num_batches: Number, batches in one pass; infinite, or None where nothing says.
+        num_batches: Number, batches in one pass; infinite, or None if unknown.
         batch_size: Int, of arrays.
     """
 
@@ -808,7 +809,7 @@ class Data:
 
 
 class Passes(keras.utils.PyDataset):
-    """Passes over a `PyDataset`, each in an order of its own, without calling its epoch hooks.
+    """Passes over a `PyDataset`, each in its own order, without calling its epoch hooks.
 
     Args:
         dataset: The `keras.utils.PyDataset`.
@@ -838,7 +839,7 @@ class Passes(keras.utils.PyDataset):
 
 
 def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
-    """What was recorded: the mean of the sweeps that are whole, or as much of the first as there is."""
+    """What was recorded: the mean of the complete sweeps, or as much of the first as there is."""
     whole = [sweep for sweep in recording.sweeps if sweep.stop_reason in WHOLE]
     metadata = {**ramp, "recorder": recording.recorded_by}
     curves = [sweep.curve(**metadata) for sweep in whole or recording.sweeps[:1] if sweep.losses]
@@ -846,21 +847,21 @@ def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
 
 
 def _checked_earlier(earlier: Any) -> LRCurve | None:
-    """The curve to go on from; None where its sweep was not whole, so that it has to be made again."""
+    """The curve to continue from; None if its sweep was not complete, so that it has to be made again."""
     if not isinstance(earlier, LRCurve | None):
         raise wrong_type("LearningRateFinder", "earlier", "an `LRCurve` or None", earlier)
     return earlier if earlier is not None and earlier.stop_reason in WHOLE else None
 
 
 def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], sweep: Sweep) -> None:
-    """See that a curve is one of that sweep, as far as the curve knows."""
+    """Raise unless the curve is one of that sweep, as far as it can tell."""
     expected = {**ramp, "first rate": float(sweep.lrs[0])}
     received = {name: earlier.metadata.get(name) for name in ramp} | {"first rate": float(earlier.lrs[0])}
     as_long = len(earlier) == len(sweep.lrs) or earlier.stop_reason != "end_lr"
     if received != expected or len(earlier) > len(sweep.lrs) or not as_long:
         raise ValueError(
             f"`LearningRateFinder`: `earlier` must be a curve of the same sweep, {len(sweep.lrs)} rates of "
-            f"{ramp}. Received: {earlier!r} of {received}. Call `find` without it to begin anew."
+            f"{ramp}. Received: {earlier!r} of {received}. Leave `earlier` out to start over."
         )
 
 
@@ -874,7 +875,7 @@ def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int) ->
 
 
 def _place_to_try(curve: LRCurve) -> tuple[float, float] | None:
-    """Lowest rate of a cycle and where to begin to try: the curve's answer, or else its lowest loss.
+    """Lowest rate of a cycle and where to begin trying: the curve's answer, or else its lowest loss.
 
     None where the curve is flat.
     """
@@ -906,7 +907,7 @@ def _warned_of(
             raise TypeError(f"`{owner}` got an unexpected keyword argument {name!r}.")
         how = "Pass the number as `verify`" if name == "verify_steps" else instead
         warn(
-            f"`{owner}`: `{name}` is deprecated here and goes with 0.3. {how}.",
+            f"`{owner}`: `{name}` is deprecated here and will be removed in 0.3. {how}.",
             DeprecationWarning,
         )
     return given
@@ -962,7 +963,7 @@ def _listed(callbacks: Any) -> list:
 
 def _check_is_data(owner: str, name: str, data: Any) -> None:
     if data is None or isinstance(data, str | bytes | numbers.Number):
-        raise wrong_type(owner, name, "what `fit` takes as data: arrays, a data set or a generator", data)
+        raise wrong_type(owner, name, "what `fit` takes as data: arrays, a dataset or a generator", data)
 
 
 def _check_validation(data: Any, steps: int | None, owner: str = "find") -> None:
@@ -979,15 +980,15 @@ def _check_validation(data: Any, steps: int | None, owner: str = "find") -> None
     endless = _keras.is_tf_dataset(data) and int(data.cardinality()) == -1
     endless = endless or (isinstance(data, keras.utils.PyDataset) and data.num_batches is None)
     if endless or inspect.isgenerator(data):
-        what = "is a generator" if inspect.isgenerator(data) else "repeats for ever"
+        what = "is a generator" if inspect.isgenerator(data) else "repeats forever"
         raise ValueError(
             f"`validation_data` {what}, so an evaluation would not end as it should: say how many batches to "
-            "take by `validation_steps`."
+            "take with `validation_steps`."
         )
 
 
 def _as_tuple_if_arrays(train_data: Any) -> Any:
-    """`[x, y]` as `(x, y)`, and inputs without targets as `(x, None)`; other data as they are."""
+    """`[x, y]` as `(x, y)`, and inputs without targets as `(x, None)`; other data as it is."""
     if isinstance(train_data, list):
         return tuple(train_data)
     without_targets = isinstance(train_data, dict) or hasattr(train_data, "shape")
@@ -1005,7 +1006,7 @@ def _num_samples(train_data: tuple) -> int:
         raise wrong_type(
             "find",
             "train_data",
-            "arrays where it is a tuple; make lists of numbers so by `np.array`",
+            "arrays where it is a tuple; turn lists of numbers into arrays with `np.array`",
             train_data,
         )
     return int(first.shape[0]) if getattr(first, "shape", ()) else len(first)
@@ -1064,7 +1065,7 @@ def _undisturbed(model: keras.Model) -> Iterator[None]:
             stack.enter_context(_keras.replaced_attribute(model, "train_function", None))
         stack.enter_context(_keras.first_look_repeated(model))
         for name in _keras.ATTRIBUTES_OF_FIT:
-            keep = name == "train_function"  # its trace is as good as new
+            keep = name == "train_function"  # its trace can be used again
             value = vars(model).get(name) if keep else None
             stack.enter_context(_keras.replaced_attribute(model, name, value))
         yield

@@ -16,7 +16,7 @@ KERNEL_DTYPES = ("float16", "bfloat16", "float32")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` through TensorFlow's fused kernel.
 
-    Keras 3 composes batch normalisation of many elementwise operations; on a CPU each of them is a pass over
+    Keras 3 builds batch normalisation from many elementwise operations; on a CPU each of them is a pass over
     memory. For images of shape `(batch, height, width, channels)` this layer computes the same in one kernel
     forward and one backward. Outputs, gradients and moving statistics equal the parent's up to rounding. Any
     other input (another rank or axis, a mask, `synchronized=True`, float64, variables that are not float32)
@@ -24,7 +24,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
 
-    Args: as `keras.layers.BatchNormalization`.
+    Args: those of `keras.layers.BatchNormalization`.
 
     Example:
 

@@ -40,12 +40,12 @@ class MiniGoogLeNet:
 
         Args:
             width: Int, image width in pixels, at least 7 (32 in the paper); None leaves it to each batch.
-                Below 31 pixels, or with None, the last pooling is over all that is left of the image, not 7
-                by 7; at 31 to 38 pixels that is the same.
+                Below 31 pixels, or with None, the last pooling covers all that is left of the image, not 7 by
+                7; at 31 to 38 pixels the two are the same.
             height: Int, image height in pixels, or None, as `width`.
             depth: Int, the number of channels of an image.
             classes: Int, the number of classes.
-            dropout: Float from 0 to below 1, the share of the last features that a training step leaves out.
+            dropout: Float in [0, 1), the share of the last features that a training step leaves out.
 
         Returns:
             A functional `keras.Model` from `(batch, height, width, depth)` to softmax probabilities of shape

@@ -47,7 +47,7 @@ def loss_against_lr(
 ) -> Any:
     """Raw losses faint, smoothed ones strong, the suggested bounds shaded; logarithmic rate axis.
 
-    Over them the short trainings: the loss that each ended with at the highest rate of its cycle.
+    Over them the probes: the loss that each ended with at the highest rate of its cycle.
 
     Args:
         lrs: float array of shape `(rates,)`.
@@ -57,7 +57,7 @@ def loss_against_lr(
         band: float array of shape `(sweeps, points)`, the smoothed losses of each sweep, or None.
         suggestion: `Suggestion` of bounds to mark, or None.
         steepest: `Suggestion` of the rate where the loss falls fastest, or None.
-        probes: Sequence of `Probe`, the short trainings.
+        probes: Sequence of `Probe`.
         ax: matplotlib Axes; None makes one.
         title: String.
 
@@ -87,7 +87,7 @@ def loss_against_lr(
 
 
 def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any) -> None:
-    """A point for each short training, filled for the longest; crosses at the top for those that diverged."""
+    """A point for each probe, filled for the longest; crosses at the top for those that diverged."""
     trained = [probe for probe in probes if np.isfinite(probe.loss)]
     for steps in sorted({probe.steps for probe in trained}):
         of_length = sorted((p for p in trained if p.steps == steps), key=lambda probe: probe.max_lr)
@@ -111,7 +111,7 @@ def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any) -> None:
 
 
 def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title: str = "") -> Any:
-    """Change of the loss a step against the learning rate, on a logarithmic rate axis. Returns the Axes."""
+    """Change of the loss per step against the learning rate, on a logarithmic rate axis. Returns the Axes."""
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
     ax.plot(lrs, change, **SMOOTHED)
@@ -168,7 +168,7 @@ def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None,
 
     Args:
         counts: int array of shape `(classes, classes)`.
-        class_names: List of strings, one a class.
+        class_names: List of strings, one per class.
         ax: matplotlib Axes; None makes one.
         title: String.
 
@@ -197,7 +197,7 @@ def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None,
 
 
 def png_of(figure: Any) -> bytes:
-    """The content of a matplotlib figure as a PNG file; it is closed, so that nothing draws it again."""
+    """A matplotlib figure as the bytes of a PNG file; it is closed, so that nothing draws it again."""
     import matplotlib.pyplot as plt
 
     content = io.BytesIO()
@@ -216,7 +216,7 @@ def _mark_bounds(ax: Any, suggestion: Any) -> None:
 
 
 def _readable_limits(raw_losses: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
-    """Limits that show the fall: a diverging tail would squeeze it to a flat line."""
+    """Limits that show the fall: a diverging tail would flatten it to a line."""
     smoothed = losses[np.isfinite(losses)]
     if not len(smoothed):
         return 0.0, 1.0
@@ -237,7 +237,7 @@ def _label(ax: Any, x: str, y: str, title: str) -> None:
 def losses_against_lr(
     lines: dict[str, tuple[np.ndarray, np.ndarray]], *, ax: Any = None, title: str = ""
 ) -> Any:
-    """One line of losses a label, on one logarithmic rate axis.
+    """One line of losses per label, on one logarithmic rate axis.
 
     Args:
         lines: Dict of label to `(lrs, losses)`, float arrays of shape `(rates,)`.
@@ -257,7 +257,7 @@ def losses_against_lr(
 def rates_of_change(
     lines: dict[str, tuple[np.ndarray, np.ndarray]], *, ax: Any = None, title: str = ""
 ) -> Any:
-    """One line of changes a label, on one logarithmic rate axis, with a dot where each falls fastest.
+    """One line of changes per label, on one logarithmic rate axis, with a dot where each falls fastest.
 
     Args:
         lines: Dict of label to `(lrs, change)`, float arrays of shape `(rates,)`.
@@ -281,11 +281,11 @@ def rates_of_change(
 
 
 def epoch_sweep(history: dict[str, list[float]], *, lr: float | None = None, title: str = "") -> Any:
-    """A sweep of one rate an epoch: loss, accuracy and rate by epoch, and loss against rate.
+    """A sweep of one rate per epoch: loss, accuracy and rate by epoch, and loss against rate.
 
     Args:
         history: Dict of lists of shape `(epochs,)`: "loss", "accuracy" and "learning_rate".
-        lr: Float, the rate that was taken, to be marked; None marks none.
+        lr: Float, the rate that was taken, to mark; None marks none.
         title: String.
 
     Returns:
@@ -333,6 +333,6 @@ def _is_drawn(text: str) -> bool:
 
 
 def _as_written(texts: Sequence[Any]) -> None:
-    """Show names that somebody else chose as they are: a `$` in them is no formula."""
+    """Show the user's names as they are: a `$` in them does not start a formula."""
     for text in texts:
         text.set_parse_math(False)

@@ -22,14 +22,14 @@ STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: st
 
 @dataclass(frozen=True)
 class Stages:
-    """How the steps of all probes are parted; chosen on the tuning tasks of `scripts/benchmarks/choosing.py`.
+    """How the steps are divided among probes; chosen on the tuning tasks of `scripts/benchmarks/choosing.py`.
 
     Args:
-        share: Float, the part of all steps that each probe of the first stage takes.
-        probes: Int, how many probes the first stage has at most.
+        share: Float, the share of all steps that each probe of the first stage takes.
+        probes: Int, the largest number of probes in the first stage.
         fine: Tuple of floats, the rates of the second stage, in decades from the best of the first.
-        decisive: Int, how many steps a probe of the second stage should have: where there are fewer, the
-            highest of its rates is left out, as short probes do not see that a rate dies later.
+        decisive: Int, how many steps a probe of the second stage should have: if there are fewer, the highest
+            of its rates is left out, as short probes do not see that a rate diverges later.
     """
 
     share: float = 1 / 12
@@ -43,15 +43,15 @@ STAGES = Stages()
 
 @dataclass(frozen=True)
 class Verify:
-    """How `find` tries the answer of a curve.
+    """How `find` tries a curve's answer.
 
     Args:
-        steps: Int, how many steps all short trainings may take together, at least 120; None takes three times
-            the steps of the sweep, and at most 1,200.
+        steps: Int, how many steps all probes may take together, at least 120; None takes three times the
+            steps of the sweep, and at most 1,200.
 
     Raises:
         ValueError: If there are too few steps.
-        TypeError: If they are no whole number.
+        TypeError: If `steps` is not a number.
 
     Example:
 
@@ -65,7 +65,7 @@ class Verify:
         object.__setattr__(self, "steps", optional(STEPS)("Verify", "steps", self.steps))
 
     def most_steps(self, sweep_steps: int) -> int | None:
-        """How many steps may be taken after a sweep of that length; None where they would be too few."""
+        """How many steps may be taken after a sweep of that length; None if they would be too few."""
         if self.steps is not None:
             return self.steps
         steps = min(SWEEPS * sweep_steps, MOST_STEPS)
@@ -81,20 +81,20 @@ def probe_around(
     train_steps: int | None = None,
     stages: Stages = STAGES,
 ) -> list[Probe]:
-    """Short trainings around a rate, each next one where the loss was lowest, then longer ones there.
+    """Probes around a rate: short ones that move to where the loss is lowest, then longer ones there.
 
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
-    long as it falls. Then, with all the steps that are left, the best of them, two lower rates in quarters of
-    a decade and, unless steps are few, one higher. All others are dropped by then. What diverges ends at
-    once, and costs less: where all of the last ones do, lower ones are tried for what is left.
+    long as it falls. Then, with all the steps that are left: the best of them, two lower rates in quarters of
+    a decade and, unless steps are few, one higher; all others are dropped. A probe that diverges ends at
+    once, and costs less: if all of the last ones diverge, lower rates are tried with what is left.
 
     Args:
         max_lr: Float, where to begin.
-        train: Function of a rate and a number of steps that trains one cycle up to that rate.
-        max_steps: Int, how many steps all trainings may take together, at least 120.
+        train: Function of a rate and a number of steps, which trains one cycle up to that rate.
+        max_steps: Int, how many steps all probes may take together, at least 120.
         limits: Tuple of floats, the lowest and the highest rate to try.
-        train_steps: Int, how many steps the training itself will take, which no probe exceeds; None for many.
+        train_steps: Int, how many steps the real training will take, which no probe exceeds; None for many.
         stages: `Stages`.
 
     Returns:
@@ -147,5 +147,5 @@ def probe_around(
 
 
 def _even(steps: int) -> int:
-    """As many steps or one less, so that a cycle has a step at its highest rate."""
+    """As many steps or one fewer, so that a cycle has a step at its highest rate."""
     return max(2, steps - steps % 2)

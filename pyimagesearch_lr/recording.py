@@ -1,8 +1,8 @@
 """The engine: train along given rates inside `fit`, record every step's own logs, put everything back.
 
-Before a step its rate is set and the metrics are reset; after it, `logs` are then that step's own, what
-`train_on_batch` would return. This is Keras's public API, and all that is needed on any backend. `_fast` does
-the same inside TensorFlow's compiled step, where that gains time.
+Before a step its rate is set and the metrics are reset, so after it `logs` are that step's own, what
+`train_on_batch` would return. This needs only Keras's public API, on any backend. `_fast` does the same
+inside TensorFlow's compiled step, where that saves time.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ USES = (
     "compile",
 )
 VERBOSE = whole("0, 1 or 2", lambda value: 0 <= value <= 2)
-FINAL_AFTER_FIT = _keras.BACKEND == "jax"  # until it returns, it writes over what a hook has put back
+FINAL_AFTER_FIT = _keras.BACKEND == "jax"  # until `fit` returns, it overwrites what a hook puts back
 
 
 class Recorder(_keras.OwnCallback):
     """Trains along the rates of a `Sweep`, once or several times, and leaves the model as it was.
 
-    A subclass says what the rates are, in `new_sweep`. It may be given to any `fit`; the recording ends it
+    A subclass says what the rates are, in `new_sweep`. It can be given to any `fit`; the recording ends it
     through `stop_training` when the sweep is over.
 
     Args:
@@ -58,12 +58,12 @@ class Recorder(_keras.OwnCallback):
         snapshot_dir: Folder for the copy of the model's state; None keeps it in memory.
         restore: Bool, whether to put the state back at the end.
         verbose: Int, 0 for silence, 1 for a progress bar, 2 for a line at the end.
-        data: String, what `fit` is given, a row of `_fast.SERVED`.
+        data: String, what `fit` is given, a key of `_fast.SERVED["data"]`.
         traces: Dict in which traced train functions are kept from one sweep to the next; None keeps none.
 
     Attributes:
         sweeps: List of `Sweep`, those of the last `fit`; the last one may be unfinished.
-        recorded_by: String, which recorder served the last `fit`: "plain" or "fast"; None before.
+        recorded_by: String, which recorder the last `fit` had: "plain" or "fast"; None before the first.
     """
 
     drives_learning_rate = True
@@ -89,7 +89,7 @@ class Recorder(_keras.OwnCallback):
         if not restore and (repeats > 1 or independent):
             what = f"repeats={repeats}" if repeats > 1 else "independent=True"
             raise ValueError(
-                f"`{self.owner}`: what begins again from the same state needs `restore=True`. "
+                f"`{self.owner}`: starting again from the same state needs `restore=True`. "
                 f"Received: {what}, restore=False."
             )
         self.num_steps = num_steps
@@ -153,7 +153,7 @@ class Recorder(_keras.OwnCallback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         with self._closed_on_error():
-            if self._fit is not None and self.model is not None:  # the model: JAX's state is synced by asking
+            if self._fit is not None and self.model is not None:  # asking for `model` syncs JAX's state
                 self._fit.before_step(self.sweeps[-1].step)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -181,7 +181,7 @@ class Recorder(_keras.OwnCallback):
             yield
 
     def fail(self) -> None:
-        """What an error inside `fit` has to do at once: on JAX it is `fit` that ends last, then its end."""
+        """What to do at once after an error inside `fit`; on JAX the rest waits for the end of `fit`."""
         if self.sweeps:
             self.sweeps[-1].stop("interrupted")
         if self._fit is not None and not self._fit.is_left_to_its_end:
@@ -209,7 +209,7 @@ class Recorder(_keras.OwnCallback):
             self._next_sweep(fit)
 
     def is_over_after(self, steps: list[dict[str, float]]) -> bool:
-        """Record these steps; whether the sweep has come to its end with them."""
+        """Record these steps; return whether the sweep is over."""
         if steps and self._fit is not None:
             self._record(self._fit, steps)
         return self.sweeps[-1].stop_reason is not None
@@ -243,7 +243,7 @@ class Recorder(_keras.OwnCallback):
         if done + num_steps > sweep.steps_per_lr:
             raise ValueError(
                 f"`{self.owner}`: with `validation_data` or `independent`, an execution must not "
-                f"reach from one rate to the next, and one took steps {done + 1} to {done + num_steps} of "
+                f"span two rates, and one took steps {done + 1} to {done + num_steps} of "
                 f"{sweep.steps_per_lr}: `steps_per_execution` does not divide the batches of a pass. "
                 "Compile with `steps_per_execution=1`, or give `fit` a dataset that repeats."
             )
@@ -259,7 +259,7 @@ class Recorder(_keras.OwnCallback):
 
 
 class PlainSteps:
-    """Sets the rate and resets the metrics before every step; the step's logs are then its own."""
+    """Sets the rate and resets the metrics before every step, so that the step's logs are its own."""
 
     name = "plain"
 
@@ -269,7 +269,7 @@ class PlainSteps:
 
     @contextmanager
     def installed(self) -> Iterator[Callable]:
-        """Give the train function to use: the model's own, traced anew if its optimizer had a schedule."""
+        """Give the train function to use: the model's own, traced again if its optimizer had a schedule."""
         made_anew = _keras.train_function_made_anew(self._model) if self._rates.replaces_a_schedule else None
         with made_anew or nullcontext(self._model.train_function) as train_function:
             yield train_function
@@ -279,7 +279,7 @@ class PlainSteps:
         self._rates.set(step)
 
     def after(self, logs: dict[str, Any]) -> list[dict[str, float]]:
-        """The logs of the steps that were done, in order: here of one."""
+        """The logs of the steps that were done, in order: here there is one."""
         return [{name: value for name, value in logs.items() if isinstance(value, (int, float))}]
 
     def unread(self) -> list[dict[str, float]]:
@@ -293,7 +293,7 @@ class PlainSteps:
 def steps_recorder(
     model: keras.Model, rates: Rates, *, data: str, one_by_one: bool, traces: dict | None
 ) -> Any:
-    """What records the steps of a `fit`: the accelerator where it serves, else `PlainSteps`.
+    """The recorder for the steps of a `fit`: the accelerator where it can be used, else `PlainSteps`.
 
     Args:
         model: A compiled `keras.Model`.
@@ -310,28 +310,28 @@ def steps_recorder(
         return fast
     if model.steps_per_execution > 1:
         raise RuntimeError(
-            f"each step of a sweep has a rate of its own, and with steps_per_execution="
-            f"{model.steps_per_execution} this `fit` calls back only once an execution. Compile the model "
-            "with `steps_per_execution=1`, or use `LearningRateFinder.find`, which does so for its time."
+            f"each step of a sweep has its own rate, and with steps_per_execution="
+            f"{model.steps_per_execution} this `fit` calls back only once per execution. Compile the model "
+            "with `steps_per_execution=1`, or use `LearningRateFinder.find`, which sets it for the sweep."
         )
     return PlainSteps(model, rates)
 
 
 def fast_recorder_for(model: keras.Model, rates: Rates, data: str, one_by_one: bool, traces: dict) -> Any:
-    """The accelerator's recorder, or None where it does not serve, or is not there."""
+    """The accelerator's recorder, or None where it cannot be used, or is missing."""
     if _keras.BACKEND != "tensorflow" or _keras.is_newer_than_tested():
         return None
     try:
         from pyimagesearch_lr import _fast
-    except ImportError:  # it stands on private names of Keras and TensorFlow
+    except ImportError:  # it needs private names of Keras and TensorFlow
         return None
     return _fast.recorder_for(model, rates, data, one_by_one, traces)
 
 
 class Rates:
-    """The learning rate of a model's optimizer as a number to be set, whatever it was: number or schedule.
+    """The learning rate of a model's optimizer as a number that can be set, even if it was a schedule.
 
-    Of an optimizer made of several, the rate is that of the part that now has the highest; the others keep
+    For an optimizer made of several, it is the rate of the part that has the highest now; the others keep
     their ratio to it.
 
     Args:
@@ -357,7 +357,7 @@ class Rates:
             yield
 
     def set(self, step: int) -> None:
-        """Set the rate of the step, the last one beyond the end."""
+        """Set the rate of the step; beyond the end, the last rate."""
         for variable, rate in zip(self.variables, self.table[min(step, len(self.table) - 1)], strict=False):
             variable.assign(rate)
 
@@ -389,8 +389,8 @@ class Rates:
             return swept
         if isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
             raise RuntimeError(
-                "on JAX a sweep counts the steps of an optimizer with a schedule, and under a "
-                "`LossScaleOptimizer` those that overflow do not count. Compile the model with a float "
+                "on JAX a sweep counts the steps of an optimizer with a schedule, and a "
+                "`LossScaleOptimizer` does not count steps that overflow. Compile the model with a float "
                 "`learning_rate` for the sweep."
             )
         return RateOfStep(self.table[:, 0].tolist(), _keras.steps_done(part))
@@ -418,11 +418,11 @@ class SweptRate(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
 class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
-    """Stands in for an optimizer's schedule during a sweep on JAX, whose compiled step knows no other state.
+    """Stands in for an optimizer's schedule during a sweep on JAX, whose compiled step has no other state.
 
     Args:
         rates: List of floats, the rate of each step.
-        origin: Int, the optimizer's count of steps at the first.
+        origin: Int, the optimizer's count of steps at the first rate.
     """
 
     def __init__(self, rates: list[float], origin: int):
@@ -437,7 +437,7 @@ class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _Fit:
-    """What a recording holds while a `fit` goes on: the steps' recorder, the copy of the state, the nets."""
+    """What a recording holds during a `fit`: the steps' recorder, the copy of the state, the safety nets."""
 
     def __init__(self, recorder: Recorder, model: keras.Model, sweep: Sweep):
         self._recorder = recorder
@@ -454,11 +454,11 @@ class _Fit:
 
     @property
     def is_left_to_its_end(self) -> bool:
-        """Whether the state is to be put back only when `fit` has returned, and will be."""
+        """Whether the state will be put back only after `fit` has returned."""
         return FINAL_AFTER_FIT and self._finalizer is not None
 
     def begin(self) -> str:
-        """Take the copy, set the recorder to work and spread the nets; return which recorder it is."""
+        """Copy the state, install the recorder and the safety nets; return the recorder's name."""
         recorder, model = self._recorder, self._model
         running = _keras.running_fit()
         self._finalizer = None if running is None else weakref.finalize(running, self._close)
@@ -516,10 +516,10 @@ class _Fit:
             self._snapshot.put_back()
 
     def close(self) -> None:
-        """Put everything back and let go of it."""
+        """Put everything back and release the copy."""
         if self._finalizer is not None:
             self._finalizer.detach()
-        with self._stack:  # the rate comes back last: the copy may be younger than its first change
+        with self._stack:  # the rate comes back last: the copy may be later than its first change
             snapshot, self._snapshot = self._snapshot, None
             if snapshot is not None:
                 snapshot.put_back()
@@ -541,10 +541,10 @@ class _Fit:
                     return function(*args)
                 except _keras.end_of_data():
                     raise
-                except Exception:  # in the midst of an execution of several steps
+                except Exception:  # in the middle of an execution of several steps
                     if not self._recorder.is_over_after(self._steps.unread()):
                         raise
-                    return {}  # it was a step after the sweep's end, not taken one by one
+                    return {}  # the step that raised came after the sweep's end
 
         guarded.guarded_by_recorder = True  # type: ignore[attr-defined]
         self._stack.enter_context(_keras.replaced_attribute(self._model, name, guarded))
@@ -555,7 +555,7 @@ class _Fit:
             self._snapshot = _state.Snapshot(self._model, self._recorder.snapshot_dir)
 
     def _asking_first(self, use: Callable) -> Callable:
-        """A method of the model that puts everything back first, unless called by the `fit` recorded."""
+        """A method of the model that puts everything back first, unless the recorded `fit` calls it."""
 
         @functools.wraps(use)
         def used(*args: Any, **kwargs: Any) -> Any:

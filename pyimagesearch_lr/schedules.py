@@ -38,7 +38,7 @@ RAMPS = ("exponential", "linear")
 MOST_STEPS = 10**7
 SEARCHED_CYCLES = 1000
 EXACT_STEPS = 2.0**53  # whole numbers up to here are exact as floats
-NEARLY_A_STEP = 1e-6  # a cycle that begins this much after a step begins at it: what rounding hides
+NEARLY_A_STEP = 1e-6  # a cycle that begins this little after a step begins at it: it is rounding
 NEARLY_A_STEP_IN_FLOAT32 = 1e-2
 
 A_RATE, A_RATE_ABOVE_0 = rate(zero=True), rate(zero=False)
@@ -48,7 +48,7 @@ AT_LEAST_0 = number("a finite number of at least 0", lambda value: 0 <= value < 
 AT_LEAST_1 = number("a finite number of at least 1", lambda value: 1 <= value < math.inf)
 DECAY = number("above 0 and at most 1", lambda value: 0 < value <= 1)
 SHARE = number("between 0 and 1", lambda value: 0 <= value <= 1)
-WITHIN_FLOAT32 = number(f"at most {LARGEST:.1e}, as float32 holds", lambda value: value <= LARGEST)
+WITHIN_FLOAT32 = number(f"at most {LARGEST:.1e}, the largest float32", lambda value: value <= LARGEST)
 
 
 class MidCycleWarning(UserWarning):
@@ -105,7 +105,7 @@ class Ramp(Checked):
             )
 
     def __call__(self, step: Any, *, xp: Any = np) -> Any:
-        """The rate of a step, from 0 to `num_steps - 1`, of the shape of `step`."""
+        """The rate of a step, from 0 to `num_steps - 1`, in the shape of `step`."""
         share = _floats(step, xp) / (self.num_steps - 1)
         if self.ramp == "exponential":
             return self.start_lr * (self.end_lr / self.start_lr) ** share
@@ -127,8 +127,8 @@ def ramp_rates(start_lr: float, end_lr: float, num_steps: int, ramp: str = "expo
 class Schedule(Checked):
     """What all cycles share: a linear warm-up before the cycle, which counts its steps from the end of it.
 
-    `lr = first_lr * (step + 1) / (warmup_steps + 1)` where `step < warmup_steps`, and from there on
-    that of the cycle at `step - warmup_steps`, with `first_lr` the cycle's at step 0.
+    `lr = first_lr * (step + 1) / (warmup_steps + 1)` where `step < warmup_steps`, and from there on the
+    cycle's rate at `step - warmup_steps`; `first_lr` is the cycle's rate at step 0.
     """
 
     warmup_steps: int = field(default=0, kw_only=True, metadata=of(COUNT_OR_0))
@@ -141,7 +141,7 @@ class Schedule(Checked):
         raise NotImplementedError
 
     def __call__(self, step: Any, *, xp: Any = np) -> Any:
-        """The rate of a step, or of each step of an array or of a tensor of floats, of its shape."""
+        """The rate of a step, or of each step of an array or a tensor of floats, in the same shape."""
         step = _floats(step, xp)
         lr = self._rate(xp.maximum(step - self.warmup_steps, 0), xp)
         if self.warmup_steps == 0:
@@ -174,10 +174,10 @@ class Cyclic(Schedule):
     "exp_range", and `scale_fn(cycle)` or `scale_fn(step)` where a `scale_fn` is given; `anneal="cos"` bends
     both sides of the triangle into half waves, `(1 - cos(pi * height)) / 2`.
 
-    With `cycle_mult` above 1, both ways of a cycle take that many times the steps of the one before, so that
-    a cycle begins `(step_size + step_size_down) * (cycle_mult ** (cycle - 1) - 1) / (cycle_mult - 1)` steps
-    after the first. With `step_size=0` and `anneal="cos"` these are the warm restarts of SGDR, `cycle_mult`
-    its T_mult.
+    With `cycle_mult` above 1, the way up and the way down take that many times the steps of the cycle before,
+    so that a cycle begins `(step_size + step_size_down) * (cycle_mult ** (cycle - 1) - 1) / (cycle_mult - 1)`
+    steps after the first. With `step_size=0` and `anneal="cos"` these are the warm restarts of SGDR,
+    `cycle_mult` its T_mult.
 
     The values are those of Smith's policy, of the Keras callback that made it known (bckenstler/CLR) and of
     PyTorch's `CyclicLR`. The step that "exp_range" and `scale_mode="iterations"` see counts from the start of
@@ -190,18 +190,18 @@ class Cyclic(Schedule):
         base_lr: Float, the lowest rate; it may be 0.
         max_lr: Float, the highest rate.
         step_size: Number of steps of the way up; 0 only with a `step_size_down`.
-        mode: String, one of `CYCLIC_MODES`; not used where `scale_fn` is given.
+        mode: String, one of `CYCLIC_MODES`; ignored if `scale_fn` is given.
         gamma: Float above 0 and at most 1, the base of "exp_range".
-        scale_fn: Function of the cycle (from 1) or of the step (from 0); it is given the shape of `step`.
+        scale_fn: Function of the cycle (from 1) or of the step (from 0), each in the shape of `step`.
         scale_mode: String, "cycle" or "iterations": what `scale_fn` is a function of.
         step_size_down: Number of steps of the way down; None takes `step_size`.
         cycle_decay: Float, the factor by which each cycle is lower than the one before, above `base_lr`.
         cycle_mult: Float of at least 1, the factor by which each cycle is longer than the one before.
-        anneal: String, "linear" or "cos": the form of both ways.
+        anneal: String, "linear" or "cos": the shape of rise and fall.
         warmup_steps: Int, the steps before the first cycle in which the rate rises to the cycle's first.
 
     Raises:
-        ValueError: If the arguments make no cycle.
+        ValueError: If the arguments do not make a cycle.
         TypeError: If an argument is of the wrong type.
 
     Example:
@@ -242,15 +242,15 @@ class Cyclic(Schedule):
         if self.step_size == 0 and self.step_size_down is None:
             raise refusal(
                 owner,
-                "`step_size` must be above 0 where there is no `step_size_down`. "
+                "`step_size` must be above 0 unless `step_size_down` is given. "
                 f"Received: step_size={self.step_size}.",
             )
         if self.warmup_steps > 0 and self.base_lr == 0 and self.step_size > 0:
             raise refusal(
                 owner,
-                "`warmup_steps` rise to the first rate of the cycle, which is `base_lr` and must be above 0. "
+                "a warm-up rises to the first rate of the cycle, `base_lr`, which must then be above 0. "
                 f"Received: warmup_steps={self.warmup_steps}, base_lr={self.base_lr}. Leave `warmup_steps` "
-                "out, the cycle itself rises from 0.",
+                "out: the cycle itself rises from 0.",
             )
 
     @property
@@ -305,7 +305,7 @@ def cyclic(step: Any, base_lr: Any, max_lr: Any, step_size: float, *, xp: Any = 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """One-cycle learning rate: a warm-up to `max_lr`, then all the way down to nearly nothing.
+    """One-cycle learning rate: a warm-up to `max_lr`, then all the way down to almost 0.
 
     `initial_lr = max_lr / div_factor`, `final_lr = initial_lr / final_div_factor`
 
@@ -314,27 +314,27 @@ class OneCycle(Schedule):
     `max_lr` back to `initial_lr` in as many steps as it went up, and from there to `final_lr`. Each way is
     half a cosine wave or a straight line. The values are those of PyTorch's `OneCycleLR`.
 
-    With `warmup_steps`, so many of the `total_steps` come first and the cycle takes the others. With
-    `flat_start`, that share of the others is held at `initial_lr` before the rise. `div_factor=1` holds
-    `max_lr` for `pct_start` of the steps before it falls, fastai's flat-cosine.
+    With `warmup_steps`, that many of the `total_steps` come first and the cycle takes the rest. With
+    `flat_start`, that share of the rest is held at `initial_lr` before the rise. `div_factor=1` holds
+    `max_lr` for `pct_start` of the steps before the fall: fastai's flat-cosine.
 
     Reference: Smith and Topin, 2018, Super-Convergence: Very Fast Training of Neural Networks Using Large
     Learning Rates, arXiv:1708.07120.
 
     Args:
         max_lr: Float, the highest rate.
-        total_steps: Int, the steps of the whole training, at least 2; None where they are not known yet,
-            and there are no rates until they are.
+        total_steps: Int, the steps of the whole training, at least 2; None while they are not known, and
+            there are no rates until then.
         pct_start: Float from 0 to 1, the share of the steps in which the rate rises.
         div_factor: Float, how many times lower than `max_lr` the first rate is.
         final_div_factor: Float, how many times lower than the first rate the last one is; infinite ends at 0.
-        anneal: String, "cos" or "linear": the form of all ways.
+        anneal: String, "cos" or "linear": the shape of every rise and fall.
         three_phase: Bool, whether the fall stops at the first rate before the last, low part.
-        flat_start: Float from 0 to below 1, the share of the steps at the first rate before the rise.
+        flat_start: Float in [0, 1), the share of the steps at the first rate before the rise.
         warmup_steps: Int, the steps before the cycle in which the rate rises to `initial_lr`.
 
     Raises:
-        ValueError: If the arguments make no cycle.
+        ValueError: If the arguments do not make a cycle.
         TypeError: If an argument is of the wrong type.
 
     Example:
@@ -435,7 +435,7 @@ def epochs_that_end_a_cycle(
         steps_per_epoch: Number of steps of an epoch.
         cycle_steps: Number of steps of the first cycle.
         offset: Number, the step of the cycle at which epoch 0 begins; below 0 in a warm-up.
-        cycles: Int, how many cycles there are; None goes on for ever.
+        cycles: Int, how many cycles there are; None for no end.
         cycle_mult: Float, how many times longer each cycle is than the one before.
 
     Returns:

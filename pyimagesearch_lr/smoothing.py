@@ -21,12 +21,12 @@ OUT = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Smoothed:
-    """A smoothed curve on a grid of log10(lr), even up to where the loss explodes and beyond it.
+    """A smoothed curve on a grid of log10(lr), evenly spaced up to where the loss explodes and beyond it.
 
     Args:
-        log_lrs: float64 array of shape `(points,)`, the logarithms to base 10 of the rates.
+        log_lrs: float64 array of shape `(points,)`, the base-10 logarithms of the rates.
         losses: float64 array of shape `(points,)`, the smoothed losses there.
-        error: Float, the standard error that noise gives them before the loss explodes.
+        error: Float, their standard error due to noise, before the loss explodes.
         read: Int, how many losses come before the first that is not finite, and before they explode.
         calm: Int, how many of the points lie there.
     """
@@ -54,9 +54,9 @@ def smoothed(lrs: Any, losses: Any) -> Smoothed:
 
     A mean of the losses around each rate, weighted by a bell curve over log10(lr). Its width is fixed in
     decades, a quarter of one, so that sweeps of any length get the same shape; in a sweep of less than 2.5
-    decades it is a tenth of them. A trailing average would lag behind the loss by a number of steps.
+    decades it is a tenth of the sweep. A trailing average would lag behind the loss by a number of steps.
 
-    Where the losses explode the line begins anew: a mean over that place would feel them long before. They
+    Where the losses explode a new line begins: a mean across that place would rise long before it. They
     explode where the median of 9 neighbours rises for good above a ceiling, `ceiling = level + max(5 *
     deviation, 2 * (second_highest - level), fall / 10)`, in which level, deviation (by the median of the
     distances) and second-highest loss are those of the first tenth, and the fall is that of the neighbours'
@@ -107,7 +107,7 @@ def until_not_finite(losses: Any) -> np.ndarray:
 
 
 def without_explosion(losses: Any) -> np.ndarray:
-    """The losses up to the first that is not finite, or to where they explode, and without spikes.
+    """The losses up to the first that is not finite, or up to where they explode, without spikes.
 
     See `smoothed`.
 
@@ -119,7 +119,7 @@ def without_explosion(losses: Any) -> np.ndarray:
     [2.1, 2.0, 2.1, 1.9, 1.5, 1.2, 1.0, 1.0, 1.1]
     """
     losses = until_not_finite(losses)
-    for _ in range(2):  # without the explosion the first tenth is another one
+    for _ in range(2):  # without the explosion the first tenth is shorter
         if len(losses) < MIN_START:
             return losses
         medians = _medians_of_neighbours(losses)
@@ -130,7 +130,7 @@ def without_explosion(losses: Any) -> np.ndarray:
 
 
 def _ceiling(losses: np.ndarray, medians: np.ndarray) -> float:
-    """What losses exceed that are no longer those of the start; infinite where they never fell."""
+    """The loss above which the losses have exploded; infinite where they never fell."""
     start = losses[: max(MIN_START, len(losses) // 10)]
     level, deviation = float(np.median(start)), _deviation(start)
     fall = level - float(medians[len(start) - 1 :].min())
@@ -153,7 +153,7 @@ def _medians_of_neighbours(values: np.ndarray) -> np.ndarray:
 
 
 class ExponentialMovingAverage:
-    """Bias-corrected exponential moving average, one value at a time: what a sweep that goes on can know.
+    """Bias-corrected exponential moving average, one value at a time: what a running sweep can know.
 
     `mean_t = beta * mean_{t-1} + (1 - beta) * value_t`, reported as `mean_t / (1 - beta ** t)`, so that
     the first reported value is the first value. NaN and infinity are left out: the average stays as it was.
@@ -163,7 +163,7 @@ class ExponentialMovingAverage:
 
     Raises:
         ValueError: If `beta` is not in [0, 1).
-        TypeError: If it is no number.
+        TypeError: If it is not a number.
 
     Example:
 
@@ -198,7 +198,7 @@ class ExponentialMovingAverage:
 
 
 def simple_moving_average(values: Any, window: int) -> np.ndarray:
-    """Mean of the last `window` values at each place, of fewer where fewer precede.
+    """Mean of the last `window` values at each place, or of all so far where there are fewer.
 
     Example:
 
@@ -211,7 +211,7 @@ def simple_moving_average(values: Any, window: int) -> np.ndarray:
 
 
 def rate_of_change(values: Any, window: int = 1) -> np.ndarray:
-    """Change a step over the last `window` steps: `(values[i] - values[i - window]) / window`.
+    """Change per step over the last `window` steps: `(values[i] - values[i - window]) / window`.
 
     Source: Surmenok, 2017, Estimating an Optimal Learning Rate For a Deep Neural Network.
 

@@ -36,13 +36,13 @@ IF_NOISE = (
 )
 
 
-class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not an error of the user's
+class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not the user's error
     """The curve supports no suggestion; the message says why and what to do.
 
     Args:
         message: String.
-        lowest_lr: Float, the rate of the lowest smoothed loss where the loss is not flat, None where it is:
-            a place from which rates can be tried.
+        lowest_lr: Float, the rate of the lowest smoothed loss, from which rates can be tried; None if the
+            loss is flat.
     """
 
     def __init__(self, message: str, lowest_lr: float | None = None):
@@ -117,7 +117,7 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
     Raises:
         NoSuggestion: If the curve supports none.
         ValueError: If the method is unknown or the arrays do not fit.
-        TypeError: If the method is no string.
+        TypeError: If the method is not a string.
 
     Example:
 
@@ -138,7 +138,7 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
 
 
 def as_good_as_best(probes: Sequence[Probe], share: float = AS_GOOD) -> list[Probe]:
-    """Those whose loss lies within the `tolerance` of the lowest; all where all diverged."""
+    """Those whose loss lies within the `tolerance` of the lowest; all of them if all diverged."""
     best = min(probes, key=_loss_of)
     return [probe for probe in probes if _loss_of(probe) <= _loss_of(best) + best.tolerance(share)]
 
@@ -151,7 +151,8 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
     """The lowest bounds that trained as well as the best of those that were tried for longest.
 
     As well as the best is a loss within 1 % of its whole fall: a rate that is higher than it need be is the
-    more likely one to diverge in a longer training. A rate that diverged in a probe of any length is out.
+    more likely one to diverge in a longer training. A rate that diverged in a probe of any length is
+    excluded.
 
     Raises:
         NoSuggestion: If there are no probes, or none ended with a finite loss below the one it began with.
@@ -195,13 +196,13 @@ def _method(name: str) -> Callable:
 
 @_method("bounds")
 def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
-    """Bounds for cyclical training, read off the smoothed loss: the safest of the rules, and yet untried.
+    """Bounds for cyclical training, read off the smoothed loss: the safest of the rules, but untried.
 
     `log(max_lr) = 0.3 * log(half_down) + 0.7 * log(half_up) - log(2) - 5 * log(step)`, at most `lowest`
 
     `half_down` is the rate at which half of the loss's fall is done, `half_up` the one at which half of it is
     undone again, or at which the loss explodes, `lowest` that of the lowest smoothed loss. `step` is the
-    ratio of one rate of the sweep to the one before: a loss shows some 5 steps late that a rate is too high.
+    ratio of one rate of the sweep to the one before: a loss shows about 5 steps late that a rate is too high.
     The share, the half and the steps have the lowest expected loss on the tuning tasks of
     `scripts/benchmarks/suggestions.py`. Too low a rate costs little and too high a one everything.
 
@@ -259,7 +260,7 @@ def steep(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     """A constant rate: where the smoothed loss falls fastest against the logarithm of the rate.
 
     fastai's `steep`, but of the smoothed loss, and looked for from where the fall begins: a high loss on the
-    first steps is no fall.
+    first steps is not a fall.
     """
     shape = _Shape.of(lrs, losses)
     slope = np.gradient(shape.smoothed, shape.log_lrs)

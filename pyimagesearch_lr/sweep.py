@@ -1,4 +1,4 @@
-"""The sweep as a state machine: next rate, losses, stop; Keras and TensorFlow are never imported here."""
+"""The sweep as a state machine: next rate, losses, stopping; Keras and TensorFlow are never imported here."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ NUM_STEPS = whole(f"a whole number of at most {MOST_STEPS}", lambda value: value
 
 
 class StopRule:
-    """Whether the losses of a sweep have diverged, told one after the other.
+    """Decides, loss by loss, whether a sweep has diverged.
 
-    They have when the smoothed loss has risen too far above its best:
+    It has when the smoothed loss has risen too far above its best:
 
     `smoothed > limit`
     `limit = best + max((stop_factor - 1) * max(abs(best), (first - best) / 10), 5 * error)`
 
     Where losses are quiet and the best is above an eleventh of the first, this is the usual
-    `smoothed > stop_factor * best`. The term with `first` keeps the rule meaningful for losses that come near
-    zero or below, and three things keep noise from being taken for a divergence, as it would be where a class
-    is rare or batches are small:
+    `smoothed > stop_factor * best`. The term with `first` keeps the rule meaningful for losses near zero or
+    below, and three things keep noise from being mistaken for divergence, where a class is rare or batches
+    are small:
 
-    - `best` is the lowest smoothed loss among those that average at least half as many losses as the last
-      one does: the mean of the first few may be low by luck.
-    - `error` is the standard error that noise gives the smoothed loss. The noise is read off the changes from
-      one loss to the next, the recent ones left out, as they may be the divergence itself.
+    - `best` is the lowest smoothed loss among those that average at least half as many losses as the last one
+      does: the mean of the first few may be low by chance.
+    - `error` is the standard error of the smoothed loss due to noise. The noise is estimated from the changes
+      from one loss to the next, without the recent ones, which may be the divergence itself.
     - In the first half of the sweep, most of the recent losses have to be above the limit too: a few losses
       can raise an average, and how often such losses come is not known yet.
 
-    Recent are the last 10 losses, or a twentieth of all of the sweep where that is more; for the noise, half
-    of those seen where that is less.
+    The recent losses are the last 10, or a twentieth of the whole sweep if that is more; for the noise, half
+    of those seen so far if that is less.
 
     Args:
         num_losses: Int, how many losses the sweep records if nothing ends it early.
-        stop_factor: Float above 1, or None for losses that never diverge.
+        stop_factor: Float above 1, or None to never find a divergence.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
 
     Attributes:
         raw_losses: List of floats, the losses.
-        losses: List of floats, the same smoothed; see `ExponentialMovingAverage`.
+        losses: List of floats, the smoothed losses; see `ExponentialMovingAverage`.
 
     Raises:
-        ValueError: For an argument out of its range.
-        TypeError: For an argument of the wrong type.
+        ValueError: If an argument is out of its range.
+        TypeError: If an argument is of the wrong type.
 
     Example:
 
@@ -98,7 +98,7 @@ class StopRule:
 
     @property
     def diverged(self) -> bool:
-        """Whether the losses so far have diverged by the last of them."""
+        """Whether the losses have diverged by now."""
         if self.stop_factor is None:
             return False
         scale = max(abs(self._best), (self.losses[0] - self._best) / 10)
@@ -110,7 +110,7 @@ class StopRule:
 
     @property
     def _error(self) -> float:
-        """The standard error that the noise before the recent losses gives the smoothed loss."""
+        """The standard error of the smoothed loss, from the noise before the recent losses."""
         seen = len(self.raw_losses)
         before = seen - min(self._recent, seen // 2)
         if before < 2:
@@ -122,10 +122,10 @@ class Sweep:
     """One learning-rate range test, driven by whoever does the training.
 
     Ask for `lr`, train one step with it, `record` that step's loss; go on until `stop_reason` is set. The
-    sweep ends on the first of:
+    sweep ends at the first of:
 
     - "end_lr": every rate has been used;
-    - "diverged": the loss has risen too far, by the `StopRule`;
+    - "diverged": the loss has risen too far, according to `StopRule`;
     - "non_finite": a loss is NaN or infinite. It is recorded and left out of the smoothing;
     - "exhausted" or "interrupted": the driver said so through `stop`.
 
@@ -133,13 +133,13 @@ class Sweep:
 
     Args:
         lrs: float array of shape `(num_rates,)`, the rates in the order they are used.
-        stop_factor: Float above 1, or None to go on whatever the loss.
+        stop_factor: Float above 1, or None to go on, whatever the loss.
         beta: Float in [0, 1), the weight of the past in the smoothed loss.
-        steps_per_lr: Int, how many steps are trained with each rate; their mean loss is the rate's loss.
+        steps_per_lr: Int, how many steps are trained at each rate; their mean loss is the rate's loss.
 
     Raises:
-        ValueError: For an argument out of its range.
-        TypeError: For an argument of the wrong type.
+        ValueError: If an argument is out of its range.
+        TypeError: If an argument is of the wrong type.
 
     Example:
 
@@ -174,7 +174,8 @@ class Sweep:
         Args:
             start_lr: Float, the first rate.
             end_lr: Float, the last rate.
-            num_steps: Int, how many steps to take, at most 10,000,000; made up to a whole number of rates.
+            num_steps: Int, how many steps to take, at most 10,000,000; rounded up to a multiple of
+                `steps_per_lr`.
             ramp: String, "exponential" or "linear".
             **settings: As for `Sweep`.
         """
@@ -199,18 +200,18 @@ class Sweep:
 
     @property
     def closes_rate(self) -> bool:
-        """Whether the next step is the last one with its rate."""
+        """Whether the next step is the last at its rate."""
         return (self.step + 1) % self.steps_per_lr == 0
 
     @property
     def opens_rate(self) -> bool:
-        """Whether the next step is the first one with its rate."""
+        """Whether the next step is the first at its rate."""
         return self.step % self.steps_per_lr == 0
 
     def record(
         self, loss: float, metrics: dict[str, float] | None = None, rate_loss: float | None = None
     ) -> None:
-        """Take in what the step just trained with `lr` gave.
+        """Take in the result of the step just trained with `lr`.
 
         Args:
             loss: Float, the step's own loss.
@@ -263,5 +264,5 @@ class Sweep:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean in plain Python, which for the one step of a rate takes a tenth of NumPy's time."""
+    """The mean in plain Python: for one step per rate it takes a tenth of NumPy's time."""
     return sum(values) / len(values)

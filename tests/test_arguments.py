@@ -86,7 +86,10 @@ REFUSED = [
     Refused(whole(), 2.5, ValueError, r"`x` must be a whole number. Received: x=2\.5"),
     Refused(whole(), math.inf, ValueError, "`x` must be a whole number. Received: x=inf"),
     Refused(
-        rate(zero=True), 10**400, ValueError, "`x` must be a finite number of at least 0 that float32 holds"
+        rate(zero=True),
+        10**400,
+        ValueError,
+        "`x` must be a finite number of at least 0 in the range of float32",
     ),
     Refused(rate(zero=True), -1, ValueError, "of at least 0.*x=-1"),
     Refused(rate(zero=True), 1e-45, ValueError, r"\(1\.2e-38 to 3\.4e\+38\).*x=1e-45"),

@@ -365,7 +365,7 @@ def test_import_paths_of_0_1_warn_and_name_the_new_one(old, news):
 def test_import_paths_of_0_1_give_the_very_same_objects(old, name, new):
     for module in (f"{PACKAGE}.{old}",):
         sys.modules.pop(module, None)
-    with pytest.warns(DeprecationWarning, match="goes with 0.3") as caught:
+    with pytest.warns(DeprecationWarning, match="will be removed in 0.3") as caught:
         moved = getattr(importlib.import_module(f"{PACKAGE}.{old}"), name)
     assert moved is getattr(importlib.import_module(f"{PACKAGE}.{new}"), name)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):

@@ -129,7 +129,8 @@ def test_flags_of_0_1_work_and_warn(ran, capsys, argv, command, expected):
     assert {name: getattr(asked, name) for name in expected} == expected
     typed = " ".join(["pyimagesearch-lr", *argv])
     assert capsys.readouterr().err == (
-        f"[WARNING] `{typed}` goes away in version 0.3. Type `pyimagesearch-lr {command}` with its options.\n"
+        f"[WARNING] `{typed}` will be removed in version 0.3. "
+        f"Type `pyimagesearch-lr {command}` with its options.\n"
     )
 
 
@@ -161,7 +162,7 @@ def test_init_writes_a_config_once(tmp_path, monkeypatch, capsys):
     written = (tmp_path / "config.py").read_bytes()
     assert "pyimagesearch-lr find" in capsys.readouterr().out
     assert main(["init"]) == 2
-    assert "is there already, and is left as it is" in capsys.readouterr().err
+    assert "exists already and is left as it is" in capsys.readouterr().err
     assert (tmp_path / "config.py").read_bytes() == written
 
 

@@ -95,7 +95,7 @@ BAD_RAMPS = [
     BadRamp("half a step", (1e-3, 1.0, 10.5), r"`num_steps` must be a whole number. Received: .*10\.5"),
     BadRamp("beyond float32", (1e-3, 1e39, 10), r"`end_lr` must be a finite number .* float32.*1e\+39"),
     BadRamp(
-        "0 in float32", (1e-50, 1.0, 10), "`start_lr` must be a finite number above 0 that float32 holds"
+        "0 in float32", (1e-50, 1.0, 10), "`start_lr` must be a finite number above 0 in the range of float32"
     ),
     BadRamp("unknown ramp", (1e-3, 1.0, 10, "cosine"), r"\('exponential', 'linear'\).*ramp='cosine'"),
 ]

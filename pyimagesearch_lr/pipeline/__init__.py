@@ -102,7 +102,7 @@ def _run(config: Any, asked: argparse.Namespace) -> int:
             if asked.resume and not plan.resume:
                 if _is_finished(plan):
                     return EXIT_OK
-                info("nothing to resume, starting anew")
+                info("nothing to resume, starting from the beginning")
             for line in plan.without_effect(config, asked):
                 info(line)
             return _begin(plan)
@@ -122,22 +122,22 @@ def _begin(plan: Plan) -> int:
 
 
 def _is_finished(plan: Plan) -> bool:
-    """Whether there is nothing to resume because all of it is done; it is said, then."""
+    """Whether there is nothing to resume because all of it is done; if so, say it."""
     from pyimagesearch_lr.pipeline import results
     from pyimagesearch_lr.pipeline.terminal import info
 
     finished = results.finished_training(plan.settings.output_dir)
     if finished is None:
         return False
-    info(f"this training is finished, there is nothing to go on with: {finished.summary}")
+    info(f"this training is finished, there is nothing to resume: {finished.summary}")
     others = plan.other_settings_of(finished.run.settings)
     if others:
-        info(f"it had {others}; without --resume it is trained anew")
+        info(f"it had {others}; leave --resume out to train again")
     return True
 
 
 def _kept(config: Any, asked: argparse.Namespace) -> str:
-    """What is kept of a run that a signal ended, and how to go on; empty where nothing is."""
+    """What is kept of a run that a signal ended, and how to continue; empty if nothing is."""
     from pyimagesearch_lr.pipeline import checkpoint_file
     from pyimagesearch_lr.pipeline.plan import settings_for
     from pyimagesearch_lr.pipeline.results import CURVE
@@ -165,5 +165,5 @@ def _how_to(option: str, asked: argparse.Namespace) -> str:
 
     options = [*(["--quick"] if asked.quick else [])]
     options += [] if asked.recipe == TUTORIAL else ["--recipe", asked.recipe]
-    does = {"--resume": "goes on", "--restart": "begins anew"}[option]
+    does = {"--resume": "continues", "--restart": "starts over"}[option]
     return f"`{' '.join([asked.program, *options, option])}` {does}"

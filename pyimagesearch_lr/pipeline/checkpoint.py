@@ -1,4 +1,4 @@
-"""`EpochCheckpoint`: a training that was stopped at any time goes on from its last finished epoch."""
+"""`EpochCheckpoint`: a training that was stopped at any time continues from its last finished epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np  # noqa: F401 - of the example
+import numpy as np  # noqa: F401 - for the example
 
 from pyimagesearch_lr import _keras
 from pyimagesearch_lr.pipeline import checkpoint_file
@@ -21,15 +21,15 @@ class EpochCheckpoint(keras.callbacks.Callback):
     """Saves, after every epoch, everything that the rest of a training depends on.
 
     One file holds every variable of model and optimizer (weights, batch-normalisation statistics, slots, step
-    counter, dropout's seeds) with the history so far; it appears whole or not at all, and the one before it
+    counter, dropout's seeds) with the history so far; it appears whole or not at all, and the previous one
     stays beside it, so a process may be killed at any time. Give `fit` the history's length as
     `initial_epoch` and data that start at that epoch.
 
     Args:
         path: Path of the file, which ends in ".npz".
-        settings: Dict, what has to be the same when the training goes on; JSON-serialisable.
-        history: Dict of lists to record into, as of `CyclicLR.history`, saved and restored as well; None for
-            none.
+        settings: Dict, what must be the same when the training continues; JSON-serialisable.
+        history: Dict of lists to record into, such as `CyclicLR.history`, saved and restored as well; None
+            for none.
 
     Attributes:
         logs: Dict of lists, the history of the finished epochs, with the seconds each took.
@@ -64,14 +64,14 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.epochs_saved = 0
 
     def restore(self, model: keras.Model) -> int:
-        """Put the saved state into `model`; return how many epochs are done, 0 where nothing is saved.
+        """Put the saved state into `model`; return how many epochs are done, 0 if nothing is saved.
 
         Args:
             model: The model, compiled as it was.
 
         Raises:
             UnusableCheckpoint: If what is saved is damaged, or belongs to another model or other settings;
-                the model is as it was then.
+                the model is then left as it was.
         """
         saved = checkpoint_file.load(self.path)
         if saved is None:
@@ -79,7 +79,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         for name, (before, now) in saved.differences(self.settings).items():
             raise UnusableCheckpoint(
                 f"the training in {self.path} was started with {name} = {before!r}, and it is {now!r} "
-                "now: set it back to go on, or begin anew with --restart."
+                "now: set it back to continue, or start over with --restart."
             )
         if saved.epochs_done:
             if not model.optimizer.built:
@@ -94,11 +94,11 @@ class EpochCheckpoint(keras.callbacks.Callback):
         return self.epochs_saved
 
     def begin(self) -> None:
-        """Save that a training of these settings has begun, which no epoch of is done."""
+        """Save that a training with these settings has begun and has no finished epoch."""
         checkpoint_file.begin(self.path, self.settings)
 
     def discard(self) -> None:
-        """Remove what is saved: the training is finished, or starts anew."""
+        """Remove what is saved: the training is finished, or starts over."""
         checkpoint_file.discard(self.path)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -114,7 +114,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.epochs_saved = len(self.logs["seconds"])
 
     def _put_back(self, variables: list, saved: checkpoint_file.Unfinished) -> None:
-        """Assign what is saved, after all of it was compared with what is expected."""
+        """Assign what is saved, once all of it has been compared with what is expected."""
         expected = [
             (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables
         ]
@@ -123,12 +123,12 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if received != expected or saved.names not in (None, names):
             raise UnusableCheckpoint(
                 f"the training in {self.path} is of another model: it has {len(received)} variables and this "
-                f"one has {len(expected)}, or their names, shapes or types differ. Begin anew with --restart."
+                f"one has {len(expected)}, or their names, shapes or types differ. Start over with --restart."
             )
         for variable, array in zip(variables, saved.variables, strict=True):
             variable.assign(array)
 
 
 def _name(variable: Any) -> str:
-    """What a variable is called, without the numbers that Keras counts layers of a process by."""
+    """What a variable is called, without the numbers by which Keras counts the layers of a process."""
     return re.sub(r"_\d+(?=[/_:]|$)", "", getattr(variable, "path", variable.name))

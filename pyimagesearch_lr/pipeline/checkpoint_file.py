@@ -1,4 +1,4 @@
-"""The file of an unfinished training: written to survive, checked before it is believed. NumPy only."""
+"""The file of an unfinished training: written to survive, checked before it is trusted. NumPy only."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ VARIABLE, STEP = "variable/", "step/"
 
 
 class UnusableCheckpoint(ValueError):  # noqa: N818 - the name says what it is
-    """A checkpoint that cannot be read or trusted: one line with the file, what is wrong and the way out."""
+    """A checkpoint that cannot be read or trusted: one line with the file, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What a training left that has not ended.
+    """What an unfinished training left.
 
     Args:
         settings: Dict, the settings it was started with; "MAX_LR" is missing while its finder has not ended.
-        logs: Dict of lists, a number an epoch.
-        step_history: Dict of lists, a number a step.
+        logs: Dict of lists, one number per epoch.
+        step_history: Dict of lists, one number per step.
         variables: List of arrays, the model's and the optimizer's variables; empty before the first epoch.
-        names: List of strings, what those are called; None in files of version 0.1.0.
-        passed_over: String, why a newer file was not taken; None where there was none.
+        names: List of strings, the names of those; None in files of version 0.1.0.
+        passed_over: String, why a newer file was not used; None if there was none.
     """
 
     settings: dict[str, Any]
@@ -54,7 +54,7 @@ class Unfinished:
     def differences(self, settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """The settings that are not what they were: name to the value then and now.
 
-        What only one of the two knows is passed over, as another version may know more, or fewer.
+        Settings that only one of the two has are ignored, as versions differ in what they have.
         """
         names = sorted(self.settings.keys() & settings.keys())
         pairs = {name: (self.settings[name], settings[name]) for name in names}
@@ -62,7 +62,7 @@ class Unfinished:
 
 
 def previous(path: str | os.PathLike) -> Path:
-    """Where the generation before the last is kept."""
+    """Where the checkpoint before the last is kept."""
     path = Path(path)
     return path.with_name(f"{path.stem}-previous{path.suffix}")
 
@@ -79,12 +79,12 @@ def save(
     Args:
         path: Path of the file, which ends in ".npz".
         settings: Dict, JSON-serialisable.
-        logs: Dict of lists, a number an epoch.
-        step_history: Dict of lists, a number a step.
+        logs: Dict of lists, one number per epoch.
+        step_history: Dict of lists, one number per step.
         variables: Sequence of pairs, the name and the array of each variable.
 
     Raises:
-        OSError: If the file cannot be written; the one that was there is whole then.
+        OSError: If the file cannot be written; the one that was there is still whole.
     """
     path = Path(path)
     arrays = {f"{VARIABLE}{number}": array for number, (_, array) in enumerate(variables)}
@@ -103,51 +103,51 @@ def save(
     with written_whole(path) as temporary:
         with temporary.open("wb") as file:
             np.savez(file, **contents)
-        sync(temporary)  # before the one that was there gives up its place
+        sync(temporary)  # before the old one is moved away
         if path.exists():
             path.replace(previous(path))
 
 
 def begin(path: str | os.PathLike, settings: Mapping[str, Any]) -> None:
-    """Write that a training of these settings has begun, in the place of whatever was there."""
+    """Write that a training with these settings has begun, replacing whatever was there."""
     save(path, settings)
     previous(path).unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike) -> Unfinished | None:
-    """Read what an unfinished training left; the previous file where the last one is damaged or missing.
+    """Read what an unfinished training left; the previous file if the last one is damaged or missing.
 
-    Nothing of a file is unpacked before its declared sizes are known to fit the file, and every array is
-    compared with its checksum.
+    Nothing is unpacked before the declared sizes are known to fit the file, and every array is compared with
+    its checksum.
 
     Raises:
-        UnusableCheckpoint: If there is something, and none of it can be trusted.
+        UnusableCheckpoint: If there are files, and none of them can be trusted.
         OSError: If it cannot be read.
     """
     reasons = []
     for file in (Path(path), previous(path)):
         if not file.exists():
             continue
-        content = file.read_bytes()  # one that cannot be read now is not damaged
+        content = file.read_bytes()  # raises if it cannot be read: that is not damage
         try:
             unfinished = _read(content)
         except Exception as error:  # whatever a damaged file makes the readers raise
             reasons.append(f"{file} is damaged ({_reason(error)})")
             continue
-        passed_over = f"{reasons[0]}, so the one before it is taken" if reasons else None
+        passed_over = f"{reasons[0]}, so the one before it is used" if reasons else None
         return Unfinished(**{**vars(unfinished), "passed_over": passed_over})
     if reasons:
-        raise UnusableCheckpoint(f"{' and '.join(reasons)}: begin anew with --restart.")
+        raise UnusableCheckpoint(f"{' and '.join(reasons)}: start over with --restart.")
     return None
 
 
 def make_last(path: str | os.PathLike) -> None:
-    """Let the previous file, which was taken, be the last one: a damaged one must not come before it."""
+    """Make the previous file, which was used, the last one: a damaged one must not come before it."""
     previous(path).replace(path)
 
 
 def discard(path: str | os.PathLike) -> None:
-    """Remove both generations, the older one first: the training is finished, or starts anew."""
+    """Remove both files, the older one first: the training is finished, or starts over."""
     for file in (previous(path), Path(path)):
         file.unlink(missing_ok=True)
 
@@ -170,19 +170,19 @@ def _read(content: bytes) -> Unfinished:
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
-    """See that what is declared is no more than what is there: `np.savez` does not compress."""
+    """Raise if more is declared than the file holds: `np.savez` does not compress."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
-        raise ValueError("a name stands in it twice")
+        raise ValueError("it has the same name twice")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("it is compressed, which no checkpoint is")
+        raise ValueError("it is compressed, and no checkpoint is")
     declared = sum(max(member.file_size, member.compress_size) for member in members)
     if declared > size:
         raise ValueError(f"it declares {declared:,} bytes and has {size:,}")
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """The array of that name, made only if its header and its bytes agree."""
+    """The array with that name, made only if its header and its bytes agree."""
     content = archive.read(f"{name}.npy")
     stream = BytesIO(content)
     version = np.lib.format.read_magic(stream)
@@ -199,7 +199,7 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 
 def _checked(document: Any, arrays: dict[str, np.ndarray]) -> Unfinished:
-    """What the parts of a file say, where they agree with each other."""
+    """What the parts of a file say, if they agree with each other."""
     variables = [name for name in arrays if name.startswith(VARIABLE)]
     if variables != [f"{VARIABLE}{number}" for number in range(len(variables))]:
         raise ValueError("a variable is missing")
@@ -213,15 +213,15 @@ def _checked(document: Any, arrays: dict[str, np.ndarray]) -> Unfinished:
         if known[name] != _sha256(array):
             raise ValueError(f"the checksum of {name} is wrong")
         if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise ValueError(f"{name} has values that are no finite numbers")
+            raise ValueError(f"{name} has values that are not finite numbers")
     if any(arrays[name].ndim != 1 for name in steps):
-        raise ValueError("a history of its steps is no list")
+        raise ValueError("a history of its steps is not a list")
     names = _strings(document["names"]) if "format" in document else None
     if names is not None and len(names) != len(variables):
         raise ValueError("its variables are not those that it names")
     settings = document["settings"]
     if not isinstance(settings, dict):
-        raise TypeError("its settings are no settings")
+        raise TypeError("its settings are not a dict")
     return Unfinished(
         settings=settings,
         logs=_logs(document["logs"]),
@@ -233,14 +233,14 @@ def _checked(document: Any, arrays: dict[str, np.ndarray]) -> Unfinished:
 
 def _strings(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError("a list of its names is none")
+        raise TypeError("its names are not a list of strings")
     return value
 
 
 def _logs(value: Any) -> dict[str, list[float]]:
-    """The history of the epochs: lists of numbers, all as long as there are finished epochs."""
+    """The history of the epochs: lists of numbers, one number per finished epoch."""
     if not isinstance(value, dict) or not all(isinstance(each, list) for each in value.values()):
-        raise TypeError("its history is none")
+        raise TypeError("its history is not a dict of lists")
     logs = {name: [float(number) for number in numbers] for name, numbers in value.items()}
     lengths = {len(numbers) for numbers in logs.values()}
     if len(lengths) > 1 or (logs and "seconds" not in logs):

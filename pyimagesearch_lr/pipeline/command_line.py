@@ -11,7 +11,7 @@ TRAIN_PY, PROGRAM = "python train.py", "pyimagesearch-lr"
 
 
 def parse(argv: list[str] | None, program: str | None = None) -> argparse.Namespace:
-    """Read the flags of `train.py`; end the process with its usage where they cannot be read, or `--help`.
+    """Read the flags of `train.py`; end the process with its usage if they are wrong, or for `--help`.
 
     Args:
         argv: List of strings, the arguments; None takes those of the process.
@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser, *, trains: bool) -> None:
 
     Args:
         parser: `argparse.ArgumentParser`.
-        trains: Bool, whether it trains, as against only finding bounds.
+        trains: Bool, whether it trains, rather than only finds bounds.
     """
     parser.add_argument(
         "--recipe",
@@ -68,10 +68,10 @@ def add_options(parser: argparse.ArgumentParser, *, trains: bool) -> None:
         parser.add_argument(
             "--resume",
             action="store_true",
-            help="go on with a training that was stopped, from its last epoch",
+            help="continue a training that was stopped, from its last epoch",
         )
         parser.add_argument(
-            "--restart", action="store_true", help="begin anew, and delete what a stopped training left"
+            "--restart", action="store_true", help="start over, and delete what a stopped training left"
         )
     parser.add_argument(
         "--verify",
@@ -82,9 +82,9 @@ def add_options(parser: argparse.ArgumentParser, *, trains: bool) -> None:
 
 
 def checked(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> argparse.Namespace:
-    """See that the options do not contradict each other."""
+    """Check that the options do not contradict each other."""
     if asked.resume and asked.restart:
-        parser.error("--resume goes on and --restart begins anew: choose one")
+        parser.error("--resume continues and --restart starts over: choose one")
     return asked
 
 

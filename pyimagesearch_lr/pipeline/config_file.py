@@ -1,4 +1,4 @@
-"""The user's config.py: imported, made, and what is wrong with it told in a line."""
+"""The user's config.py: imported, written, and errors in it told in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def imported(folder: str) -> Any:
     """The config.py of a folder as a module.
 
     Raises:
-        UnusableConfig: If there is none, or it raises.
+        UnusableConfig: If there is none, or importing it raises.
     """
     sys.path.insert(0, folder)
     try:
@@ -44,7 +44,7 @@ def write(folder: str | os.PathLike) -> Path:
     """
     path = Path(folder, NAME)
     if os.path.lexists(path):
-        raise UnusableConfig(f"{path} is there already, and is left as it is. Move it away for a new one.")
+        raise UnusableConfig(f"{path} exists already and is left as it is. Move it away to get a new one.")
     with written_whole(path) as temporary:
         temporary.write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
     return path

@@ -46,8 +46,8 @@ class Data:
         channels: Int, 1 for grey or 3 for colour.
         train_files: Sequence of strings, where the pictures are; None where they are not files.
         test_files: Sequence of strings, likewise.
-        digest: String, what tells the files from others; None takes the arrays.
-        one_hot: Bool, whether labels are rows with a column a class, as against whole numbers.
+        digest: String, a hash that tells the files from others; None takes the arrays.
+        one_hot: Bool, whether labels are one-hot rows rather than whole numbers.
     """
 
     plan: Plan
@@ -82,7 +82,7 @@ class Data:
 
     @property
     def failure(self) -> str | None:
-        """Why a picture could not be read in the middle of a run; None where all could."""
+        """Why a picture could not be read in the middle of a run; None if all could."""
         for images in (self.train_images, self.test_images):
             if isinstance(images, Pictures) and images.failures:
                 return images.failures[0]
@@ -91,7 +91,7 @@ class Data:
     def training_batches(
         self, image_size: int, *, drop_remainder: bool = False, start_epoch: int = 0
     ) -> tf.data.Dataset:
-        """Augmented batches without end, in the order of the epochs from `start_epoch` on."""
+        """Endless augmented batches, epoch by epoch from `start_epoch` on."""
         return image_batches.training_batches(
             image_batches.resize(self.train_images, image_size),
             self._targets(self.train_labels),
@@ -137,7 +137,7 @@ def load(plan: Plan) -> Data:
     """The images that the plan asks for.
 
     Raises:
-        UnusableData: If they cannot be had.
+        UnusableData: If they cannot be loaded.
         SettingError: If BATCH_SIZE or HOLD_OUT asks for more of them than there are.
     """
     settings = plan.settings
@@ -217,7 +217,7 @@ def _of_folder(plan: Plan) -> Data:
 
 
 def _usable(settings: Settings, files: list[File], part: str) -> tuple[list[File], bool, str]:
-    """The files that can be used, whether all of them are grey, and what tells them from others.
+    """The files that can be used, whether all of them are grey, and a hash that tells them from others.
 
     Raises:
         UnusableData: If some cannot, unless these may be left out.

@@ -25,7 +25,7 @@ class Shown:
         png: String, the picture as a PNG file in base64.
         taken_for: String, the class that was predicted.
         confidence: Float from 0 to 1, the probability that it was given.
-        file: String, where the picture is; empty where it is of no file of its own.
+        file: String, where the picture is; empty if it has no file of its own.
     """
 
     png: str
@@ -83,7 +83,7 @@ def chosen(
 
 
 def load(folder: str | os.PathLike) -> list[Example]:
-    """Read what an earlier run left in `folder`; nothing where that is nothing of the kind."""
+    """Read what an earlier run left in `folder`; an empty list if it cannot be read."""
     try:
         rows = json.loads(Path(folder, NAME).read_text(encoding="utf-8"))
         return [

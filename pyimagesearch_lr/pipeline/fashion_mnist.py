@@ -1,4 +1,4 @@
-"""Fashion-MNIST: where its files are, and whether they are sound.
+"""Fashion-MNIST: where its files are, and whether they are intact.
 
 Fashion-MNIST is copyright Zalando SE, under the MIT licence (https://github.com/zalandoresearch/fashion-mnist).
 `fashion_mnist_sample.npz`, beside this module, holds 2,500 of its images under the same licence.
@@ -45,7 +45,7 @@ class IdxFile(NamedTuple):
     sha256: str
 
 
-# Of the decompressed bytes: Debian compresses the same bytes anew, so its .gz files differ from Zalando's.
+# Of the decompressed bytes: Debian compresses them itself, so its .gz files differ from Zalando's.
 FILES = {
     "train-images-idx3-ubyte.gz": IdxFile(
         (60000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
@@ -78,8 +78,8 @@ def load_data(data_dir: str | os.PathLike[str] | None = None) -> Arrays:
 
     The places, in order: the folder in the environment variable FASHION_MNIST_DIR; `data/fashion-mnist` under
     the current folder; Debian's package `dataset-fashion-mnist`; Keras's cache; Keras's download, into that
-    cache. The first folder with any of the four files is taken: a bad file in it is an error, and no reason
-    to go on to the next. Only Keras's cache is completed by downloading what it lacks.
+    cache. The first folder with any of the four files is used: a bad file in it is an error, and no later
+    place is tried. Only Keras's cache is completed by downloading what is missing.
 
     Args:
         data_dir: Path of the folder with the four files. When given, no other place is looked at.
@@ -89,8 +89,8 @@ def load_data(data_dir: str | os.PathLike[str] | None = None) -> Arrays:
         `(10000, 28, 28)` and `(10000,)`.
 
     Raises:
-        FileNotFoundError: when no place has the data, or the folder taken lacks a file.
-        ValueError: when a file is truncated, corrupt, or another than Fashion-MNIST's.
+        FileNotFoundError: when no place has the data, or the folder used lacks a file.
+        ValueError: when a file is truncated, corrupt, or not one of Fashion-MNIST's.
 
     Example:
 
@@ -171,7 +171,7 @@ def _missing(folder: Path) -> list[str]:
 
 
 def _download(names: list[str], cache: Path) -> None:
-    """Fetch files into a temporary folder; only when all are whole do they move to the cache."""
+    """Fetch files into a temporary folder; they move to the cache only when all are complete."""
     import keras
 
     cache.mkdir(parents=True, exist_ok=True)
@@ -226,7 +226,7 @@ def _gunzip(path: Path, size: int) -> bytes:
         with gzip.open(path) as file:
             content = file.read(size + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        problem = "truncated" if isinstance(error, EOFError) else "not a sound gzip file"
+        problem = "truncated" if isinstance(error, EOFError) else "not a valid gzip file"
         received = f"{path.stat().st_size:,} bytes on disk ({error})"
         raise _bad_file(path, problem, f"a gzip file of {size:,} bytes decompressed", received) from error
     if len(content) != size:

@@ -1,4 +1,4 @@
-"""A training whose loss is no longer a number ends at once."""
+"""A training whose loss is no longer finite ends at once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LossNotFinite(ArithmeticError):  # noqa: N818 - the name says what it is
 class FiniteLoss(keras.callbacks.Callback):
     """Ends `fit` with `LossNotFinite` at the first step, or validation, whose loss is NaN or infinite.
 
-    Stands before what saves the epoch and looks at the variables too, so that no such model is ever kept.
-    After every step it also sees whether a signal has asked the process to end.
+    Comes before the callback that saves the epoch and checks the variables too, so that no such model is ever
+    kept. After every step it also checks whether a signal has asked the process to end.
 
     Example:
 

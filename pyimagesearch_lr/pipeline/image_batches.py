@@ -1,4 +1,4 @@
-"""Images and labels made into batches: resized, augmented, shuffled, the same ones for the same seed."""
+"""Images and labels made into batches: resized, augmented, shuffled, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ SEED = whole()
 
 
 def resize(images: np.ndarray | Pictures, size: int = 32) -> Any:
-    """Images resized to `size` x `size` by OpenCV: bilinear interpolation up, averages of the area down.
+    """Images resized to `size` x `size` with OpenCV: bilinear interpolation up, area averages down.
 
     Args:
         images: uint8 array of shape `(n, height, width)` or `(n, height, width, channels)`; or `Pictures`.
         size: Int, the new height and width in pixels.
 
     Returns:
-        uint8 array of shape `(n, size, size, channels)`; `Pictures` of that size where `images` are such.
+        uint8 array of shape `(n, size, size, channels)`; `Pictures` of that size if `images` are `Pictures`.
 
     Raises:
-        TypeError: when `images` is not uint8, or `size` no number.
-        ValueError: when `images` has another shape, or `size` is no whole number of at least 1.
+        TypeError: when `images` is not uint8, or `size` is not a number.
+        ValueError: when `images` has another shape, or `size` is not a whole number of at least 1.
 
     Example:
 
@@ -73,9 +73,9 @@ def binarize(labels: np.ndarray, classes: int = 10) -> np.ndarray:
         float32 array of shape `(n, classes)`.
 
     Raises:
-        TypeError: when `classes` is no number.
+        TypeError: when `classes` is not a number.
         ValueError: when `labels` has another shape, or holds anything but 0 to `classes - 1`, or `classes` is
-            no whole number of at least 1.
+            not a whole number of at least 1.
 
     Example:
 
@@ -89,7 +89,7 @@ def binarize(labels: np.ndarray, classes: int = 10) -> np.ndarray:
     unknown = np.setdiff1d(labels, range(classes))
     if unknown.size:
         raise ValueError(
-            f"`binarize`: `labels` must be 0 to {classes - 1}. Received also: {unknown[:5].tolist()}."
+            f"`binarize`: `labels` must be 0 to {classes - 1}. Also received: {unknown[:5].tolist()}."
         )
     return np.eye(classes, dtype=np.float32)[labels.astype(int)]
 
@@ -97,16 +97,16 @@ def binarize(labels: np.ndarray, classes: int = 10) -> np.ndarray:
 def augment(
     images: tf.Tensor, seed: Any, shift: float = 0.1, flip: bool = True, whole_pixels: bool = False
 ) -> tf.Tensor:
-    """Shift every image by a random part of its size, and mirror half of them left to right.
+    """Shift every image by a random fraction of its size, and mirror half of them left to right.
 
     Equal in distribution to Keras's `ImageDataGenerator(width_shift_range=shift, height_shift_range=shift,
-    horizontal_flip=flip, fill_mode="nearest")`, by default to the tutorial's, for a whole batch at once and a
-    pure function of `seed`.
+    horizontal_flip=flip, fill_mode="nearest")`, by default to the tutorial's, but for a whole batch at once
+    and as a pure function of `seed`.
 
     Args:
         images: Float tensor of shape `(n, height, width, channels)`.
         seed: Int tensor of shape `(2,)`; the same seed gives the same result.
-        shift: Float in [0, 1), the largest shift as a part of the height and of the width.
+        shift: Float in [0, 1), the largest shift as a fraction of the height and of the width.
         flip: Bool, whether to mirror.
         whole_pixels: Bool, whether the shifts are rounded to whole pixels, which leaves the images as sharp
             as they were.
@@ -126,7 +126,9 @@ def augment(
     import tensorflow as tf
 
     if not 0 <= shift < 1:
-        raise ValueError(f"`augment`: `shift` is a part of the image's size, in [0, 1). Received: {shift=}.")
+        raise ValueError(
+            f"`augment`: `shift` must be a fraction of the image's size, in [0, 1). Received: {shift=}."
+        )
     images = _float_images("augment", images)
     n, height, width, _ = tf.unstack(tf.shape(images))
     draws = tf.random.stateless_uniform((3, n), seed)
@@ -144,7 +146,7 @@ def shift_and_flip(images: tf.Tensor, dy: tf.Tensor, dx: tf.Tensor, flips: tf.Te
 
     Pixel `(i, j)` of a shifted image is read at `(i + dy, j + dx)`, by bilinear interpolation; beyond the
     edges, the nearest pixel of the edge is read. The shift of the rows and that of the columns are each a
-    product with a matrix.
+    matrix product.
 
     Args:
         images: Float tensor of shape `(n, height, width, channels)`.
@@ -190,20 +192,20 @@ def training_batches(
     start_epoch: int = 0,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """Shuffled and augmented batches without end, the same ones for the same seed.
+    """Endless shuffled and augmented batches, the same for the same seed.
 
     The order of an epoch depends on `(seed, epoch)` only, and the augmentation of a batch on `(seed, epoch,
     batch)`: a dataset with `start_epoch=3` gives what one with `start_epoch=0` gives from its epoch 3 on.
-    Each iteration begins at `start_epoch` again.
+    Each iteration starts again at `start_epoch`.
 
     Args:
         images: uint8 array of shape `(n, height, width, channels)`, or `Pictures`, which are read from the
             disk batch by batch.
         labels: Array of shape `(n, ...)`.
-        batch_size: Int, images a batch.
+        batch_size: Int, images per batch.
         seed: Int.
         augmented: Bool, whether `augment` is applied.
-        whole_pixels: Bool, that of `augment`.
+        whole_pixels: Bool, as in `augment`.
         start_epoch: Int, the epoch to begin with, from 0.
         drop_remainder: Bool, whether an epoch's last batch is left out when it is smaller than `batch_size`.
 
@@ -211,7 +213,7 @@ def training_batches(
         `tf.data.Dataset` of `(x, y)`: x float32 of shape `(b, height, width, channels)` in [0, 1], y float32.
 
     Raises:
-        TypeError: when `images` is not uint8, or an int is no number.
+        TypeError: when `images` is not uint8, or an int is not a number.
         ValueError: when an array has the wrong shape, or an int is not whole or out of its range.
 
     Example:
@@ -260,14 +262,14 @@ def evaluation_batches(images: np.ndarray | Pictures, labels: np.ndarray, batch_
         images: uint8 array of shape `(n, height, width, channels)`, or `Pictures`, which are read from the
             disk batch by batch.
         labels: Array of shape `(n, ...)`.
-        batch_size: Int, images a batch.
+        batch_size: Int, images per batch.
 
     Returns:
         `tf.data.Dataset` of `(x, y)` as `training_batches` gives, of `ceil(n / batch_size)` batches.
 
     Raises:
-        TypeError: when `images` is not uint8, or `batch_size` no number.
-        ValueError: when an array has the wrong shape, or `batch_size` is no whole number of at least 1.
+        TypeError: when `images` is not uint8, or `batch_size` is not a number.
+        ValueError: when an array has the wrong shape, or `batch_size` is not a whole number of at least 1.
 
     Example:
 
@@ -301,14 +303,14 @@ def _checked(
         )
     if len(images) != len(labels) or not len(images):
         raise ValueError(
-            f"`{function}`: expected one label an image, and at least one image. "
+            f"`{function}`: expected one label per image, and at least one image. "
             f"Received: {len(images)} images, {len(labels)} labels."
         )
     return len(images), COUNT(function, "batch_size", batch_size)
 
 
 def _reader(images: np.ndarray | Pictures) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function of row numbers that gives these images, a uint8 tensor."""
+    """A function of row numbers that returns these images as a uint8 tensor."""
     import tensorflow as tf
 
     if not isinstance(images, Pictures):
@@ -330,7 +332,7 @@ def _in_memory(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
 
 
 def _parallel(images: np.ndarray | Pictures) -> int:
-    """How many batches are made at a time: decoding takes every processor, and copying does not."""
+    """How many batches are made at a time: decoding uses every processor, copying does not."""
     return max(2, processors()) if isinstance(images, Pictures) else 2
 
 
@@ -365,7 +367,7 @@ def _permutation(n: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _interpolation(positions: tf.Tensor, offset: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Matrices `(n, length, length)` whose row i reads at `positions[i] + offset`, held to the image."""
+    """Matrices `(n, length, length)` whose row i reads at `positions[i] + offset`, clipped to the image."""
     import tensorflow as tf
 
     read_at = tf.cast(positions, tf.float32) + tf.cast(offset, tf.float32)[:, tf.newaxis]

@@ -1,4 +1,4 @@
-"""A folder of pictures, one folder a class: listed, examined, read, resized by OpenCV. Imports no Keras."""
+"""A folder of pictures, one folder per class: listed, examined, read, resized. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Pictures:
         """Read all of them, on all processors.
 
         Args:
-            progress: Callable that takes an iterator with a step a picture, and hands it on.
+            progress: Callable that takes an iterator with one item per picture, and passes it on.
         """
         images = np.empty(self.shape, np.uint8)
         for row, image in enumerate(progress(in_threads(self._image, self.files))):
@@ -172,7 +172,7 @@ def listed(folder: str | os.PathLike[str]) -> Listing:
 
     Raises:
         ValueError: If it cannot be a set of classes: fewer than two, one without pictures, two whose names
-            differ in case only, other classes to test on, a link in a circle.
+            differ only in case, other classes to test on, a link that leads back to its own folder.
         OSError: If a folder cannot be read.
     """
     folder = Path(folder)
@@ -191,7 +191,7 @@ def listed(folder: str | os.PathLike[str]) -> Listing:
         notes.append(f"pictures outside of the class folders are left out: {_some(loose)}")
     if left_out:
         endings = ", ".join(sorted(left_out))
-        notes.append(f"{left_out.total():,} files that are no {kinds()} are left out ({endings})")
+        notes.append(f"{left_out.total():,} files that are not {kinds()} are left out ({endings})")
     return listing
 
 
@@ -222,12 +222,12 @@ def _refuse_names(names: Sequence[str], folder: Path) -> None:
     seen: dict[str, str] = {}
     for name in names:
         if not name.isprintable() or name.strip() != name:
-            raise ValueError(f"{str(folder / name)!r}: a class's name must be printable. Rename the folder.")
+            raise ValueError(f"{str(folder / name)!r}: a class name must be printable. Rename the folder.")
         key = unicodedata.normalize("NFKC", name).casefold()
         if key in seen:
             raise ValueError(
-                f"{folder} holds the classes {seen[key]!r} and {name!r}, whose names differ in case or form "
-                "only: merge the two folders, or rename one."
+                f"{folder} holds the classes {seen[key]!r} and {name!r}, whose names differ only in case or "
+                "form: merge the two folders, or rename one."
             )
         seen[key] = name
 
@@ -273,7 +273,7 @@ def _pictures(
     """The paths of all pictures under a folder, sorted; endings of other files are counted."""
     here = os.path.realpath(folder)
     if here in above:
-        raise ValueError(f"{folder} is a link in a circle: it leads back to {here}. Remove the link.")
+        raise ValueError(f"{folder} is a circular link: it leads back to {here}. Remove the link.")
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -299,7 +299,7 @@ def pictures_under(folder: str | os.PathLike[str]) -> list[Path]:
     """All pictures under a folder, sorted.
 
     Raises:
-        ValueError: If there is a link in a circle.
+        ValueError: If there is a circular link.
     """
     return list(_pictures(Path(folder), collections.Counter()))
 
@@ -368,7 +368,7 @@ def examined(files: Sequence[File], progress: Callable[[Iterator], Iterable]) ->
 
     Args:
         files: Sequence of `File`.
-        progress: Callable that takes an iterator with a step a picture, and hands it on.
+        progress: Callable that takes an iterator with one item per picture, and passes it on.
     """
     from PIL import Image
 
@@ -400,7 +400,7 @@ def examine(content: bytes) -> Examined:
             raise UnusablePicture("it is empty")
         with Image.open(io.BytesIO(content)) as picture:
             if picture.format not in FORMATS:
-                raise UnusablePicture(f"it is of the format {picture.format}, not PNG, JPEG, BMP or WebP")
+                raise UnusablePicture(f"its format is {picture.format}, not PNG, JPEG, BMP or WebP")
             if picture.width * picture.height > MOST_PIXELS:
                 raise UnusablePicture(f"it has {picture.width:,} x {picture.height:,} pixels")
             unusual = _unusual(picture, content)
@@ -414,10 +414,10 @@ def examine(content: bytes) -> Examined:
 
 
 def _unusual(picture: Any, content: bytes) -> str | None:
-    """What makes a sound picture other than 8-bit grey or colour, upright and still; None where nothing."""
+    """What makes a sound picture other than 8-bit grey or colour, upright and still; None if nothing."""
     traits = []
     if picture.mode.startswith("I") or (picture.format == "PNG" and content[PNG_DEPTH] == 16):
-        traits.append("16 bits a channel")
+        traits.append("16 bits per channel")
     if picture.mode not in (*GREY_MODES, "RGB", "RGBA", "P", "PA", "RGBX"):
         traits.append(f"its colours are {picture.mode}")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
@@ -435,7 +435,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnusablePicture):
         return str(error)
     if isinstance(error, UnidentifiedImageError):
-        return "it is no picture, or its first bytes are damaged"
+        return "it is not a picture, or its first bytes are damaged"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
         return f"it has more than {MOST_PIXELS:,} pixels"
     text = " ".join(str(error).split())
@@ -443,7 +443,7 @@ def _reason(error: Exception) -> str:
 
 
 def decoded(content: bytes, channels: int, converted: bool = False) -> np.ndarray:
-    """Decode a picture by OpenCV.
+    """Decode a picture with OpenCV.
 
     Args:
         content: Bytes, those of its file.
@@ -490,7 +490,7 @@ def _plain(content: bytes) -> np.ndarray:
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize by OpenCV to `size` x `size`: each side by averages of the area down, bilinearly up.
+    """Resize with OpenCV to `size` x `size`: each side by area averages down, bilinearly up.
 
     Args:
         image: uint8 array of shape `(height, width)` or `(height, width, channels)`.

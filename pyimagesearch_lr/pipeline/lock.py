@@ -1,4 +1,4 @@
-"""One run a folder: a lock that goes away with its process, however that ends."""
+"""One run per folder: a lock that ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ NAME = ".running"
 def held(folder: str | os.PathLike) -> Iterator[None]:
     """Keep other runs out of `folder` during the body.
 
-    The system itself ends the lock when the process ends. The file beside it only says who holds it.
+    The system itself releases the lock when the process ends. The file only says who holds it.
 
     Raises:
         SettingError: If another run holds it; the message names its process and machine.
-        OSError: If the folder takes no file.
+        OSError: If no file can be written to the folder.
     """
     path = Path(folder, NAME)
-    file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - closed below, which ends the lock
+    file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - closed below, which releases the lock
     try:
         locked = _locked(file, path)
         while locked and not _is_of(path, file):  # the run that held it has just removed it
@@ -55,7 +55,7 @@ def held(folder: str | os.PathLike) -> Iterator[None]:
 
 def _say_who_holds_it(file: IO[str]) -> None:
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    with suppress(OSError):  # a full disk: the lock holds without a word
+    with suppress(OSError):  # a full disk: the lock holds all the same
         file.truncate(0)
         file.write(json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}))
         file.flush()
@@ -72,7 +72,7 @@ def _is_of(path: Path, file: IO[str]) -> bool:
 def _locked(file: IO[str], path: Path) -> bool:
     """Lock the file; False where this system has no locks."""
     if fcntl is None:
-        info(f"this system has no file locks: see to it that no other run writes to {path.parent}")
+        info(f"this system has no file locks: make sure that no other run writes to {path.parent}")
         return False
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,7 +82,7 @@ def _locked(file: IO[str], path: Path) -> bool:
             "set another OUTPUT_DIR in config.py."
         ) from None
     except OSError as error:
-        info(f"{path.parent} cannot be locked ({error.strerror}): see to it that no other run writes to it")
+        info(f"{path.parent} cannot be locked ({error.strerror}): make sure that no other run writes to it")
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""What this machine computes with, and what it computes fastest in, decided once."""
+"""What this machine computes with, and in which precision it is fastest, decided once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEMORY_LIMITS = (  # of the control group that a container runs in
 
 
 def load_libraries() -> None:
-    """Import TensorFlow without the notices its C++ libraries write to standard error on the way.
+    """Import TensorFlow without the notices that its C++ libraries write to standard error.
 
     Figures go to files only, whatever window or notebook `MPLBACKEND` asks for.
     """
@@ -35,7 +35,7 @@ def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -
     """The Keras dtype policy to use and the reason, to be shown to the user.
 
     Args:
-        wanted: String, "auto" or the name of a policy, which is then taken as it is.
+        wanted: String, "auto" or the name of a policy, which is then used as it is.
         cpu_info: Path of the file in which the kernel lists the processor's flags.
 
     Returns:
@@ -52,7 +52,7 @@ def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -
         return "mixed_float16", "there is a GPU"
     path = Path(cpu_info)
     if not path.exists():
-        return "float32", "this system does not list what its processor has"
+        return "float32", "this system does not list its processor's features"
     flags = path.read_text(encoding="utf-8").split()
     for flag in BFLOAT16_FLAGS:
         if flag in flags:
@@ -61,7 +61,7 @@ def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -
 
 
 def execution(model: Any) -> str:
-    """How a compiled model will run here, in words: kernels, XLA, threads, steps an execution.
+    """How a compiled model will run here, in words: kernels, XLA, threads, steps per execution.
 
     Args:
         model: A compiled `keras.Model`.
@@ -71,7 +71,7 @@ def execution(model: Any) -> str:
     threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
     xla = "XLA" if model.jit_compile else "no XLA (it gains only on a GPU)"
     steps = model.steps_per_execution
-    each = "1 step an execution (each has its own rate)" if steps == 1 else f"{steps} steps an execution"
+    each = "1 step per execution (each has its own rate)" if steps == 1 else f"{steps} steps per execution"
     return f"fused batch normalisation, {xla}, {threads} threads, {each}"
 
 
@@ -81,7 +81,7 @@ def memory() -> int | None:
     with suppress(ValueError, OSError, AttributeError):
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for path in MEMORY_LIMITS:
-        with suppress(ValueError, OSError):  # "max" is no number: there is no limit
+        with suppress(ValueError, OSError):  # "max" is not a number: there is no limit
             found.append(int(Path(path).read_text(encoding="ascii")))
     return min((each for each in found if each > 0), default=None)
 

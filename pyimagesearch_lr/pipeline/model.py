@@ -89,7 +89,7 @@ def own(plan: Plan, data: Data) -> keras.Model:
     try:
         model = function(shape, len(data.classes))
     except Exception as error:  # whatever the user's code raises
-        of_any_size = " --recipe short trains on images of two sizes, so it asks for any." * (None in shape)
+        of_any_size = " --recipe short trains on images of two sizes, so the size is open." * (None in shape)
         raise _unusable(reference, f"{called} raised {_in_words(error)}.{of_any_size}") from error
     if not isinstance(model, keras.Model):
         raise _unusable(reference, f"{called} returned {type(model).__name__}; expected a keras.Model.")
@@ -99,12 +99,12 @@ def own(plan: Plan, data: Data) -> keras.Model:
         raise _unusable(
             reference,
             f"its output has the shape {model.output_shape}; expected (None, {len(data.classes)}), one "
-            "number a class.",
+            "number per class.",
         )
     _check_input(reference, model, shape)
     if model.compiled and plan.train and _keras.rate_source(model.optimizer) is not None:
         raise _unusable(
-            reference, "its optimizer has a schedule, and the rate is cycled here: give it a number."
+            reference, "its optimizer has a schedule, but the rate is cycled here: give it a number."
         )
     return model
 
@@ -132,7 +132,7 @@ def _imported(reference: str) -> Callable[..., Any]:
         raise _unusable(reference, f"importing {module_name} raised {_in_words(error)}.") from error
     function = getattr(module, name, None)
     if not callable(function):
-        what = "has no function" if function is None else f"has a {type(function).__name__}, no function,"
+        what = "has no function" if function is None else f"has a {type(function).__name__}, not a function,"
         raise _unusable(reference, f"the module {module_name} {what} {name}.")
     return function
 

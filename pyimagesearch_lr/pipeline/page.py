@@ -19,7 +19,7 @@ from pyimagesearch_lr.pipeline.results import Finding, Training
 
 NAME = "report.html"
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
-CONFUSION = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
+CONFUSION = "Rows: true classes; columns: predicted classes; the stronger the colour, the larger the share."
 
 
 def write(
@@ -27,15 +27,15 @@ def write(
 ) -> Path:
     """Write the page of `folder`, the OUTPUT_DIR of a run.
 
-    A phase that this run did not go through is read from what an earlier one left in the folder, and left out
-    if there is nothing, or it is not that of a run. To draw the page again, call this from the folder the
-    runs were started in, which relative paths of plots begin at:
-    `python -c "from pyimagesearch_lr.pipeline import page; page.write('output')"`.
+    A phase that was not part of this run is read from what an earlier run left in the folder, and left out if
+    there is nothing usable. To draw the page again, call this from the folder in which the runs were started,
+    as relative paths of plots begin there: `python -c "from pyimagesearch_lr.pipeline import page;
+    page.write('output')"`.
 
     Args:
         folder: Path of the folder.
-        finding: `Finding` of this run; None where it did not find.
-        training: `Training` of this run; None where it did not train.
+        finding: `Finding` of this run; None if it had no finder.
+        training: `Training` of this run; None if it did not train.
 
     Returns:
         The path of the page.
@@ -154,7 +154,7 @@ def _confusion(training: Training) -> Picture:
 
 
 def _side_by_side(phases: dict[str, dict[str, Any]], label: Callable[[str], str] = str) -> str:
-    """A table of facts by name, a column a phase."""
+    """A table of facts by name, one column per phase."""
     names = dict.fromkeys(name for facts in phases.values() for name in facts)
     rows = [[label(name), *(_shown(facts.get(name, "")) for facts in phases.values())] for name in names]
     return _table(["", *phases], rows)

@@ -43,7 +43,7 @@ class SettingError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The settings of config.py, with lower-case names; see the comments there for meaning and units."""
+    """The settings of config.py, with lower-case names; the comments there say what they mean."""
 
     min_lr: float
     max_lr: float
@@ -97,10 +97,10 @@ class Settings:
         return cls(**values)
 
     def make_folders(self) -> None:
-        """Make the folders of the results and see that they can be written to.
+        """Make the folders for the results and check that they can be written to.
 
         Raises:
-            SettingError: If one cannot, or a folder is in the place of a plot.
+            SettingError: If one cannot, or a plot has the path of a folder.
         """
         folders = {"output_dir": Path(self.output_dir)}
         folders.update({name: Path(getattr(self, name)).parent for name in PLOT_PATHS})
@@ -126,11 +126,11 @@ class Settings:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where a training keeps what `--resume` goes on with."""
+        """Where a training keeps what `--resume` continues from."""
         return Path(self.output_dir, "checkpoint.npz")
 
     def check_leaves_images(self, name: str, num_images: int) -> None:
-        """See that `batch_size`, or `hold_out`, is less than the number of training images.
+        """Check that `batch_size`, or `hold_out`, is less than the number of training images.
 
         Raises:
             SettingError: If it is not.
@@ -144,9 +144,7 @@ class Settings:
             _require(self, name, _is_number(value) and value > 0, "must be a finite number above 0")
         for name in ("min_lr", "max_lr", "lrfind_start_lr", "lrfind_end_lr"):
             is_held = SMALLEST <= getattr(self, name) <= LARGEST
-            _require(
-                self, name, is_held, f"must be a rate that float32 holds, {SMALLEST:.1e} to {LARGEST:.1e}"
-            )
+            _require(self, name, is_held, f"must be in the range of float32, {SMALLEST:.1e} to {LARGEST:.1e}")
         for name in ("batch_size", "num_epochs"):
             value = getattr(self, name)
             _require(self, name, _is_whole(value) and value >= 1, "must be a whole number of at least 1")
@@ -196,16 +194,16 @@ class Settings:
         _require(self, "classes", differ, "must have a name of its own for every class")
 
     def _check_images(self) -> None:
-        """See that what says which images to take, and which network, can be followed."""
+        """Check the settings that choose the images and the network."""
         _require(self, "data", _is_path(self.data), f"must be {FASHION_MNIST!r} or the path of a folder")
         if self.has_own_pictures:
             is_folder = os.path.isdir(self.data)
             rule = (
-                f"is neither {FASHION_MNIST!r} nor a folder that is there; it is looked for in {os.getcwd()}"
+                f"is neither {FASHION_MNIST!r} nor an existing folder; relative paths begin at {os.getcwd()}"
             )
             _require(self, "data", is_folder, rule)
             for name in ("data_dir", "classes"):
-                told = f"is of {FASHION_MNIST!r} only, and DATA = {str(self.data)!r}; delete one of the two"
+                told = f"is only for {FASHION_MNIST!r}, and DATA = {str(self.data)!r}; delete one of the two"
                 _require(self, name, getattr(self, name) is None, told)
         named = isinstance(self.model, str) and (self.model == MINIGOOGLENET or _is_reference(self.model))
         rule = f"must be {MINIGOOGLENET!r} or 'package.module:function', a function that makes a Keras model"
@@ -223,12 +221,12 @@ class Settings:
 
     @property
     def has_own_pictures(self) -> bool:
-        """Whether the images are those of a folder of the user's."""
+        """Whether the images are from a folder of the user's."""
         return self.data != FASHION_MNIST
 
     @property
     def full_size(self) -> int:
-        """The image size in pixels at which nothing of the images is lost, and nothing made up."""
+        """The image size in pixels at which no detail is lost and none is invented."""
         return self.image_size if self.has_own_pictures else min(self.image_size, FASHION_MNIST_SIZE)
 
 
@@ -259,7 +257,7 @@ def _require(settings: Settings, name: str, holds: bool, rule: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    """The value in a line, also where it has no text of its own: a number of 10,000 digits has none."""
+    """The value in one line, even if `repr` fails, as it does for a number of 10,000 digits."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # whatever the value's own code raises
@@ -268,19 +266,19 @@ def _shown(value: Any) -> str:
 
 
 def _without_tilde(name: str, value: Any) -> Any:
-    """A path with the user's folder in the place of a leading `~`."""
+    """A path with the user's folder in place of a leading `~`."""
     if not (_is_path(value) and str(value).startswith("~")):
         return value
     try:
         return str(Path(value).expanduser())
     except RuntimeError as error:
         raise SettingError(
-            f"{name} = {str(value)!r} in config.py: there is no folder of such a user."
+            f"{name} = {str(value)!r} in config.py: there is no such user's folder."
         ) from error
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's scalars as Python's own, which print and save like any other number."""
+    """NumPy's scalars as Python's own numbers, which print and save like any other."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -322,7 +320,7 @@ def _why_not_writable(folder: Path) -> str | None:
 
 
 class Stage(NamedTuple):
-    """A part of a training, in which the images have one size."""
+    """A part of a training in which the images have one size."""
 
     image_size: int  # pixels, of both sides
     epochs: int
@@ -333,15 +331,15 @@ class Recipe:
     """Stages, cycle, optimizer and loss of a training.
 
     Args:
-        stages: Tuple of `Stage`, in their order; the learning rate goes on from one to the next.
+        stages: Tuple of `Stage`, in their order; the learning rate continues from one to the next.
         epochs_up: Number, epochs in which the rate of a cycle rises; 0.5 is half an epoch.
         epochs_down: Number, epochs in which it falls.
-        mode: String, that of `CyclicLR`.
-        gamma: Float, that of `CyclicLR` for "exp_range".
+        mode: String, as in `CyclicLR`.
+        gamma: Float, as in `CyclicLR`, for "exp_range".
         nesterov: Bool, whether SGD's momentum of 0.9 is Nesterov's.
-        weight_decay: Float, the part of every kernel that a step takes off it, times the learning rate.
-        label_smoothing: Float from 0 to 1, the part of a label that is spread over all classes.
-        dropout: Float from 0 to below 1, that of the network.
+        weight_decay: Float, the share of every kernel that a step subtracts, times the learning rate.
+        label_smoothing: Float from 0 to 1, the share of a label that is spread over all classes.
+        dropout: Float in [0, 1), that of the network.
         whole_pixels: Bool, whether images are shifted by whole pixels only, which keeps them sharp.
     """
 
@@ -403,7 +401,7 @@ class Recipe:
 
 
 def tutorial(settings: Settings) -> Recipe:
-    """The tutorial's recipe, which the settings complete."""
+    """The tutorial's recipe, completed by the settings."""
     return Recipe(
         stages=(Stage(settings.image_size, settings.num_epochs),),
         epochs_up=settings.step_size,
@@ -430,7 +428,7 @@ RECIPES = (TUTORIAL, *COMPLETE)
 
 
 def title_of(record: Mapping[str, Any]) -> str:
-    """What a run is of, for people.
+    """What a run is about, for people.
 
     Args:
         record: Mapping, the settings of a run as its files keep them.
@@ -453,7 +451,7 @@ def epochs_in_words(number: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The lowest and the highest learning rate of a training, and who says so."""
+    """The lowest and the highest learning rate of a training, and where they come from."""
 
     min_lr: float
     max_lr: float
@@ -492,15 +490,15 @@ class Plan:
     """What a run is to do.
 
     Args:
-        settings: `Settings`, those of config.py, as command line and recipe leave them.
+        settings: `Settings`, those of config.py, changed by command line and recipe.
         recipe: `Recipe` to train by.
-        recipe_name: String, the name it is asked for by.
+        recipe_name: String, the name of that recipe.
         bounds: `Bounds` to train between, unless this run finds its own.
         quick: Bool, whether it is a quick look at the embedded sample.
         find: Bool, whether to find the bounds.
         train: Bool, whether to train.
-        resume: Bool, whether it goes on where a training was stopped.
-        restart: Bool, whether what a stopped training left is not wanted any more.
+        resume: Bool, whether it continues where a training was stopped.
+        restart: Bool, whether to discard what a stopped training left.
     """
 
     settings: Settings
@@ -523,7 +521,7 @@ class Plan:
 
         Raises:
             SettingError: If a setting is missing, unknown or cannot be used, or an unfinished training is in
-                the way, or does not fit.
+                the way or does not fit.
         """
         settings = settings_for(config, asked)
         complete = COMPLETE.get(asked.recipe)
@@ -543,13 +541,13 @@ class Plan:
         return _going_on(plan, asked.resume) if plan.train else plan
 
     def same_on_resume(self, bounds: Bounds | None) -> dict[str, Any]:
-        """The settings that have to be the same when a training goes on; without bounds, those are open."""
+        """The settings that must stay the same when a training continues; bounds only if they are given."""
         record = self.record(bounds or self.bounds)
         open_yet = () if bounds else tuple(vars(self.bounds))
         return {name.upper(): record[name] for name in SAME_ON_RESUME if name not in open_yet}
 
     def other_settings_of(self, record: dict[str, Any]) -> str:
-        """In which settings a finished training differs from this plan, for the user; empty where in none."""
+        """The settings in which a finished training differs from this plan, as text; empty if none do."""
         now = self.record(self.bounds)
         names: tuple[str, ...] = (*SAME_ON_RESUME, "num_epochs")
         if record.get("bounds_from") == FINDER:
@@ -558,7 +556,7 @@ class Plan:
         return _told(differ)
 
     def record(self, bounds: Bounds) -> dict[str, Any]:
-        """The settings as the files of a run keep them: plain values, with the bounds it used."""
+        """The settings as the files of a run keep them: plain values, with the bounds that it used."""
         plain = {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(self.settings).items()
@@ -566,9 +564,9 @@ class Plan:
         return {**plain, "quick": self.quick, "recipe": self.recipe_name, **vars(bounds)}
 
     def without_effect(self, config: Any, asked: argparse.Namespace) -> Iterator[str]:
-        """What was asked for and does nothing in this run, a line each, for the user."""
+        """What was asked for but does nothing in this run, one line each, for the user."""
         if asked.auto and self.resume and not self.find and self.bounds.bounds_from == CONFIG:
-            yield "--auto has no effect: this training goes on with the bounds of config.py"
+            yield "--auto has no effect: this training continues with the bounds of config.py"
         if asked.verify is not None and not self.find:
             yield f"--{'' if asked.verify else 'no-'}verify has no effect: this run has no finder"
         told = getattr(config, "DATA", FASHION_MNIST)
@@ -576,7 +574,7 @@ class Plan:
             yield f"DATA = {str(told)!r} has no effect: --quick takes the sample of Fashion-MNIST"
 
     def advice(self) -> str | None:
-        """What to set where the training would end in mid-cycle, for the user; None where it would not."""
+        """What to set if the training would end in mid-cycle, for the user; None if it would not."""
         better = epochs_that_end_a_cycle(self.recipe.epochs, 1, self.recipe.epochs_of_cycle)
         if better is None or not self.train:
             return None
@@ -589,7 +587,7 @@ class Plan:
 
 
 def _going_on(plan: Plan, resume: bool) -> Plan:
-    """The plan in view of what an earlier training left; an unfinished one is never lost in silence."""
+    """The plan, given what an earlier training left; an unfinished one is never lost silently."""
     path = plan.settings.checkpoint_path
     try:
         begun = checkpoint_file.load(path)
@@ -606,24 +604,24 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
     if done == 0 and not resume:
         of_a_finder = bounds.bounds_from == FINDER or "MAX_LR" not in begun.settings
         if differences or not plan.find or not of_a_finder:
-            return plan  # nothing of it is of use here
+            return plan  # none of it can be used here
         resume = True
-        info("going on with the run whose finder was stopped; --restart begins anew")
+        info("continuing the run whose finder was stopped; --restart starts over")
     if not resume:
         raise SettingError(
             f"{path} holds an unfinished training, {done} of {epochs_in_words(plan.recipe.epochs)} "
-            f"done{_other_settings(differences)}. --resume goes on with it; --restart begins anew and "
+            f"done{_other_settings(differences)}. --resume continues it; --restart starts over and "
             "deletes it."
         )
     for name, (before, now) in differences.items():
         raise SettingError(
             f"--resume: the training in {path} was started with {name} = {before!r}, and it is {now!r} now: "
-            "set it back to go on, or begin anew with --restart."
+            "set it back to continue, or start over with --restart."
         )
     if done > plan.recipe.epochs:
         raise SettingError(
             f"--resume: {done} epochs are done, and NUM_EPOCHS = {plan.recipe.epochs} in config.py: set it "
-            f"to {done} or more, or begin anew with --restart."
+            f"to {done} or more, or start over with --restart."
         )
     if begun.passed_over is not None:
         info(begun.passed_over)
@@ -642,7 +640,7 @@ def _other_settings(differences: dict[str, tuple[Any, Any]]) -> str:
 
 
 def settings_for(config: Any, asked: argparse.Namespace) -> Settings:
-    """The settings of config.py, as command line and recipe leave them.
+    """The settings of config.py, changed by command line and recipe.
 
     Raises:
         SettingError: If a setting is missing, unknown or cannot be used.
@@ -651,15 +649,15 @@ def settings_for(config: Any, asked: argparse.Namespace) -> Settings:
         told = Settings.from_config(config)
     except SettingError:
         raise
-    except Exception as error:  # whatever the code of a value of the user's raises
+    except Exception as error:  # whatever the code of a user's value raises
         raise SettingError(
-            f"a value in config.py is of no use: looking at it raised {type(error).__name__}."
+            f"a value in config.py cannot be used: reading it raised {type(error).__name__}."
         ) from error
     return dataclasses.replace(told, **_changes(told, asked))
 
 
 def _changes(told: Settings, asked: argparse.Namespace) -> dict[str, Any]:
-    """The settings that command line and recipe say in place of config.py."""
+    """The settings that command line and recipe set in place of config.py."""
     changes: dict[str, Any] = {}
     folders = []
     if asked.verify is not None:
@@ -681,7 +679,7 @@ def _changes(told: Settings, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _paths_in(folders: list[str], told: Settings) -> dict[str, Any]:
-    """The paths of results that have folders of their own in OUTPUT_DIR and TENSORBOARD_DIR."""
+    """The paths of results in their own folders inside OUTPUT_DIR and TENSORBOARD_DIR."""
     if not folders:
         return {}
     output = Path(told.output_dir, *folders)

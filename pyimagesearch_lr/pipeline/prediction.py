@@ -1,4 +1,4 @@
-"""Which class pictures are of, by a trained model: the command `pyimagesearch-lr predict`."""
+"""Which class pictures belong to, by a trained model: the command `pyimagesearch-lr predict`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command as a process: its exit code, its signals, and streams that may be closed or full."""
+"""A command as a process: its exit code, its signals, and output that may be closed or full."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXIT_CODES = (
 
 
 def as_a_command(run: Callable[[], int]) -> int:
-    """The exit code of `run()` as a process: with signals, failing streams, characters that do not print."""
+    """Run a process: handle signals, failing streams and unprintable characters; return the exit code."""
     with stoppable():
         try:
             prepare_console()
@@ -44,7 +44,7 @@ def stopped(error: KeyboardInterrupt, kept: str = "") -> int:
 
 
 def prepare_console() -> None:
-    """Let every character be printed, and printing be no error where a stream is closed."""
+    """Make every character printable, and printing to a closed stream no error."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -60,10 +60,10 @@ def say(line: str) -> None:
 
 
 def flushed(code: int) -> int:
-    """The exit code, once standard output has taken everything; a reader that is gone is an error too."""
+    """Flush standard output and return the exit code; a reader that is gone is an error too."""
     try:
         sys.stdout.flush()
         return code
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again when it exits
         return code or failed(f"standard output: {error.strerror}")

@@ -23,7 +23,7 @@ COLUMNS = ("name", "precision", "recall", "f1-score", "support")
 
 
 class Picture(NamedTuple):
-    """An image file: its path, and its content, None where there is no such file any more."""
+    """An image file: its path, and its content, None if the file no longer exists."""
 
     path: str
     content: bytes | None
@@ -32,10 +32,10 @@ class Picture(NamedTuple):
 class Saving:
     """Writes all files that can be written, and raises the first error when the body is done.
 
-    A full disk does not keep the rest of a result from being saved and printed.
+    A full disk does not stop the rest of a result from being saved and printed.
 
     Attributes:
-        error: OSError, the first one; None so far.
+        error: OSError, the first one; None if there was none yet.
 
     Example:
 
@@ -83,7 +83,7 @@ def save_json(path: str | os.PathLike, document: Any) -> None:
 
 
 def drawn(path: str | os.PathLike, figure: Any) -> Picture:
-    """A matplotlib figure in the format of the path's ending; the figure is closed."""
+    """A matplotlib figure in the format that the path's ending names; the figure is closed."""
     import matplotlib.pyplot as plt
 
     content = io.BytesIO()
@@ -101,7 +101,7 @@ def save_picture(picture: Picture) -> None:
 
 
 def save_figure(path: str | os.PathLike, figure: Any) -> Picture:
-    """Write a matplotlib figure to `path` in the format of its ending, and close it; return the file."""
+    """Write a matplotlib figure to `path` in the format that its ending names, close it, return the file."""
     picture = drawn(path, figure)
     save_picture(picture)
     return picture
@@ -113,7 +113,7 @@ def read_picture(path: str | os.PathLike) -> Picture:
 
 
 def save_history(path: str | os.PathLike, history: dict[str, list[float]]) -> None:
-    """Write a training history to `path` as CSV, one row an epoch, counted from 1."""
+    """Write a training history to `path` as CSV, one row per epoch, counted from 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["epoch", *history])
@@ -127,7 +127,7 @@ def classification_report(labels: np.ndarray, predicted: np.ndarray, class_names
     Args:
         labels: int array of shape `(samples,)`, the true classes.
         predicted: int array of shape `(samples,)`, the predicted classes.
-        class_names: List of strings, one a class.
+        class_names: List of strings, one per class.
     """
     from sklearn import metrics
 
@@ -154,11 +154,11 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_classes: int
 
 
 def scores(confusion: list[list[int]], class_names: list[str]) -> list[dict[str, Any]]:
-    """The rows of the classification report as data: the classes', the accuracy, and the two averages.
+    """The rows of the classification report as data: classes, accuracy, and the two averages.
 
     Args:
         confusion: List of lists of ints, what `confusion_matrix` returns.
-        class_names: List of strings, one a class.
+        class_names: List of strings, one per class.
 
     Returns:
         List of dicts with "name", "precision", "recall", "f1-score" and "support".
@@ -189,7 +189,7 @@ def scores(confusion: list[list[int]], class_names: list[str]) -> list[dict[str,
 
 
 def duration(seconds: float) -> str:
-    """A time for people.
+    """A time in words.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What the two phases result in: objects that are handed on, or read from the files of an earlier run."""
+"""What the two phases result in: objects that are passed on, or read from the files of an earlier run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ENDINGS = {
     "non_finite": "the loss was no longer finite",
     "exhausted": "the data ran out",
     "stopped": "a callback stopped it",
-    "limited": "Keras's limit of steps an epoch ended it",
+    "limited": "Keras's limit of steps per epoch ended it",
     "interrupted": "it was interrupted",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What the results of either phase are kept with: its settings, versions, how long it took and when."""
+    """What is kept with the results of either phase: settings, versions, how long it took and when."""
 
     settings: dict[str, Any]
     versions: dict[str, str]
@@ -53,7 +53,7 @@ class Run:
         """The record that is kept in a file.
 
         Raises:
-            LookupError, TypeError, ValueError: If it is none.
+            LookupError, TypeError, ValueError: If there is none.
         """
         for name in ("settings", "versions"):
             if not isinstance(saved[name], dict):
@@ -77,7 +77,7 @@ class Finding:
         curve: `LRCurve`.
         plot: `Picture` of it.
         suggestion: `Suggestion`, the curve's own; None where it supports none.
-        reason: String, why these bounds, or why none.
+        reason: String, why these bounds, or why there are none.
     """
 
     run: Run
@@ -125,10 +125,10 @@ class Training:
     Args:
         run: `Run`.
         description: String, the training in a line.
-        history: Dict of lists, a number an epoch.
+        history: Dict of lists, one number per epoch.
         evaluated_on: String, which images: "test" or "held-out".
-        accuracy: Float, the part of them that is classified right.
-        confusion_matrix: List of lists of ints, a row a true class.
+        accuracy: Float, the share of them that is classified correctly.
+        confusion_matrix: List of lists of ints, one row per true class.
         plot: `Picture` of the history.
         clr_plot: `Picture` of the learning rate of every step.
         examples: List of `Example`, a picture of each class with its worst mistakes.
@@ -151,7 +151,7 @@ class Training:
 
     @property
     def summary(self) -> str:
-        """How well and how long, in a line."""
+        """Accuracy and time, in one line."""
         return f"{self.evaluated_on} accuracy {self.accuracy:.4f} after {report.duration(self.run.seconds)}"
 
     def save(self, folder: str | os.PathLike) -> None:
@@ -198,7 +198,7 @@ class Training:
 
 
 def earlier(kind: type[Phase], folder: str | os.PathLike) -> Phase | None:
-    """What an earlier run left in `folder`, None where that is no result: it must not end the run of today.
+    """What an earlier run left in `folder`; None if it is not a result, so that it cannot end this run.
 
     Args:
         kind: `Finding` or `Training`.
@@ -211,10 +211,10 @@ def earlier(kind: type[Phase], folder: str | os.PathLike) -> Phase | None:
 
 
 def finished_training(folder: str | os.PathLike) -> Training | None:
-    """The training that is finished in `folder`, None where there is none.
+    """The finished training in `folder`, None if there is none.
 
     Raises:
-        SettingError: If its file cannot be read: it must not be taken for a training that never was.
+        SettingError: If its file cannot be read: that must not look as if there were none.
     """
     path = Path(folder, TRAINING)
     if not path.exists():
@@ -223,7 +223,7 @@ def finished_training(folder: str | os.PathLike) -> Training | None:
     if training is None:
         raise SettingError(
             f"--resume: {path} is damaged, so it is not known whether this training is finished. --restart "
-            "trains anew."
+            "starts over."
         )
     return training
 

@@ -21,7 +21,7 @@ SCALING = "divided by 255"
 
 
 class UnusableModel(ValueError):  # noqa: N818 - the message says what is wrong
-    """A file that is no model of ours; the message says why and what to do."""
+    """A file that is not one of our models; the message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Facts:
         classes: Tuple of strings, the name of each output.
         image_size: Int, pixels of both sides.
         channels: Int, 1 for grey or 3 for red, green and blue.
-        logits: Bool, whether the outputs are logits, as against probabilities.
+        logits: Bool, whether the outputs are logits rather than probabilities.
         scaling: String, what is done to the values from 0 to 255.
     """
 
@@ -66,7 +66,7 @@ class Facts:
 
 
 def are_logits(outputs: np.ndarray) -> bool:
-    """Whether outputs of shape `(n, classes)` are something else than probabilities.
+    """Whether outputs of shape `(n, classes)` are anything other than probabilities.
 
     Example:
 
@@ -98,7 +98,7 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, Facts]:
 
     Raises:
         OSError: If there is no such file, or it cannot be read.
-        UnusableModel: If it is no model that `save` wrote.
+        UnusableModel: If it is not a model that `save` wrote.
     """
     import keras
 
@@ -112,8 +112,8 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, Facts]:
             facts = Facts.read(json.loads(archive.read(FACTS)))
     except (zipfile.BadZipFile, LookupError, TypeError, ValueError) as error:
         raise UnusableModel(
-            f"{path} is no model that a training of this package saved, or a later save has taken the names "
-            "of its classes away. Expected: the model.keras of an OUTPUT_DIR."
+            f"{path} is not a model that a training of this package saved, or a later save has removed the "
+            "names of its classes. Expected: the model.keras of an OUTPUT_DIR."
         ) from error
     try:
         return keras.saving.load_model(path, compile=False), facts
@@ -121,5 +121,5 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, Facts]:
         text = " ".join(str(error).split())
         raise UnusableModel(
             f"{path} cannot be loaded ({type(error).__name__}: {text[:300]}). A layer of your own has to be "
-            "registered by `keras.saving.register_keras_serializable`, and imported."
+            "registered with `keras.saving.register_keras_serializable`, and imported."
         ) from error

@@ -32,16 +32,16 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """128 and the signal's number, as a shell says of a process that a signal has ended."""
+        """128 plus the signal's number, as shells report a process that a signal has ended."""
         return 128 + self.number
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let the first of the signals raise `Stopped` in the body, wherever it is, and Ctrl-C every time.
+    """Raise `Stopped` in the body, wherever it is, at the first of these signals and at every Ctrl-C.
 
-    Later ones of the others change nothing: a terminal that is closed sends more than one.
-    A signal that whoever started the process has it ignore (`nohup`, a shell's background) stays ignored.
+    Later signals, other than Ctrl-C, change nothing: a terminal that is closed sends more than one.
+    A signal that the process was started to ignore (`nohup`, a shell's background) stays ignored.
     Outside the main thread, where Python handles no signals, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():

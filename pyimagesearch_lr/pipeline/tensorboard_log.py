@@ -19,12 +19,12 @@ SCALAR = tf.compat.v1.SummaryMetadata(
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes event files for `tensorboard --logdir FOLDER`; writing them does not need its package.
+    """Writes event files for `tensorboard --logdir FOLDER`, without needing the package tensorboard.
 
     By epoch, `epoch_loss` and whatever else `fit` logs, under "train" and "validation", with the names that
     Keras's own callback gives them. By step, `learning_rate`: the rate that the step was trained with,
-    against the number of batches trained before it, so that a resumed training goes on where it stopped. With
-    `steps_per_execution` above 1 there is a rate an execution.
+    against the number of batches trained before it, so that a resumed training continues where it stopped.
+    With `steps_per_execution` above 1 there is one rate per execution.
 
     Args:
         folder: Path of the folder for the event files of this training.
@@ -81,7 +81,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """TensorFlow's errors of files, as Python's own with the folder."""
+        """Turn TensorFlow's file errors into Python's own, with the folder."""
         try:
             yield
         except tf.errors.OpError as error:

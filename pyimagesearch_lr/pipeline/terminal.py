@@ -1,4 +1,4 @@
-"""What a run tells its user, and what it keeps quiet."""
+"""What a run tells its user, and what it hides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
-SECONDS_BETWEEN = 0.1  # two drawings of a progress line
+SECONDS_BETWEEN = 0.1  # between two drawings of a progress line
 
 
 def info(message: str) -> None:
@@ -19,7 +19,7 @@ def info(message: str) -> None:
 
 
 def verbosity() -> int:
-    """Keras's `verbose`: its progress bar on a terminal, a line an epoch in a log file."""
+    """Keras's `verbose`: its progress bar on a terminal, one line per epoch in a log file."""
     return 1 if sys.stdout.isatty() else 2
 
 
@@ -27,7 +27,7 @@ def progress(what: str, total: int) -> Callable[[Iterable[Item]], Iterator[Item]
     """Hand items on, and show on a terminal how many of `total` have gone by; in a log file say it once.
 
     Args:
-        what: String, what is done: "reading pictures".
+        what: String, what is being done: "reading pictures".
         total: Int, how many items there are.
     """
 
@@ -50,7 +50,7 @@ def progress(what: str, total: int) -> Callable[[Iterable[Item]], Iterator[Item]
 
 @contextmanager
 def muted_stderr() -> Iterator[None]:
-    """Nothing reaches standard error meanwhile, also not from libraries in C++."""
+    """Nothing reaches standard error inside, not even from libraries in C++."""
     if sys.stderr is None:  # closed by whoever started Python: there is nothing to mute
         yield
         return

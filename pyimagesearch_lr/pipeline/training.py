@@ -51,13 +51,13 @@ class NotFinite(Exception):  # noqa: N818 - the name says what it is
 
 
 def run(plan: Plan) -> int:
-    """Do what the plan says; return the exit code.
+    """Carry out the plan; return the exit code.
 
     Raises:
         SettingError: If a setting does not fit the data, or what is to be resumed.
-        UnusableData: If the images cannot be had.
+        UnusableData: If the images cannot be loaded.
         NotFinite: If the loss of the training is NaN or infinite.
-        OSError: If a file cannot be written; what was found or trained was printed, and is kept.
+        OSError: If a file cannot be written; what was found or trained has been printed, and is kept.
     """
     advice = plan.advice()
     if advice:
@@ -67,7 +67,7 @@ def run(plan: Plan) -> int:
     try:
         return _phases(plan, data)
     except Exception as error:
-        if data.failure is not None:  # what TensorFlow makes of it has many lines
+        if data.failure is not None:  # TensorFlow's message has many lines
             raise UnusableData(data.failure) from error
         raise
 
@@ -92,7 +92,7 @@ def _phases(plan: Plan, data: Data) -> int:
         training = train(plan, bounds, model, data)
         with Saving() as saving:
             write_page(plan, saving, finding, training)
-        checkpoint_file.discard(plan.settings.checkpoint_path)  # all that it was kept for is written
+        checkpoint_file.discard(plan.settings.checkpoint_path)  # everything that it was for is written
     return EXIT_OK
 
 
@@ -107,14 +107,14 @@ def write_page(plan: Plan, saving: Saving, finding: Finding | None, training: Tr
 
 
 def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
-    """Sweep, try the rates around the answer, and keep what was measured, also if it is interrupted."""
+    """Sweep, try the rates around the answer, and keep what was measured, even if it is interrupted."""
     from pyimagesearch_lr import LearningRateFinder
 
     settings = plan.settings
     info("finding learning rate...")
     earlier = _earlier(plan, data) if plan.resume else None
     if earlier is not None:
-        info(f"going on with what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
+        info(f"continuing from what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
     started = time.perf_counter() - (earlier.metadata["seconds"] if earlier is not None else 0.0)
 
     def keep(curve: LRCurve) -> None:
@@ -158,7 +158,7 @@ def _record(plan: Plan, bounds: Bounds, data: Data) -> dict[str, Any]:
 
 
 def _earlier(plan: Plan, data: Data) -> LRCurve | None:
-    """What a stopped finder has measured, if it was asked for the same by the same versions."""
+    """What a stopped finder has measured, if its settings and versions were the same."""
     finding = results.earlier(Finding, plan.settings.output_dir)
     if finding is None:
         return None
@@ -182,7 +182,7 @@ def advise(finding: Finding) -> Bounds | None:
 
 
 def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Training:
-    """Train with a cyclical rate, stage by stage, from where the checkpoint is; then evaluate and report."""
+    """Train with a cyclical rate, stage by stage, from the checkpoint on; then evaluate and report."""
     from pyimagesearch_lr.pipeline.finite_loss import FiniteLoss, LossNotFinite
 
     recipe = plan.recipe
@@ -197,7 +197,7 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
             with warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore", MidCycleWarning
-                )  # `Plan.advice` has said it, by config's names
+                )  # `Plan.advice` has said it, with config's names
                 model.fit(
                     data.training_batches(image_size, drop_remainder=True, start_epoch=begin),
                     validation_data=data.test_batches(image_size),
@@ -219,7 +219,7 @@ def _way_out(bounds: Bounds, checkpoint: EpochCheckpoint) -> str:
     kept = f"epoch {done} is kept in {checkpoint.path}" if done else "no epoch was finished before"
     if bounds.bounds_from == CONFIG:
         return f"{kept}. Lower MAX_LR = {bounds.max_lr:g} in config.py."
-    return f"{kept}. The finder's MAX_LR = {bounds.max_lr:g} is too high: train with a lower one of your own."
+    return f"{kept}. The finder's MAX_LR = {bounds.max_lr:g} is too high: train with a lower one."
 
 
 def cycle(recipe: Recipe, bounds: Bounds, steps_per_epoch: int) -> CyclicLR:
@@ -231,7 +231,7 @@ def cycle(recipe: Recipe, bounds: Bounds, steps_per_epoch: int) -> CyclicLR:
 
 
 def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, data: Data, clr: CyclicLR) -> EpochCheckpoint:
-    """The checkpoint of this training; if it goes on where one was stopped, all is put back as it was."""
+    """The checkpoint of this training; if it continues one that was stopped, everything is put back."""
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
     same = {
@@ -247,14 +247,14 @@ def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, data: Data, clr:
         raise SettingError(f"--resume: {error}") from error
     if done:
         clr.history["lr"] = checkpoint.step_history["lr"]
-        info(f"going on after epoch {done}")
+        info(f"resuming after epoch {done}")
     else:
         checkpoint.begin()
     return checkpoint
 
 
 def _event_files(plan: Plan) -> list[Any]:
-    """The callback for TensorBoard, in a folder of its own each training, where it is asked for."""
+    """The callback for TensorBoard, with a new folder for each training, if it is asked for."""
     if plan.settings.tensorboard_dir is None:
         return []
     from pyimagesearch_lr.pipeline.tensorboard_log import TensorBoardLog
@@ -270,7 +270,7 @@ def _event_files(plan: Plan) -> list[Any]:
 def evaluate(
     plan: Plan, bounds: Bounds, model: keras.Model, data: Data, history: dict[str, list[float]], rates: list
 ) -> Training:
-    """Everything that a finished training leaves: the report on the console, model, figures, numbers."""
+    """Make everything that a finished training leaves: the printed report, model, figures, numbers."""
     info("evaluating network...")
     settings, recipe, folder = plan.settings, plan.recipe, Path(plan.settings.output_dir)
     image_size, classes = recipe.stages[-1].image_size, list(data.classes)

@@ -3,7 +3,7 @@
 MachineCurve, "Finding optimal learning rates with the Learning Rate Range Test",
 https://machinecurve.com/index.php/2020/02/20/finding-optimal-learning-rates-with-the-learning-rate-range-test
 
-The article runs the test with SGD and with Adam on MNIST and draws two figures with a line an optimizer:
+The article runs the test with SGD and with Adam on MNIST and draws two figures with one line per optimizer:
 loss against rate, and change of loss (over 20 steps) against rate. It reports Adam clearly better than SGD,
 and Adam's steepest point at about 10^-3.95.
 

@@ -10,7 +10,8 @@ trains, and that the best rate falls during training, so that the search should 
 
 Prints the rate by the article's rule, the largest rate that still trains, and both bounds or why there are
 none: before training, and again after every epoch. Draws the loss, its raw and its smoothed rate of change,
-and all the searches over each other. Model (the small CNN of article 1, plain SGD) and data are our choice.
+and all the searches in one figure. The model (the small CNN of article 1, plain SGD) and the data are our
+choice.
 
     python scripts/articles/article_3_rate_of_change.py            # about 3 minutes on two cores
     python scripts/articles/article_3_rate_of_change.py --quick    # on the embedded sample

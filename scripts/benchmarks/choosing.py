@@ -1,8 +1,9 @@
-"""How the rule for trying was chosen: variants of it played on recorded short trainings of the "tune" tasks.
+"""How the rule for trying was chosen: variants of it replayed on recorded probes of the "tune" tasks.
 
 Every variant runs the library's own `probe_around` and `as_good_as_best`, beginning at what the library reads
 off each recorded sweep of 200 and 1,000 steps, and gets the probes that collect_suggestions.py recorded: the
-nearest rate of the grid, the longest recorded length not above the one asked for. No reported task is read.
+nearest rate of the grid, the longest recorded length not above the one asked for. The reported tasks are not
+read.
 
     python scripts/benchmarks/choosing.py          # a minute; trains nothing
 
@@ -39,7 +40,7 @@ class Variant:
 
     Args:
         stages: `Stages`.
-        lean: Float, the share of the fall by which the loss of a lower rate may be higher in the end.
+        lean: Float, the share of the fall by which a lower rate may end with a higher loss.
     """
 
     stages: Stages
@@ -54,7 +55,7 @@ def variants() -> list[Variant]:
 
 
 class Recordings:
-    """The recorded probes of a task, given as if they were trained."""
+    """The recorded probes of a task, returned as if they were trained."""
 
     def __init__(self, task: RecordedTask):
         self.task = task
@@ -65,7 +66,7 @@ class Recordings:
         self.starts = [start for steps in SWEEPS for start in self._starts(steps)]
 
     def _starts(self, steps: int) -> list[tuple[int, float | None]]:
-        """Each seed and the rate around which its sweep is tried, None for none."""
+        """Each seed and the rate around which its sweep is tried, None if there is none."""
         starts = []
         for seed, sweep in self.task.curves(steps):
             lrs = sweep.lrs[: len(sweep.raw_losses)]
@@ -77,7 +78,7 @@ class Recordings:
 
     @cache  # noqa: B019 - as long as the script
     def probe(self, seed: int, max_lr: float, steps: int) -> Probe:
-        """The recording nearest to this; beyond the grid a rate has learnt nothing, or diverged."""
+        """The nearest recording; beyond the grid a rate counts as having learnt nothing, or as diverged."""
         place = int(np.argmin(np.abs(np.log10(self._rates / max_lr))))
         rate = float(self._rates[place])
         lengths = [each for each in self._lengths if (each, seed, rate) in self._rows]

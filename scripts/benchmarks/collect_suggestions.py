@@ -1,6 +1,6 @@
 """What suggestions.py measures by training: the sweeps, the response to the rate, and short trainings.
 
-Every part of a task's record is written when it is finished; what is there is not trained again.
+Every part of a task's record is written when it is finished; what is already there is not trained again.
 """
 
 import json
@@ -46,7 +46,7 @@ OPTIMIZER_SETTINGS = ("momentum", "weight_decay", "rho", "beta_1", "beta_2", "cl
 def collect(
     names: list[str], parts: Iterable[str], csv: str | None, split: str = "all", *, anew: bool = False
 ) -> None:
-    """Train these parts of these tasks, those that are not there yet; all tasks where none is named."""
+    """Train these parts of these tasks, unless they are recorded already; all tasks if none is named."""
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     for task in TASKS:
@@ -203,7 +203,7 @@ class Trainer:
         ]
 
     def verified(self, record: dict) -> list[dict]:
-        """What `find(verify=...)` answers, None for no answer, and all the steps it took."""
+        """What `find(verify=...)` answers, None for no answer, and how many steps it took."""
         return [
             {
                 "seed": seed,
@@ -317,7 +317,7 @@ class Trainer:
         return order.reshape(-1, self.task.batch_size)
 
     def validation(self) -> dict:
-        """Loss and metric of the validation data, those of chance where the network's output broke."""
+        """Loss and metric on the validation data, those of chance if the network's output is not finite."""
         y, predicted = self.data.y_validation, self._predict(tf.constant(self.data.x_validation)).numpy()
         if not np.isfinite(predicted).all():
             return {"val_loss": "nan", "metric": rounded(self.chance)}
@@ -371,7 +371,7 @@ def grid(low: float, high: float) -> list[float]:
 
 
 def beyond(means: dict[float, float]) -> float | None:
-    """The next rate where the best lies at an end of the grid, None where it does not."""
+    """The next rate if the best lies at an end of the grid, else None."""
     rates, values = list(means), list(means.values())
     best, step = int(np.argmax(values)), 10 ** (1 / RATES_PER_DECADE)
     if len(rates) >= MOST_RATES or 0 < best < len(rates) - 1:
@@ -380,12 +380,12 @@ def beyond(means: dict[float, float]) -> float | None:
 
 
 def between_best(means: dict[float, float]) -> list[float]:
-    """The rates half-way between those of the grid, up to a decade to both sides of the best."""
+    """The rates half-way between those of the grid, up to a decade on both sides of the best."""
     return [rounded((low * high) ** 0.5) for low, high in pairwise(_around_best(means, RATES_PER_DECADE))]
 
 
 def _around_best(means: dict[float, float], count: int) -> list[float]:
-    """The best rate and so many of its neighbours to both sides."""
+    """The best rate and that many of its neighbours on both sides."""
     rates, values = list(means), list(means.values())
     best = int(np.argmax(values))
     return rates[max(0, best - count) : best + count + 1]

@@ -1,4 +1,4 @@
-"""How short the sweep of `train.py --lr-find 1` may be, and whether its precision moves the answer.
+"""How short the sweep of `train.py --lr-find 1` may be, and whether its precision changes the answer.
 
 Claim measured: the bounds of a shorter sweep of MiniGoogLeNet on Fashion-MNIST lie within a quarter of a
 decade of those of the tutorial's 2,814 steps, and so do those in float32. All start from the same weights.

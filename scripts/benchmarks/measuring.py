@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def in_turn(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What every side returns, its seconds, in turn, `rounds` times after one warm-up of each."""
+    """What every side returns (its seconds), called in turn `rounds` times after one warm-up each."""
     for side in sides.values():
         side()
     taken: dict[str, list[float]] = {name: [] for name in sides}
@@ -38,7 +38,7 @@ def in_turn(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, 
 
 
 def ratio(over: list[float], under: list[float]) -> dict:
-    """Median and range of the ratios of the pairs that were taken one after the other."""
+    """Median and range of the ratios of pairs that were measured one after the other."""
     pairs = [a / b for a, b in zip(over, under, strict=True)]
     return {
         "median": round(median(pairs), 4),
@@ -49,7 +49,7 @@ def ratio(over: list[float], under: list[float]) -> dict:
 
 
 class TimedProcess:
-    """A process of its own that waits while others are timed: reads a line, does it, prints its seconds."""
+    """A separate process that waits while others are timed: reads a line, does it, prints its seconds."""
 
     def __init__(self, command: list[str], **environment: str):
         # PASSIVE: threads of PyTorch that have nothing to do would take time from the others.
@@ -76,7 +76,7 @@ class TimedProcess:
 
 
 def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same data; the thread that tunes its pipeline holds up the end of some fits by a second."""
+    """The same data; the thread that tunes its pipeline delays the end of some fits by a second."""
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -129,7 +129,7 @@ def describe_machine() -> dict:
 
 
 def kept(path: Path) -> dict:
-    """The results that are in the file, by name; none where it does not exist."""
+    """The results that are in the file, by name; none if it does not exist."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 

@@ -4,13 +4,13 @@ Claims measured: the short recipe reaches the tutorial's accuracy in at most hal
 included; training in bfloat16 and in float32 ends within noise of each other.
 
     python scripts/benchmarks/recipes.py                     # every run that is missing, one after another
-    python scripts/benchmarks/recipes.py short:1 float32:2   # these, anew
-    python scripts/benchmarks/recipes.py tune:flat:1         # a variant of the short recipe, on held-out data
+    python scripts/benchmarks/recipes.py short:1 float32:2 # these, again python scripts/benchmarks/recipes.py
+    tune:flat:1         # a variant of the short recipe, on held-out data
 
 Runs: `short` is `train.py --recipe short`; `bfloat16` and `float32` are the tutorial's recipe with one cycle
 in one epoch; `tune` tries a variant of the short recipe on 5,000 training images that are held out. Each run
-is a process of its own, timed from its start to its end: run nothing beside it, where the time matters. Each
-is kept in scripts/benchmarks/recipes.json when it ends.
+is a separate process, timed from start to end: run nothing beside it if the time matters. Each is kept in
+scripts/benchmarks/recipes.json when it ends.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(names: list[str]) -> None:
 
 
 def measured(name: str) -> dict:
-    """One run in a process of its own: its results and the seconds from start to end."""
+    """One run in a separate process: its results and the seconds from start to end."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         subprocess.run([sys.executable, Path(__file__).resolve(), "--run", name, folder], check=True)

@@ -1,7 +1,7 @@
-"""Searches for the rate at about the cost of a sweep and its probes, played on what was recorded of a task.
+"""Searches for the rate at about the cost of a sweep and its probes, replayed on a task's records.
 
-Each draws its rates from the whole grid of the task, knows no curve, and takes the short trainings' recorded
-losses, or the recorded metric of whole trainings, for its own. Returned are the rate and the steps it cost.
+Each draws its rates from the whole grid of the task, knows no curve, and uses the recorded losses of short
+trainings, or the recorded metric of whole trainings, as its own. It returns the rate and the steps it cost.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def even_probes(record: dict, losses: Losses, seed: int, rng: np.random.Generato
 
 
 def random_search(steps: int) -> Callable:
-    """Whole trainings with rates at random, as many as so many steps pay, at least one; the best metric."""
+    """Whole trainings at random rates, as many as that many steps allow, at least one; the best metric."""
 
     def search(record: dict, losses: Losses, seed: int, rng: np.random.Generator) -> tuple[float, int]:
         metrics = {row["max_lr"]: row["metric"] for row in record["response"] if row["seed"] == seed}
@@ -80,5 +80,5 @@ def _rates(record: dict) -> list[float]:
 
 
 def _in_half_decades(rates: list[float]) -> list[float]:
-    """Those of the coarse grid, which every second of the fine one's is not."""
+    """The rates of the coarse grid, without those that only the fine one has."""
     return [rate for rate in rates if abs(2 * np.log10(rate) - round(2 * np.log10(rate))) < 0.1]

@@ -34,7 +34,7 @@ def _halved(images: np.ndarray) -> np.ndarray:
 
 
 def _parted(x: np.ndarray, y: np.ndarray, train: int, seed: int = 0) -> Data:
-    """Shuffled, standardised by the training part, and parted."""
+    """Shuffled, standardised by the training part, and split."""
     order = np.random.default_rng(seed).permutation(len(x))
     x, y = x[order].astype("float32"), y[order]
     mean, deviation = x[:train].mean(axis=0), x[:train].std(axis=0)
@@ -80,7 +80,7 @@ def imbalanced(count: int, share: float, features: int) -> Data:
 
 
 def wine(csv: str | None) -> Data:
-    """Of the table of wines, whether a wine's quality is 7 or more; rows with gaps are left out."""
+    """From the table of wines, whether a wine's quality is 7 or more; rows with gaps are left out."""
     if csv is None:
         raise FileNotFoundError("the table of wines is passed by path: --csv winequalityN.csv")
     lines = Path(csv).read_text(encoding="utf-8").replace("white", "0").replace("red", "1").splitlines()
@@ -139,7 +139,7 @@ def masks(count: int, noise: float = 1.5) -> Data:
 
 
 def few(data: Data, count: int) -> Data:
-    """The first so many samples to train on."""
+    """Only the first samples to train on."""
     return Data(data.x[:count], data.y[:count], data.x_validation, data.y_validation)
 
 

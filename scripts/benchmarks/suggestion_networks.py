@@ -139,7 +139,7 @@ def image_autoencoder(filters: int = 8):
 
 
 class _Sampled(layers.Layer):
-    """Draws from the normal distribution that is given, and adds its divergence to the loss."""
+    """Draws from the given normal distribution, and adds its divergence to the loss."""
 
     def __init__(self, share: float = 0.01, **kwargs):
         super().__init__(**kwargs)
@@ -190,7 +190,7 @@ def dropped_mlp():
 
 
 def post_norm_transformer(length: int, tokens: int, classes: int, width: int = 16, blocks: int = 2):
-    """As the first paper has it: normalised after each addition."""
+    """As in the first paper: normalised after each addition."""
     inputs = keras.Input((length,), dtype="int32")
     x = _Places()(layers.Embedding(tokens, width)(inputs))
     for _ in range(blocks):

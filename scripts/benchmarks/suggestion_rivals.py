@@ -39,9 +39,10 @@ def constants(trainer: Trainer, record: dict) -> list[dict]:
     """The first stage of AutoLRS: short trainings at constant rates, and the loss that is forecast for each.
 
     AutoLRS trains 100 steps at each of ten rates, forecasts the training loss at ten times as many steps and
-    goes on with the rate whose forecast is lowest. Its rates come one by one from Bayesian optimisation; here
-    they are ten even ones. Its later stages, the same in the midst of the training, are left out. A training
-    that diverged has no forecast, for that of a loss that leaps and falls back can be the lowest.
+    continues with the rate whose forecast is lowest. Its rates come one by one from Bayesian optimisation;
+    here they are ten even ones. Its later stages, the same in the middle of the training, are left out. A
+    training that diverged has no forecast, because that of a loss that leaps and falls back can be the
+    lowest.
 
     Source: Jin et al., ICLR 2021, arXiv:2105.10762.
     """
@@ -131,7 +132,7 @@ def highest_stable(optimizer: optimizers.Optimizer, eigenvalue: float) -> float:
     `2 (1 + momentum) / eigenvalue` for SGD, that over `1 + 2 momentum` if it is Nesterov's. For Adam and its
     kin `2 (1 + beta_1) / (1 - beta_1)`, 38 for 0.9, over the eigenvalue of the preconditioned Hessian. Other
     adaptive optimizers have other preconditioners and no such result: they get 2 over Adam's eigenvalue, for
-    want of better. Clipping and weight decay are not taken into account.
+    lack of anything better. Clipping and weight decay are not taken into account.
     """
     if isinstance(optimizer, optimizers.SGD):
         momentum = optimizer.momentum

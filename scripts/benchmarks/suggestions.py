@@ -1,13 +1,14 @@
 """Whether a learning-rate finder's suggestion is any good: its regret against exhaustive grids.
 
-For each of the small tasks in suggestion_tasks.py is recorded: the curves, sweeps from 1e-8 to 100 with
-`LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps; and the response, what the validation metric
-is after a fixed budget of training with the triangular policy (2 whole cycles, base_lr = max_lr / 10), for
-every max_lr of a grid in half decades over 6 decades, mean of 3 seeds, and in quarter decades near its best,
-mean of 5. Short trainings of 25 to 400 steps with these rates are recorded too: rules for trying are chosen
-on them, on the "tune" tasks alone (choosing.py), and other searches of the same cost are played on them.
+For each of the small tasks in suggestion_tasks.py these are recorded: the curves, sweeps from 1e-8 to 100
+with `LearningRateFinder`, 5 seeds, in 100, 200, 300 and 1,000 steps; and the response, what the validation
+metric is after a fixed budget of training with the triangular policy (2 whole cycles, base_lr = max_lr / 10),
+for every max_lr of a grid in half decades over 6 decades, mean of 3 seeds, and in quarter decades near its
+best, mean of 5. Short trainings of 25 to 400 steps with these rates are recorded too: rules for trying are
+chosen on them, on the "tune" tasks alone (choosing.py), and other searches of the same cost are replayed on
+them.
 
-A method gets a curve and picks a rate; its regret is what that rate's metric lacks of the grid's best, in
+A method gets a curve and picks a rate; its regret is how far that rate's metric is below the grid's best, in
 points. The metric between two rates of the grid is interpolated over log(lr); beyond the grid it is that of
 the grid's end. A rate of the grid diverged where, in most seeds, the network's output is not finite or, above
 the best rate, its metric is within 2 points of chance. A pick whose nearest rate of the grid diverged has the
@@ -19,7 +20,7 @@ metric of chance. Where a method gives no answer, that is counted, and the regre
     python scripts/benchmarks/suggestions.py --score                             # seconds; trains nothing
     python scripts/benchmarks/suggestions.py --score --split tune --steps 200 --by-task
 
-Collecting writes one JSON a task in suggestions/ beside this script; a score of the reported tasks with
+Collecting writes one JSON per task in suggestions/ beside this script; a score of the reported tasks with
 sweeps of all lengths writes suggestions.json.
 """
 
@@ -151,7 +152,7 @@ class Response:
         return float(self.mean.max())
 
     def has_diverged(self, lr: float) -> bool:
-        """Whether the rate of the grid that is nearest in decades diverged."""
+        """Whether the nearest rate of the grid diverged."""
         return bool(self.diverged[np.argmin(np.abs(np.log(self.rates / lr)))])
 
     def at(self, lr: float) -> float:
@@ -161,7 +162,7 @@ class Response:
         return float(np.interp(np.log(lr), np.log(self.rates), self.mean))
 
     def regret(self, lr: float) -> float:
-        """Points that `lr` lacks of the best rate."""
+        """How many points `lr` is below the best rate."""
         return self.best - self.at(lr)
 
     def best_of_seed(self, seed: int) -> float:
@@ -213,7 +214,7 @@ def recorded_tasks() -> list[RecordedTask]:
 
 @dataclass(frozen=True)
 class Pick:
-    """What a method answered to one sweep.
+    """A method's answer to one sweep.
 
     Args:
         task: `RecordedTask`.
@@ -243,7 +244,7 @@ class Pick:
 
     @property
     def share(self) -> float:
-        """The regret as a share of what there is between chance and best."""
+        """The regret as a share of the difference between chance and best."""
         return self.regret / (self.task.response.best - self.task.response.chance)
 
     @property

@@ -5,10 +5,10 @@ Claims measured, each as a ratio of times within one run (median of the pairs, a
 - minigooglenet: sweep / plain fit of as many steps, batch 64, all in this machine's default precision;
 - small: a dense network (12-128-256-256-1, Adam, batch 32, 2,000 steps): sweep / plain fit without callbacks,
   and the usual way (`UsualWay` below, a callback like those of the tutorial and of keras_lr_finder) / sweep;
-  beside it the same with the leanest callback there can be, which only sets the rate and reads the loss, and
-  the usual way / as many of the network's own training steps in one execution on one batch, which is the most
-  that a sweep could reach. `fit` gets Keras's own batches of the arrays, made anew each time as it does, but
-  without tf.data's autotuning: its thread holds up the end of some fits by a second;
+  beside it the same with the leanest callback possible, which only sets the rate and reads the loss, and the
+  usual way / as many of the network's own training steps in one execution on one batch, which is the most
+  that a sweep could reach. `fit` gets Keras's own batches of the arrays, made again each time, but without
+  tf.data's autotuning: its thread delays the end of some fits by a second;
 - plain: the same network and steps, recorded by Keras's public calls alone: `find`, and `LRFinder` in a fit,
   / a callback written by hand that makes the same four calls (`ByHand` below);
 - memory: peak of a process that sweeps / one that only fits, a 100 MB model with Adam, snapshot on disk;
@@ -20,7 +20,7 @@ Claims measured, each as a ratio of times within one run (median of the pairs, a
     python scripts/benchmarks/sweep.py --against ../old    # with the version in another checkout, in turn
     python scripts/benchmarks/sweep.py small --quick       # a minute, to see that it runs; writes nothing
 
-Each version's sides wait in a process of their own and are called in turn. Writes sweep.json beside itself,
+Each version's sides wait in a separate process and are called in turn. Writes sweep.json beside itself,
 section by section; what the other version took stands there under "against". Run nothing else meanwhile.
 """
 
@@ -121,7 +121,7 @@ def checkout(path: str) -> Path:
 
 
 def measured(name: str, versions: dict[str, Path], args: argparse.Namespace) -> dict:
-    """The section's result in this version, the other one's beside it; empty where this one has no sides."""
+    """The section's result in this version, with the other's beside it; empty if this one has no sides."""
     section = SECTIONS[name]
     policy = args.policy or default_policy()
     processes = {version: worker(name, path, policy, args.quick) for version, path in versions.items()}
@@ -146,7 +146,7 @@ def measured(name: str, versions: dict[str, Path], args: argparse.Namespace) -> 
 
 
 def worker(name: str, path: Path, policy: str, quick: bool) -> TimedProcess:
-    """A process with the sides of a section, made of the package in that folder."""
+    """A process with the sides of a section, made from the package in that folder."""
     command = [sys.executable, str(Path(__file__).resolve()), "--worker", name, "--policy", policy]
     return TimedProcess([*command, *["--quick"] * quick], PYTHONPATH=str(path))
 
@@ -327,7 +327,7 @@ def small_ratios(taken: Seconds) -> dict:
 
 
 class ByHand(keras.callbacks.Callback):
-    """A sweep in Keras's public calls: a rate and own logs for every step; all variables are put back."""
+    """A sweep in Keras's public calls: each step has its own rate and logs; all variables are put back."""
 
     def __init__(self, rates):
         super().__init__()
@@ -369,7 +369,7 @@ def plain(args: argparse.Namespace) -> tuple[dict, dict]:
 
 
 def force_plain_recorder() -> bool:
-    """Let public calls record every sweep of this process; false where the version has no such recorder."""
+    """Let public calls record every sweep of this process; false if the version has no such recorder."""
     if not Path(pyimagesearch_lr.__file__).with_name("recording.py").exists():  # an import may find another's
         return False
     recording = importlib.import_module("pyimagesearch_lr.recording")

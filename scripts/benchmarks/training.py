@@ -16,8 +16,8 @@ Claims measured, as ratios of times within one run (sides in turn, medians after
     python scripts/benchmarks/training.py --torch-python ~/torch/bin/python          # everything, 10 minutes
     python scripts/benchmarks/training.py step stall                                 # some; the rest stays
 
-Writes training.json beside itself, section by section. Run nothing else meanwhile. PyTorch is never needed:
-it is measured where another Python that has it is named.
+Writes training.json beside itself, section by section. Run nothing else meanwhile. PyTorch is not needed: it
+is measured if a Python that has it is named.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def steps_in_turn(sides: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
-    """Seconds a step of every side."""
+    """Seconds per step of every side."""
     whole = in_turn({name: partial(run, STEPS_A_ROUND) for name, run in sides.items()}, ROUNDS)
     return {name: [value / STEPS_A_ROUND for value in values] for name, values in whole.items()}
 
@@ -156,7 +156,7 @@ def convolution_flops(model) -> float:
 
 
 def arithmetic_seconds(flops: float, size: int = 2048) -> Callable[[int], float]:
-    """The time that so much arithmetic takes at the rate of a large product of matrices."""
+    """The time that this much arithmetic takes at the speed of a large matrix product."""
     import tensorflow as tf
 
     from pyimagesearch_lr.pipeline import machine
@@ -271,7 +271,7 @@ def child_seconds(name: str) -> float:
 
 
 def profile(args: argparse.Namespace) -> dict:
-    """Milliseconds of operations a step, by kind; operations that run side by side count in full."""
+    """Milliseconds of operations per step, by kind; operations that run side by side count in full."""
     import tensorflow as tf
 
     run = fit_seconds(our_model(), one_batch())
@@ -308,7 +308,7 @@ def operation_milliseconds(folder: str) -> dict[str, float]:
 
 
 def child(name: str) -> str:
-    """The last line that a part of the benchmark prints in a process of its own."""
+    """The last line that a part of the benchmark prints in a separate process."""
     command = [sys.executable, str(Path(__file__).resolve()), "--child", name]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return (done.stdout.splitlines() or [""])[-1]

@@ -1,4 +1,4 @@
-"""Draws the curves and cycles that the guide explains, and keeps what the finder says to each curve.
+"""Draws the curves and cycles that the guide explains, and keeps what the finder says about each curve.
 
 python scripts/make/curve_figures.py    # half a minute
 
@@ -73,7 +73,7 @@ def new_model(optimizer: str = "sgd") -> keras.Model:
 
 
 def curve_of(name: str) -> LRCurve:
-    """The curve of a sweep of 300 steps, with what was tried around its answer."""
+    """The curve of a sweep of 300 steps, with the probes around its answer."""
     (images, labels), _ = load_sample()
     settings = dict(CURVES[name])
     finder = LearningRateFinder(

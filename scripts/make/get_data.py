@@ -1,8 +1,8 @@
 """Put Fashion-MNIST's four IDX files into data/fashion-mnist, unless they are on this machine already.
 
-Needs nothing but Python's standard library, and no root. Silent when there is nothing to do.
-The sources, in order: Debian's package `dataset-fashion-mnist`, unpacked without being installed;
-the host that Keras downloads from. Every file's SHA-256 is checked before it gets its name.
+Needs only Python's standard library, and no root. Silent when there is nothing to do. The sources, in order:
+Debian's package `dataset-fashion-mnist`, unpacked without being installed; the host that Keras downloads
+from. Every file's SHA-256 is checked before it gets its name.
 """
 
 import gzip
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def places() -> list[Path]:
-    """Every folder the files may lie in already."""
+    """Every folder that may have the files already."""
     named = os.environ.get("FASHION_MNIST_DIR")
     keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras")
     usual = [TARGET, Path("/", DEBIAN_DIR), keras_home / "datasets" / "fashion-mnist"]
@@ -74,7 +74,7 @@ def is_genuine(file: Path) -> bool:
 
 
 def fetch(source) -> None:
-    """Let `source` fill a temporary folder; move the files over once all four are genuine."""
+    """Let `source` fill a temporary folder; move the files once all four are verified."""
     TARGET.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=TARGET.parent) as temporary:
         folder = source(Path(temporary))
@@ -130,7 +130,7 @@ def download(url: str, file: Path) -> None:
 
 
 def run(command: list[str], folder: Path, check: bool = True) -> None:
-    """Run quietly in `folder`; a failure carries the command's own last line."""
+    """Run quietly in `folder`; an error carries the command's own last line."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
     if check and done.returncode:
         raise Failed(done.returncode, command[0], done.stdout, done.stderr)

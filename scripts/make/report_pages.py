@@ -1,7 +1,7 @@
 """Draw the report pages of the runs in docs/results again; `--check` says whether they are right.
 
-A run names its plots by paths that begin where it was started, so each page is drawn in a folder that looks
-as that one did.
+A run names its plots by paths relative to where it was started, so each page is drawn in a folder that looks
+like that one.
 """
 
 import contextlib

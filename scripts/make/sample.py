@@ -2,7 +2,7 @@
 
     python scripts/make/sample.py
 
-Runs on the full data, where `fashion_mnist.load_data` finds it; the file has the same bytes every time.
+Needs the full data where `fashion_mnist.load_data` finds it; the file has the same bytes every time.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from griffe import Class, Extension, Function, Module, Object
 
 
 class DocstringsInWords(Extension):
-    """Takes annotations away and sets formulas, references and examples apart, once everything is read."""
+    """Removes annotations and sets formulas, references and examples apart, once everything is read."""
 
     def on_package(self, *, pkg: Module, **kwargs: Any) -> None:
         _in_words(pkg)
@@ -35,7 +35,7 @@ def _in_words(documented: Object) -> None:
 
 
 def markdown(docstring: str) -> str:
-    """The docstring with formulas and doctests in fences, and titles for what is no list."""
+    """The docstring with formulas and doctests in fences, and titles for what is not a list."""
     text = inspect.cleandoc(docstring)
     text = re.sub(r"(?:^`[^`\n]+`(?:\n|\Z)){2,}", _formulas, text, flags=re.MULTILINE)
     text = re.sub(r"^(Reference|Source): ", r"**\1:** ", text, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds the site: pages that are made of other files, and what links to them.
+"""What MkDocs calls while it builds the site: pages made from other files, and the links to them.
 
 The changelog and the notebook are kept once, where GitHub and Jupyter read them; here they become pages.
 """

@@ -1,12 +1,12 @@
-"""The tests on every Keras and every backend; what came out goes to docs/results/test_matrix.json.
+"""The tests on every Keras and every backend; the results go to docs/results/test_matrix.json.
 
     python scripts/make/test_matrix.py versions             # builds environments, runs the fast tests in each
     python scripts/make/test_matrix.py backends             # the tests of tests/backends, on all three
     python scripts/make/test_matrix.py versions --only 3.10 # one of them
     python scripts/make/test_matrix.py versions --all       # with the slow tests: hours
 
-Environments are made in `.venvs`, once. A Python that a row asks for and that is not here is replaced by the
-one that runs this, and the row says so. Results are written row by row, so that it can be stopped.
+Environments are made in `.venvs`, once. A Python that a row asks for but that is missing is replaced by the
+one that runs this, and the row says so. Results are written row by row, so it can be stopped.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def of_backend(backend: str, args: argparse.Namespace) -> dict:
 
 
 def environment(name: str, python: str, requirements: list[str]) -> Path:
-    """The interpreter of an environment, which is made if it is not there."""
+    """The interpreter of an environment, which is made if it does not exist."""
     folder = ENVIRONMENTS / name
     interpreter = folder / "bin/python"
     if not (folder / ".installed").exists():

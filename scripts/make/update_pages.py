@@ -130,7 +130,7 @@ def backends(root: Path) -> dict[str, str]:
 
 
 def _matrix(rows: list[dict]) -> str:
-    """How the tests ended, a row an environment."""
+    """How the tests ended, one row per environment."""
     if not rows:
         return "Not run to the end yet."
     counts = ("passed", "skipped", "failed")
@@ -177,7 +177,7 @@ def _results(training: dict, epochs: int) -> str:
         "final test loss": f"{history['val_loss'][-1]:.3f} | 0.168",
         "final test accuracy": f"{training['test_accuracy']:.4f} | 0.9452",
         "target for it: at least 0.945": f"{'met' if training['test_accuracy'] >= 0.945 else 'missed'} | ",
-        "time an epoch": f"{training['seconds'] / epochs:.0f} s, two shared CPU cores | 112 s, a 2019 GPU",
+        "time per epoch": f"{training['seconds'] / epochs:.0f} s, two shared CPU cores | 112 s, a 2019 GPU",
         "all epochs": f"{training['seconds'] / 60:.0f} minutes | 90 minutes",
     }
     lines = ["| MiniGoogLeNet on Fashion-MNIST, all images | this run | the tutorial |", "|---|---|---|"]
@@ -274,7 +274,7 @@ def _cost(bench: dict) -> str:
 
 
 def _before(bench: dict) -> str:
-    """What the version before took, called in turn with this one, where that was measured."""
+    """What the previous version took, called in turn with this one, if that was measured."""
     titles = {"minigooglenet": "MiniGoogLeNet", "small": "the small network"}
     measured = {title: bench[name]["against"] for name, title in titles.items() if "against" in bench[name]}
     told = [
@@ -328,7 +328,7 @@ def _training_cost(bench: dict) -> str:
     )
     lines += [
         "",
-        f"Milliseconds a step: {milliseconds}. An epoch of 60,000 images: {epoch['epoch_seconds']:.0f} s. "
+        f"Milliseconds per step: {milliseconds}. An epoch of 60,000 images: {epoch['epoch_seconds']:.0f} s. "
         f"{machine['cores']} cores ({machine['processor']}), TensorFlow {machine['tensorflow']}, "
         f"Keras {machine['keras']}, {machine['date']}.",
         "",
@@ -542,7 +542,7 @@ def _article_5(run: dict) -> list[tuple]:
         "sweep": "rate of the same sweep here",
         "range test": "steepest of our range test",
     }
-    rows = [("rate of the lowest steady loss, one rate an epoch", "about 0.007", f"{run['sweep_lr']:.4f}")]
+    rows = [("rate of the lowest steady loss, one rate per epoch", "about 0.007", f"{run['sweep_lr']:.4f}")]
     for name, found in run["rates"].items():
         accuracy = f"{100 * found['mean']:.2f} ± {100 * found['std']:.2f}"
         label = f"test accuracy in %, {names[name]}, {found['lr']:.2g}"
@@ -555,7 +555,7 @@ def _article_5(run: dict) -> list[tuple]:
             rows.append(("... over the default, in points (each seed)", "+3" * (name == "article"),
                          f"{difference} ({seeds})"))  # fmt: skip
     runs = f"{len(run['settings']['seeds'])}; mean ± standard deviation"
-    return [*rows, ("trainings a rate", "1", runs)]
+    return [*rows, ("trainings per rate", "1", runs)]
 
 
 if __name__ == "__main__":

@@ -76,14 +76,14 @@ SOUND = {
 }
 DAMAGED = {  # name: content, a part of the reason
     "empty.png": (b"", "it is empty"),
-    "text.png": (b"no picture at all\n" * 9, "it is no picture"),
-    "first bytes only.jpg": (encoded(COLOUR, "JPEG")[:2], "it is no picture"),
+    "text.png": (b"no picture at all\n" * 9, "it is not a picture"),
+    "first bytes only.jpg": (encoded(COLOUR, "JPEG")[:2], "it is not a picture"),
     "truncated.png": (encoded(COLOUR, "PNG")[:-400], "truncated or damaged"),
     "truncated.jpg": (encoded(COLOUR, "JPEG")[:-400], "truncated or damaged"),
     "truncated.bmp": (encoded(COLOUR, "BMP")[:-400], "truncated or damaged"),
     "truncated.webp": (encoded(COLOUR, "WEBP")[:-400], "truncated or damaged"),
-    "animation.png": (encoded(COLOUR.convert("P"), "GIF"), "it is of the format GIF"),
-    "tiff.jpg": (encoded(COLOUR, "TIFF"), "it is of the format TIFF"),
+    "animation.png": (encoded(COLOUR.convert("P"), "GIF"), "its format is GIF"),
+    "tiff.jpg": (encoded(COLOUR, "TIFF"), "its format is TIFF"),
 }
 UNUSUAL = {
     "deep.png": (

@@ -84,7 +84,7 @@ def test_the_one_before_stays_and_is_taken_where_the_last_is_damaged_or_gone(tmp
     unfinished = checkpoint_file.load(path)
     assert unfinished.epochs_done == 1
     assert unfinished.passed_over.startswith(f"{path} is damaged (")
-    assert unfinished.passed_over.endswith("), so the one before it is taken")
+    assert unfinished.passed_over.endswith("), so the one before it is used")
     path.unlink()
     assert checkpoint_file.load(path).epochs_done == 1
 
@@ -100,7 +100,7 @@ def test_both_damaged_is_one_line_with_both_files_and_the_way_out(tmp_path):
     assert message.count("is damaged (") == 2
     assert str(path) in message
     assert str(checkpoint_file.previous(path)) in message
-    assert message.endswith(": begin anew with --restart.")
+    assert message.endswith(": start over with --restart.")
     assert "\n" not in message
 
 
@@ -187,7 +187,7 @@ def damaged(path: Path) -> str:
 def test_compressed_file_is_not_unpacked(tmp_path):
     path = saved(tmp_path)
     rewritten(path, zipfile.ZIP_DEFLATED, variable__3=npy(np.zeros(10**6)))
-    assert "it is compressed, which no checkpoint is" in damaged(path)
+    assert "it is compressed, and no checkpoint is" in damaged(path)
 
 
 def test_header_that_asks_for_more_than_is_there_makes_no_array(tmp_path):
@@ -232,11 +232,11 @@ def test_what_is_missing_or_changed_is_named(tmp_path, changes, reason):
     [
         ({"logs": {"loss": [1.0], "seconds": [1.0, 2.0]}}, "rows of unequal length"),
         ({"logs": {"loss": [1.0]}}, "rows of unequal length"),
-        ({"logs": [1.0]}, "its history is none"),
-        ({"logs": {"seconds": "12"}}, "its history is none"),
-        ({"settings": 3}, "its settings are no settings"),
+        ({"logs": [1.0]}, "its history is not a dict of lists"),
+        ({"logs": {"seconds": "12"}}, "its history is not a dict of lists"),
+        ({"settings": 3}, "its settings are not a dict"),
         ({"names": ["a"]}, "its variables are not those that it names"),
-        ({"names": [1, 2, 3]}, "a list of its names is none"),
+        ({"names": [1, 2, 3]}, "its names are not a list of strings"),
         ({"format": "later/3"}, "its format is 'later/3'"),
         ({"sha256": {}}, "its format is"),
     ],
@@ -250,7 +250,7 @@ def test_document_that_contradicts_the_arrays_is_named(tmp_path, changes, reason
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_no_finite_numbers_are_damage(tmp_path, value):
     path = saved(tmp_path, variables=[("kernel", np.array([1.0, value]))])
-    assert "variable/0 has values that are no finite numbers" in damaged(path)
+    assert "variable/0 has values that are not finite numbers" in damaged(path)
 
 
 @pytest.mark.parametrize("seed", range(4))

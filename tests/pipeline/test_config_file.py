@@ -42,8 +42,6 @@ def test_what_is_there_is_never_written_over(tmp_path, kind):
         "folder": path.mkdir,
         "dangling link": lambda: path.symlink_to(tmp_path / "nowhere"),
     }[kind]()
-    with pytest.raises(
-        config_file.UnusableConfig, match=r"config\.py is there already, and is left as it is"
-    ):
+    with pytest.raises(config_file.UnusableConfig, match=r"config\.py exists already and is left as it is"):
         config_file.write(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["config.py"]

@@ -69,15 +69,15 @@ MODULES = {
     ),
     "has a rate beyond float32": (
         GOOD + "MAX_LR = 1e39\n",
-        r"MAX_LR = 1e\+39 in config\.py: it must be a rate that float32 holds, 1\.2e-38 to 3\.4e\+38\.",
+        r"MAX_LR = 1e\+39 in config\.py: it must be in the range of float32, 1\.2e-38 to 3\.4e\+38\.",
     ),
     "ends the sweep beyond float32": (
         GOOD + "LRFIND_END_LR = 1e300\n",
-        r"LRFIND_END_LR = 1e\+300 in config\.py: it must be a rate that float32 holds, .*",
+        r"LRFIND_END_LR = 1e\+300 in config\.py: it must be in the range of float32, .*",
     ),
     "begins the sweep below float32": (
         GOOD + "LRFIND_START_LR = 1e-300\n",
-        r"LRFIND_START_LR = 1e-300 in config\.py: it must be a rate that float32 holds, .*",
+        r"LRFIND_START_LR = 1e-300 in config\.py: it must be in the range of float32, .*",
     ),
     "has a gamma of NaN": (
         GOOD + "CLR_GAMMA = float('nan')\n",

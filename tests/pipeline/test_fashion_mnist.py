@@ -197,7 +197,7 @@ def test_truncated_file_is_named(small_data):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"<html>", "is not a sound gzip file", id="a web page"),
+        pytest.param(b"<html>", "is not a valid gzip file", id="a web page"),
         pytest.param(b"", r"Expected: 14 bytes decompressed\. Received: 0\.", id="empty"),
         pytest.param(gzip.compress(bytes(13)), "Expected: 14 bytes .* Received: 13", id="short"),
         pytest.param(gzip.compress(bytes(10**6)), "Expected: 14 bytes .* Received: more", id="long"),
@@ -262,7 +262,7 @@ def test_cache_left_incomplete_is_completed_by_what_it_lacks(small_data, host):
 
 @pytest.mark.parametrize(
     ("fault", "message"),
-    [("cut", TEST_IMAGES), ("not found", "404"), ("login page", "not a sound gzip"), ("silent", "timed out")],
+    [("cut", TEST_IMAGES), ("not found", "404"), ("login page", "not a valid gzip"), ("silent", "timed out")],
 )
 def test_failed_download_is_our_error_and_nothing_half_written_stays(
     small_data, host, monkeypatch, capsys, fault, message

@@ -78,9 +78,9 @@ def test_binarize_gives_what_scikit_learn_gives_for_the_tutorials_labels():
 
 
 def test_binarize_refuses_unknown_labels_and_other_shapes():
-    with pytest.raises(ValueError, match=r"0 to 9\. Received also: \[10, 12\]"):
+    with pytest.raises(ValueError, match=r"0 to 9\. Also received: \[10, 12\]"):
         image_batches.binarize([3, 12, 10])
-    with pytest.raises(ValueError, match=r"0 to 1\. Received also: \[2\]"):
+    with pytest.raises(ValueError, match=r"0 to 1\. Also received: \[2\]"):
         image_batches.binarize([0, 1, 2], classes=2)
     with pytest.raises(ValueError, match=r"shape \(n,\)\. Received: shape=\(2, 1\)"):
         image_batches.binarize([[3], [4]])

@@ -87,7 +87,7 @@ def test_hidden_files_are_passed_over_and_others_are_counted(folder):
     assert len(listing.training) == 5
     assert listing.notes == [
         f"pictures outside of the class folders are left out: {folder / 'loose.png'}",
-        "3 files that are no .png, .jpg, .jpeg, .bmp or .webp are left out (.gif, .txt, no ending)",
+        "3 files that are not .png, .jpg, .jpeg, .bmp or .webp are left out (.gif, .txt, no ending)",
     ]
 
 
@@ -117,15 +117,15 @@ def test_linked_folder_is_a_class(folder, tmp_path):
         (lambda folder: (folder / "b").mkdir(), r"no pictures \(\.png, .* or \.webp\) in 'b'\. Add some, or"),
         (
             lambda folder: ((folder / "A").mkdir(), (folder / "A" / "1.png").touch()),
-            r"classes 'A' and 'a', whose names differ in case",
+            r"classes 'A' and 'a', whose names differ only in case",
         ),
         (
             lambda folder: (folder / "a\nb").mkdir(),
-            r"a\\nb.*: a class's name must be printable\. Rename the folder",
+            r"a\\nb.*: a class name must be printable\. Rename the folder",
         ),
         (
             lambda folder: ((folder / "b").mkdir(), (folder / "b" / "on").symlink_to(folder / "b")),
-            r"b/on is a link in a circle: it leads back to .*/b\. Remove the link",
+            r"b/on is a circular link: it leads back to .*/b\. Remove the link",
         ),
         (
             lambda folder: (
@@ -133,7 +133,7 @@ def test_linked_folder_is_a_class(folder, tmp_path):
                 (folder / "b" / "up").symlink_to(folder / "a"),
                 (folder / "a" / "down").symlink_to(folder / "b"),
             ),
-            r"is a link in a circle",
+            r"is a circular link",
         ),
     ],
     ids=["one class", "empty class", "other case", "line break", "link to itself", "two links in a circle"],
@@ -150,7 +150,7 @@ def test_folder_that_is_no_set_of_classes_is_told_in_a_line(tmp_path, change, me
 def test_same_letters_in_another_form_of_unicode_are_refused(tmp_path):
     for name in ("caf\u00e9", "cafe\u0301"):
         (tmp_path / name).mkdir()
-    with pytest.raises(ValueError, match="whose names differ in case or form only"):
+    with pytest.raises(ValueError, match="whose names differ only in case or form"):
         listed(tmp_path)
 
 

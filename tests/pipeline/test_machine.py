@@ -62,7 +62,7 @@ def test_system_that_lists_no_flags_gets_float32(tmp_path):
     cpu_info = tmp_path / "cpuinfo"
     assert machine.dtype_policy("auto", cpu_info) == (
         "float32",
-        "this system does not list what its processor has",
+        "this system does not list its processor's features",
     )
     cpu_info.write_text("")
     assert machine.dtype_policy("auto", cpu_info) == ("float32", "the processor has no bfloat16 units")
@@ -93,7 +93,8 @@ def test_execution_is_that_of_the_compiled_model():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", jit_compile=False, steps_per_execution=1)
     assert re.fullmatch(
-        r"fused batch normalisation, no XLA .*, \d+ threads, 1 step an execution .*", machine.execution(model)
+        r"fused batch normalisation, no XLA .*, \d+ threads, 1 step per execution .*",
+        machine.execution(model),
     )
     model.compile("sgd", "mse", jit_compile=True, steps_per_execution=8)
-    assert re.search(r", XLA, .*, 8 steps an execution", machine.execution(model))
+    assert re.search(r", XLA, .*, 8 steps per execution", machine.execution(model))

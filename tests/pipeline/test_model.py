@@ -144,7 +144,7 @@ def test_recipe_of_two_sizes_asks_for_a_network_of_any_size():
     model, _ = made("their_networks:any_size", "--recipe", "short")
     assert model.input_shape == (None, None, None, 1)
     with pytest.raises(
-        SettingError, match=r"--recipe short trains on images of two sizes, so it asks for any"
+        SettingError, match=r"--recipe short trains on images of two sizes, so the size is open"
     ):
         made("their_networks:plain", "--recipe", "short")
 
@@ -158,7 +158,7 @@ def test_recipe_of_two_sizes_asks_for_a_network_of_any_size():
             r"importing broken_networks raised ModuleNotFoundError: No module named 'not.*",
         ),
         ("their_networks:missing", r"the module their_networks has no function missing\."),
-        ("their_networks:NUMBER", r"the module their_networks has a int, no function, NUMBER\."),
+        ("their_networks:NUMBER", r"the module their_networks has a int, not a function, NUMBER\."),
         ("their_networks:raises", r"raises\(\(32, 32, 1\), 10\) raised RuntimeError: no such luck today\."),
         ("their_networks:takes_one", r"takes_one\(\(32, 32, 1\), 10\) raised TypeError: .*"),
         ("their_networks:no_model", r"no_model\(.*\) returned str; expected a keras\.Model\."),
@@ -172,7 +172,7 @@ def test_recipe_of_two_sizes_asks_for_a_network_of_any_size():
         ),
         (
             "their_networks:schedule",
-            r"its optimizer has a schedule, and the rate is cycled here: give it a num.*",
+            r"its optimizer has a schedule, but the rate is cycled here: give it a num.*",
         ),
     ],
 )

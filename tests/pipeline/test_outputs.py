@@ -68,13 +68,13 @@ def test_report_is_printed_and_the_training_kept_where_its_files_cannot_be_saved
     assert "checkpoint.npz" in os.listdir(tmp_path / "output")
     code, out, _ = run(tmp_path, "--resume")
     assert code == 0
-    assert "going on after epoch 8" in out
+    assert "resuming after epoch 8" in out
 
 
 def test_reader_that_is_gone_is_a_line_and_the_training_is_kept(tmp_path):
     with start(tmp_path) as process:
         line = b""
-        while b"going on" not in line and b"Epoch 2/8" not in line:
+        while b"resuming after" not in line and b"Epoch 2/8" not in line:
             line = process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read().decode()
@@ -130,7 +130,7 @@ def test_signal_in_training_keeps_the_epoch_and_says_how_to_go_on(tmp_path, numb
     assert process.returncode == CODES[number]
     what = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
     said = re.search(
-        rf"^\[INFO\] {what}; epoch (\d) is kept: `python train\.py --resume` goes on$", err.decode(), re.M
+        rf"^\[INFO\] {what}; epoch (\d) is kept: `python train\.py --resume` continues$", err.decode(), re.M
     )
     assert said
     assert 2 <= int(said[1]) <= 3
@@ -138,7 +138,7 @@ def test_signal_in_training_keeps_the_epoch_and_says_how_to_go_on(tmp_path, numb
     if number != signal.SIGTERM:
         return
     code, out, _ = run(tmp_path, "--resume")
-    assert (code, f"going on after epoch {said[1]}" in out) == (0, True)
+    assert (code, f"resuming after epoch {said[1]}" in out) == (0, True)
 
 
 SENDING = """

@@ -265,7 +265,7 @@ def test_picture_that_goes_away_in_mid_training_ends_it_in_a_line(photos, monkey
     [
         (
             {"DATA": "nowhere"},
-            r"^DATA = 'nowhere' in config\.py: it is neither 'fashion-mnist' nor a folder that",
+            r"^DATA = 'nowhere' in config\.py: it is neither 'fashion-mnist' nor an existing folder",
         ),
         (
             {"CLASSES": list("abcdefghij")},

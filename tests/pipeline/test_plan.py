@@ -304,7 +304,7 @@ def test_tilde_is_the_users_folder(monkeypatch, name, kind):
 
 
 def test_tilde_of_nobody_is_refused():
-    expected = "DATA_DIR = '~nobody-here/data' in config.py: there is no folder of such a user."
+    expected = "DATA_DIR = '~nobody-here/data' in config.py: there is no such user's folder."
     with pytest.raises(SettingError, match=f"^{re.escape(expected)}$"):
         Settings.from_config(config(DATA_DIR="~nobody-here/data"))
 

@@ -63,7 +63,7 @@ def test_picture_that_cannot_be_used_is_told_and_the_others_are_answered(model_p
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
-        f"[ERROR] {flat / 'text.png'}: it is no picture, or its first bytes are damaged.",
+        f"[ERROR] {flat / 'text.png'}: it is not a picture, or its first bytes are damaged.",
         f"[ERROR] {flat / 'alpha.png'}: an alpha channel; --convert takes it.",
         f"[ERROR] {flat / 'gone.png'}: No such file or directory.",
     ]
@@ -91,7 +91,7 @@ def test_other_files_than_the_model_are_not_read(model_path, flat, monkeypatch, 
 def test_file_that_is_no_model_is_one_line(flat, capsys):
     assert main(["predict", str(flat / "red.png"), str(flat / "red.png")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"[ERROR] {flat / 'red.png'} is no model that a training of this package saved")
+    assert line.startswith(f"[ERROR] {flat / 'red.png'} is not a model that a training of this package saved")
 
 
 def test_csv_that_cannot_be_written_is_one_line(model_path, flat, capsys):

@@ -68,7 +68,9 @@ def test_file_that_is_no_model_of_ours_is_told_in_a_line(tmp_path, damage):
     path = tmp_path / "model.keras"
     saved_model.save(path, network(), FACTS)
     damage(path)
-    with pytest.raises(UnusableModel, match=r"model\.keras is no model that a training .* saved") as caught:
+    with pytest.raises(
+        UnusableModel, match=r"model\.keras is not a model that a training .* saved"
+    ) as caught:
         saved_model.load(path)
     assert "\n" not in str(caught.value)
 

@@ -322,7 +322,7 @@ def test_training_whose_loss_is_not_finite_ends_at_once_with_3_and_says_what_to_
     assert diverged.code == 3
     assert re.fullmatch(
         r"\[ERROR\] the loss is (nan|inf) at step \d of epoch 1: no epoch was finished before\. Lower MAX_LR "
-        r"= 1e\+38 in config\.py\. `python train\.py --restart` begins anew\n",
+        r"= 1e\+38 in config\.py\. `python train\.py --restart` starts over\n",
         diverged.err,
     )
     assert diverged.files == ["checkpoint.npz"]
@@ -342,7 +342,7 @@ def test_last_good_epoch_is_kept_when_the_loss_is_not_finite(tmp_path, monkeypat
     assert "the loss is nan at step 1 of epoch 3: epoch 2 is kept in output/checkpoint.npz. " in diverged.err
     monkeypatch.setattr(image_batches, "training_batches", real)
     resumed = run(tmp_path, "--resume")
-    assert (resumed.code, "going on after epoch 2" in resumed.info) == (0, True)
+    assert (resumed.code, "resuming after epoch 2" in resumed.info) == (0, True)
 
 
 def assert_same_history(expected: Run, got: Run) -> None:
@@ -572,7 +572,7 @@ def test_corrupt_data_ends_with_2_and_one_line(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(b"not gzip")
     stopped = run(tmp_path, "--auto", DATA_DIR=tmp_path)
     assert stopped.code == 2
-    assert re.fullmatch(r"\[ERROR\] .*train-images.* is not a sound gzip file\. .*\n", stopped.err)
+    assert re.fullmatch(r"\[ERROR\] .*train-images.* is not a valid gzip file\. .*\n", stopped.err)
 
 
 @pytest.mark.parametrize("argv", [[], ["--lr-find", "1"], ["--auto"], ["--quick"]])
@@ -642,7 +642,7 @@ def test_ctrl_c_in_the_sweep_keeps_what_was_measured(tmp_path, argv):
     with ctrl_c_from_batch(70):
         stopped = run(tmp_path, *argv)
     kept = (
-        "; what the finder has measured is kept: `python train.py --resume` goes on"
+        "; what the finder has measured is kept: `python train.py --resume` continues"
         if "--auto" in argv
         else ""
     )
@@ -665,7 +665,7 @@ def test_ctrl_c_before_the_first_step_leaves_no_curve(tmp_path):
 def test_ctrl_c_in_the_first_epoch_leaves_no_half_results(tmp_path):
     with ctrl_c_from_batch(2):
         stopped = run(tmp_path)
-    said = "\n[INFO] interrupted; no epoch was finished: `python train.py --resume` goes on\n"
+    said = "\n[INFO] interrupted; no epoch was finished: `python train.py --resume` continues\n"
     assert (stopped.code, stopped.err) == (130, said)
     assert stopped.files == ["checkpoint.npz"]
 
@@ -677,10 +677,10 @@ def test_stopped_training_goes_on_as_if_it_had_not_been_stopped(trained, tmp_pat
     with ctrl_c_from_batch(2 * STEPS + 2):
         stopped = run(tmp_path)
     assert (stopped.code, stopped.files) == (130, ["checkpoint-previous.npz", "checkpoint.npz"])
-    assert stopped.err == "\n[INFO] interrupted; epoch 2 is kept: `python train.py --resume` goes on\n"
+    assert stopped.err == "\n[INFO] interrupted; epoch 2 is kept: `python train.py --resume` continues\n"
     resumed = run(tmp_path, "--resume")
     assert (resumed.code, resumed.err) == (0, "")
-    assert "going on after epoch 2" in resumed.info
+    assert "resuming after epoch 2" in resumed.info
     assert resumed.files == trained.files
     assert_same_history(trained, resumed)
     assert resumed.json()["test_accuracy"] == trained.json()["test_accuracy"]
@@ -694,7 +694,7 @@ def test_stopped_training_goes_on_as_if_it_had_not_been_stopped(trained, tmp_pat
 
 def test_resume_with_nothing_to_resume_starts_anew(trained, tmp_path):
     resumed = run(tmp_path, "--resume")
-    assert "nothing to resume, starting anew" in resumed.info
+    assert "nothing to resume, starting from the beginning" in resumed.info
     assert_same_history(trained, resumed)
 
 
@@ -702,7 +702,7 @@ def test_training_without_resume_does_not_delete_an_unfinished_one(trained, tmp_
     with ctrl_c_from_batch(2 * STEPS + 2):
         run(tmp_path)
     refused = run(tmp_path)
-    how = "--resume goes on with it; --restart begins anew and deletes it."
+    how = "--resume continues it; --restart starts over and deletes it."
     said = "[ERROR] output/checkpoint.npz holds an unfinished training, 2 of 4 epochs done"
     assert (refused.code, refused.out, refused.err) == (2, "", f"{said}. {how}\n")
     others = run(tmp_path, MAX_LR=0.02, SEED=1)
@@ -734,13 +734,13 @@ def test_finished_training_is_not_trained_again_by_resume(tmp_path):
     assert (again.code, again.err) == (0, "")
     assert len(again.info) == 1
     assert again.info[0].startswith(
-        f"this training is finished, there is nothing to go on with: {accuracy} after"
+        f"this training is finished, there is nothing to resume: {accuracy} after"
     )
     assert {name: (tmp_path / "output" / name).read_bytes() for name in again.files} == before
     other = run(tmp_path, "--resume", NUM_EPOCHS=4, MAX_LR=0.02)
     assert other.code == 0
     differ = "MAX_LR = 0.01 there and 0.02 now, NUM_EPOCHS = 2 there and 4 now"
-    assert other.info[1] == f"it had {differ}; without --resume it is trained anew"
+    assert other.info[1] == f"it had {differ}; leave --resume out to train again"
     assert run(tmp_path, NUM_EPOCHS=2).info[-1] == "all on one page: output/report.html"
 
 
@@ -757,7 +757,7 @@ def test_auto_that_was_stopped_in_its_finder_goes_on_without_being_told(tmp_path
         run(tmp_path, "--auto")
     again = run(tmp_path, "--auto")
     assert again.code == 0
-    assert again.info[0] == "going on with the run whose finder was stopped; --restart begins anew"
+    assert again.info[0] == "continuing the run whose finder was stopped; --restart starts over"
     assert len(again.history()) == NUM_EPOCHS
 
 
@@ -798,7 +798,7 @@ def test_damaged_checkpoint_is_one_line_unless_it_is_not_wanted(tmp_path, option
     refused = run(tmp_path, *options)
     assert refused.code == 2
     assert re.fullmatch(
-        r"\[ERROR\] output/checkpoint\.npz is damaged \(BadZipFile: .*\): begin anew with --restart\.\n",
+        r"\[ERROR\] output/checkpoint\.npz is damaged \(BadZipFile: .*\): start over with --restart\.\n",
         refused.err,
     )
     assert (tmp_path / "output" / "checkpoint.npz").read_bytes() == b"no checkpoint"

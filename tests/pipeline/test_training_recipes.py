@@ -134,7 +134,7 @@ def test_stopped_in_any_stage_it_goes_on_with_the_bounds_it_had_found(short, tmp
     assert run_stopped_in(tmp_path, epoch, "--recipe", "short").code == 130
     resumed = run(tmp_path, "--recipe", "short", "--resume", MIN_LR=1e-7, MAX_LR=1e-6)
     assert (resumed.code, resumed.err) == (0, "")
-    assert f"going on after epoch {epoch}" in resumed.info
+    assert f"resuming after epoch {epoch}" in resumed.info
     assert "finding learning rate..." not in resumed.info
     assert_same_training(short.json("short/training.json"), resumed.json("short/training.json"))
 
@@ -147,7 +147,7 @@ def test_auto_that_was_stopped_goes_on_with_the_bounds_it_had_found(tmp_path, ar
     expected = run(whole, "--auto")
     assert run_stopped_in(stopped, 2, "--auto").code == 130
     resumed = run(stopped, *argv)
-    assert "going on after epoch 2" in resumed.info
+    assert "resuming after epoch 2" in resumed.info
     assert_same_training(expected.json(), resumed.json())
 
 
@@ -166,7 +166,7 @@ def test_auto_that_was_stopped_by_version_0_1_goes_on_with_the_bounds_it_had_fou
     shutil.copy(FIXTURES / "checkpoint_0_1.npz", old / "output" / "checkpoint.npz")
     resumed = run(old, "--auto", "--resume")
     assert (resumed.code, resumed.err) == (0, "")
-    assert "going on after epoch 2" in resumed.info
+    assert "resuming after epoch 2" in resumed.info
     settings = resumed.json()["settings"]
     assert (settings["min_lr"], settings["max_lr"]) == (0.00023, 0.55)
     assert settings["bounds_from"] == "the finder"
@@ -186,7 +186,7 @@ def assert_same_training(expected: dict, received: dict) -> None:
 
 def test_nothing_to_resume_starts_with_the_finder(short, tmp_path):
     resumed = run(tmp_path, "--recipe", "short", "--resume")
-    assert "nothing to resume, starting anew" in resumed.info
+    assert "nothing to resume, starting from the beginning" in resumed.info
     assert "finding learning rate..." in resumed.info
     assert resumed.bounds == short.bounds
 
@@ -206,7 +206,7 @@ def test_a_training_of_the_other_recipe_is_not_resumed(tmp_path):
     with ctrl_c_from_batch(STEPS + 2):
         assert run(tmp_path).code == 130
     resumed = run(tmp_path, "--recipe", "short", "--resume")
-    assert "nothing to resume, starting anew" in resumed.info
+    assert "nothing to resume, starting from the beginning" in resumed.info
     assert (tmp_path / "output" / "checkpoint.npz").exists()
 
 
