@@ -19,7 +19,7 @@ from pyimagesearch_lr.pipeline.results import Finding, Training
 
 NAME = "report.html"
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
-CONFUSION = "Rows: true classes; columns: predicted classes; the stronger the colour, the larger the share."
+CONFUSION = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
 
 
 def write(
