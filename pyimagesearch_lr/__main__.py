@@ -93,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="turn pictures upright, lay alpha on white, take 8 of 16 bits and the first frame",
     )
+    predict.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import this module of the current folder first: the model's own layers are in it",
+    )
     return parser
 
 
@@ -123,7 +131,9 @@ def _init(asked: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 def _predict(asked: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from pyimagesearch_lr.pipeline import prediction
 
-    return prediction.run(asked.model, asked.pictures, csv_path=asked.csv, convert=asked.convert)
+    return prediction.run(
+        asked.model, asked.pictures, csv_path=asked.csv, convert=asked.convert, modules=asked.modules
+    )
 
 
 # A saved curve ---------------------------------------------------------------------------------------------
@@ -180,10 +190,11 @@ def _draw(curve: LRCurve, args: argparse.Namespace, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("agg")
+    from pyimagesearch_lr import plots
     from pyimagesearch_lr.files import remove_leftovers
     from pyimagesearch_lr.pipeline import report
 
-    title = args.curve.name.replace("$", r"\$")  # a file name is not a formula
+    title = plots.literal(args.curve.name)
     axes: Any = curve.plot(skip_begin=args.skip_begin, skip_end=args.skip_end, title=title)
     if path.suffix.lower() not in report.PLOT_ENDINGS:
         endings = ", ".join(report.PLOT_ENDINGS)

@@ -196,6 +196,17 @@ def confusion_matrix(counts: Any, class_names: Sequence[str], *, ax: Any = None,
     return ax
 
 
+def literal(text: str) -> str:
+    """A text that somebody else chose, as a title: a `$` is no formula, and what the font lacks is a `?`.
+
+    Example:
+
+    >>> print(literal("5$ or 6$"))
+    5\\$ or 6\\$
+    """
+    return "".join(character if _is_drawn(character) else "?" for character in text).replace("$", r"\$")
+
+
 def png_of(figure: Any) -> bytes:
     """A matplotlib figure as the bytes of a PNG file; it is closed, so that nothing draws it again."""
     import matplotlib.pyplot as plt

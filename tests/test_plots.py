@@ -208,6 +208,14 @@ def test_confusion_matrix_is_drawn_on_given_axes():
     assert not left.images
 
 
+@pytest.mark.parametrize("text", ["$x^{$", "5$", "猫 and 犬", "a_b \\\\ c"])
+def test_title_that_somebody_chose_is_drawn_as_it_is_and_without_a_warning(text, recwarn):
+    axes = plots.new_axes()
+    axes.set_title(plots.literal(text))
+    assert plots.png_of(axes.figure).startswith(b"\x89PNG")
+    assert not recwarn.list
+
+
 def test_png_of_a_figure_is_a_png_and_closes_it():
     figure, _ = plt.subplots()
     assert plots.png_of(figure).startswith(b"\x89PNG\r\n\x1a\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import numpy as np
 from pyimagesearch_lr.files import in_a_line, written_whole
 from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, image_folder, machine
 from pyimagesearch_lr.pipeline.image_folder import File, Pictures
+from pyimagesearch_lr.pipeline.plan import PLOT_PATHS
 from pyimagesearch_lr.pipeline.terminal import info, muted_stderr, progress
 
 if TYPE_CHECKING:
@@ -181,6 +183,7 @@ def _of_folder(plan: Plan) -> Data:
     """The pictures of DATA: all examined, and kept in memory where there is room."""
     settings = plan.settings
     folder = Path(settings.data)
+    _refuse_results_among_pictures(settings, folder)
     info(f"loading pictures from {folder}...")
     listing = image_folder.listed(folder)
     for note in listing.notes:
@@ -210,10 +213,26 @@ def _of_folder(plan: Plan) -> Data:
         evaluated_on="held-out" if listing.test is None else "test",
         classes=listing.classes,
         channels=channels,
-        train_files=[str(file.path) for file in training],
-        test_files=[str(file.path) for file in test],
+        train_files=[_printable(file.path) for file in training],
+        test_files=[_printable(file.path) for file in test],
         digest=hashlib.sha256(f"{digest} {channels} {listing.classes}".encode()).hexdigest(),
     )
+
+
+def _refuse_results_among_pictures(settings: Settings, folder: Path) -> None:
+    """See that no plot of a run is ever taken for a picture of a class."""
+    for name in ("output_dir", *PLOT_PATHS):
+        path = getattr(settings, name)
+        if Path(path).resolve().is_relative_to(folder.resolve()):
+            raise UnusableData(
+                f"{name.upper()} = {str(path)!r} lies in DATA = {str(settings.data)!r}, where "
+                "every folder is a class. Name a folder outside of it, or move the pictures into one."
+            )
+
+
+def _printable(path: Path) -> str:
+    """The path as text, also where its bytes are none."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _usable(settings: Settings, files: list[File], part: str) -> tuple[list[File], bool, str]:

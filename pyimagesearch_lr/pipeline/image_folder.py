@@ -20,6 +20,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+TRAINING_NAMES = ("train", "training")
+TEST_NAMES = ("test", "testing", "val", "valid", "validation")
+JOINERS = "\u200c\u200d"  # they shape letters and emoji, and show nothing of their own
 FORMATS = ("PNG", "JPEG", "MPO", "BMP", "WEBP")  # MPO: what some phones write, a JPEG with more behind it
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I")
 ORIENTATION = 0x0112  # of EXIF
@@ -172,7 +175,7 @@ def listed(folder: str | os.PathLike[str]) -> Listing:
 
     Raises:
         ValueError: If it cannot be a set of classes: fewer than two, one without pictures, two whose names
-            differ only in case, other classes to test on, a link that leads back to its own folder.
+            differ only in case, other classes to test on, a circular link, parts of data for classes.
         OSError: If a folder cannot be read.
     """
     folder = Path(folder)
@@ -191,7 +194,9 @@ def listed(folder: str | os.PathLike[str]) -> Listing:
         notes.append(f"pictures outside of the class folders are left out: {_some(loose)}")
     if left_out:
         endings = ", ".join(sorted(left_out))
-        notes.append(f"{left_out.total():,} files that are not {kinds()} are left out ({endings})")
+        count = left_out.total()
+        number, are = ("1 file that is", "is") if count == 1 else (f"{count:,} files that are", "are")
+        notes.append(f"{number} not {kinds()} {are} left out ({endings})")
     return listing
 
 
@@ -200,10 +205,22 @@ def _parts(folder: Path) -> tuple[Path, Path | None, list[str]]:
     inner = {entry.name: entry for entry in _folders(folder)}
     test = next((inner[name] for name in ("test", "val") if name in inner), None)
     if "train" not in inner or (test is None and len(inner) > 1):
+        _refuse_parts(folder, list(inner))
         return folder, None, []
     others = [name for name, entry in inner.items() if name != "train" and entry != test]
     notes = [f"of {folder}, the folders {', '.join(others)} are left out"] if others else []
     return inner["train"], test, notes
+
+
+def _refuse_parts(folder: Path, names: Sequence[str]) -> None:
+    """See that folders to train and to test on, called otherwise, are not taken for two classes."""
+    training = [name for name in names if name.casefold() in TRAINING_NAMES]
+    test = [name for name in names if name.casefold() in TEST_NAMES]
+    if training and test:
+        raise ValueError(
+            f"{folder} holds the folders {training[0]!r} and {test[0]!r}: call them 'train' and 'test' "
+            "(or 'val') if they are to train and to test on, and otherwise if they are classes."
+        )
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -221,9 +238,13 @@ def _refuse_names(names: Sequence[str], folder: Path) -> None:
     """See that no two names are the same to a reader or to another system, and that all can be shown."""
     seen: dict[str, str] = {}
     for name in names:
-        if not name.isprintable() or name.strip() != name:
-            raise ValueError(f"{str(folder / name)!r}: a class name must be printable. Rename the folder.")
-        key = unicodedata.normalize("NFKC", name).casefold()
+        plain = unicodedata.normalize("NFKC", name)
+        if not plain.translate(dict.fromkeys(map(ord, JOINERS))).isprintable() or name.strip() != name:
+            raise ValueError(
+                f"{str(folder / name)!r}: a class name must be printable, without spaces around it. Rename "
+                "the folder."
+            )
+        key = plain.casefold()
         if key in seen:
             raise ValueError(
                 f"{folder} holds the classes {seen[key]!r} and {name!r}, whose names differ only in case or "
@@ -380,7 +401,7 @@ def examined(files: Sequence[File], progress: Callable[[Iterator], Iterable]) ->
 
 def _examined_file(file: File) -> Examined:
     try:
-        content = file.path.read_bytes()
+        content = file.path.read_bytes() if not file.path.is_fifo() else b""
     except OSError as error:
         return Examined(f"it cannot be opened ({error.strerror})", None, True, "")
     return examine(content)

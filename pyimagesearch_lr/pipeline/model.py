@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyimagesearch_lr.pipeline import machine
 from pyimagesearch_lr.pipeline.plan import MINIGOOGLENET, SettingError
 from pyimagesearch_lr.pipeline.terminal import info
+
+COLOUR = re.compile("\x1b\\[[0-9;]*m")  # of a terminal, which Keras writes into its errors
 
 if TYPE_CHECKING:
     import keras
@@ -38,6 +44,7 @@ def compiled(plan: Plan, data: Data) -> tuple[keras.Model, Data]:
     else:
         info(f"MODEL compiles its network: its own {type(model.optimizer).__name__} and loss are used")
         data = dataclasses.replace(data, one_hot=not _takes_whole_numbers(model.loss))
+        _check_loss_and_metrics(plan, model, data)
     info(f"compiling model in {policy} ({reason}), {machine.execution(model)}...")
     return model, data
 
@@ -80,33 +87,77 @@ def own(plan: Plan, data: Data) -> keras.Model:
     """
     import keras
 
-    from pyimagesearch_lr import _keras
-
     reference = plan.settings.model
     function = _imported(reference)
     shape = (_side(plan.recipe), _side(plan.recipe), data.channels)
     called = f"{reference.partition(':')[2]}({shape}, {len(data.classes)})"
     try:
         model = function(shape, len(data.classes))
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         of_any_size = " --recipe short trains on images of two sizes, so the size is open." * (None in shape)
         raise _unusable(reference, f"{called} raised {_in_words(error)}.{of_any_size}") from error
     if not isinstance(model, keras.Model):
         raise _unusable(reference, f"{called} returned {type(model).__name__}; expected a keras.Model.")
-    if not model.built:
-        model.build((None, *shape))
-    if not isinstance(model.output_shape, tuple) or model.output_shape[-1] != len(data.classes):
+    _check_input(reference, model, shape)
+    _check_output(reference, model, shape, len(data.classes))
+    if not model.trainable_variables:
+        raise _unusable(reference, "it has no weights that can be trained.")
+    if model.compiled and plan.train:
+        _check_rate(reference, model.optimizer)
+    return model
+
+
+def _check_output(
+    reference: str, model: keras.Model, shape: tuple[int | None, ...], num_classes: int
+) -> None:
+    """Build the network by calling it, and see that it gives one number per class."""
+    import keras
+
+    try:
+        with warnings.catch_warnings():  # of what fails, the error tells
+            warnings.simplefilter("ignore")
+            outputs = model(keras.KerasTensor((None, *shape)))
+    except Exception as error:  # whatever the user's layers raise
+        raise _unusable(
+            reference, f"calling it with images of shape {shape} raised {_in_words(error)}."
+        ) from error
+    if isinstance(outputs, list | tuple) and len(outputs) == 1:
+        outputs = outputs[0]
+    found = keras.tree.map_structure(lambda output: tuple(output.shape), outputs)
+    if found != (None, num_classes):
         raise _unusable(
             reference,
-            f"its output has the shape {model.output_shape}; expected (None, {len(data.classes)}), one "
-            "number per class.",
+            f"its output has the shape {found}; expected (None, {num_classes}), one number per class.",
         )
-    _check_input(reference, model, shape)
-    if model.compiled and plan.train and _keras.rate_source(model.optimizer) is not None:
+
+
+def _check_rate(reference: str, optimizer: keras.optimizers.Optimizer) -> None:
+    from pyimagesearch_lr import _keras
+
+    if _keras.has_several_rates(_keras.rate_holder(optimizer)):
+        raise _unusable(reference, "its optimizer is made of several, and one rate is cycled here: take one.")
+    if _keras.rate_source(optimizer) is not None:
         raise _unusable(
             reference, "its optimizer has a schedule, but the rate is cycled here: give it a number."
         )
-    return model
+
+
+def _check_loss_and_metrics(plan: Plan, model: keras.Model, data: Data) -> None:
+    """See on a batch that the loss and the metrics of a compiled network take the labels."""
+    reference = plan.settings.model
+    batch = data.test_batches(plan.recipe.stages[-1].image_size).take(1)
+    try:
+        found = model.evaluate(batch, verbose=0, return_dict=True)
+    except Exception as error:  # whatever the user's code raises
+        if data.failure is not None:
+            raise
+        raise _unusable(reference, f"evaluating it on a batch raised {_in_words(error)}.") from error
+    for name, value in found.items():
+        if np.size(value) != 1:
+            raise _unusable(
+                reference,
+                f"its metric {name} gives {np.size(value)} numbers, and one can be recorded: average them.",
+            )
 
 
 def _check_input(reference: str, model: keras.Model, shape: tuple[int | None, ...]) -> None:
@@ -123,7 +174,7 @@ def _imported(reference: str) -> Callable[..., Any]:
     module_name, _, name = reference.partition(":")
     try:
         module = import_module(module_name)
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
             folders = sys.path[0] or "the current folder"
             raise _unusable(
@@ -145,6 +196,8 @@ def _side(recipe: Recipe) -> int | None:
 
 def _takes_whole_numbers(loss: Any) -> bool:
     """Whether a loss takes labels as whole numbers, as Keras's sparse ones do."""
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        loss = loss[0]
     name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", None)
     return str(name).lower().startswith("sparse")
 
@@ -162,6 +215,6 @@ def _unusable(reference: str, what: str) -> SettingError:
     return SettingError(f"MODEL = {reference!r} in config.py: {what}")
 
 
-def _in_words(error: Exception) -> str:
-    text = " ".join(str(error).split())
+def _in_words(error: BaseException) -> str:
+    text = " ".join(COLOUR.sub("", str(error)).split()).rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +32,12 @@ class Prediction(NamedTuple):
 
 
 def run(
-    model_path: Path, pictures: Sequence[Path], *, csv_path: Path | None = None, convert: bool = False
+    model_path: Path,
+    pictures: Sequence[Path],
+    *,
+    csv_path: Path | None = None,
+    convert: bool = False,
+    modules: Sequence[str] = (),
 ) -> int:
     """Print the class of every picture; return the exit code, 2 where one cannot be used.
 
@@ -39,10 +46,12 @@ def run(
         pictures: Sequence of paths of pictures, or of folders of pictures.
         csv_path: Path of a CSV file to write; None writes none.
         convert: Bool, whether pictures with unusual traits are converted, as CONVERT_PICTURES does.
+        modules: Sequence of strings, modules of the current folder that the model's own layers are in.
     """
     machine.load_libraries()
     refused: list[tuple[Path, str]] = []
     try:
+        _import(modules)
         model, facts = saved_model.load(model_path)
         found: list[Prediction] = []
         width = 0
@@ -62,6 +71,17 @@ def run(
     for path, reason in refused:
         say(f"[ERROR] {path}: {reason}.")
     return EXIT_BAD_INPUT if refused else EXIT_OK
+
+
+def _import(modules: Sequence[str]) -> None:
+    if modules:
+        sys.path.insert(0, os.getcwd())
+    for name in modules:
+        try:
+            import_module(name)
+        except (Exception, SystemExit) as error:  # whatever the user's module raises
+            text = " ".join(str(error).split())
+            raise saved_model.UnusableModel(f"--import {name}: {type(error).__name__}: {text}.") from error
 
 
 def _paths(pictures: Sequence[Path]) -> Iterator[Path]:

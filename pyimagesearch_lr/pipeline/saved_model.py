@@ -121,5 +121,6 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, Facts]:
         text = " ".join(str(error).split())
         raise UnusableModel(
             f"{path} cannot be loaded ({type(error).__name__}: {text[:300]}). A layer of your own has to be "
-            "registered with `keras.saving.register_keras_serializable`, and imported."
+            "registered with `keras.saving.register_keras_serializable`, and its module imported, as "
+            "`predict --import MODULE` does; one that is a `lambda` cannot be."
         ) from error

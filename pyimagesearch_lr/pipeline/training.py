@@ -135,7 +135,8 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
         if finder.curve is not None:
             keep(finder.curve)
             run, curve = _with_record(plan, data, finder.curve, started)
-            axes = curve.plot(title=f"Learning rate finder, {title_of(run.settings)}")
+            title = plots.literal(f"Learning rate finder, {title_of(run.settings)}")
+            axes = curve.plot(title=title)
             plot = report.drawn(settings.lrfind_plot_path, axes.figure)
             saving(report.save_picture, plot)
     finding = Finding.of(run, curve, plot)
@@ -281,7 +282,7 @@ def evaluate(
     text = report.classification_report(data.test_labels, predicted, classes)
 
     record = _record(plan, bounds, data)
-    title = f"{title_of(record)}, {epochs_in_words(recipe.epochs)}"
+    title = plots.literal(f"{title_of(record)}, {epochs_in_words(recipe.epochs)}")
     curves = plots.training_history(history, evaluated_on=data.evaluated_on, title=title)
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(rates, base_lr=bounds.min_lr, max_lr=bounds.max_lr, title=title)

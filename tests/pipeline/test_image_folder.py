@@ -93,12 +93,18 @@ def test_hidden_files_are_passed_over_and_others_are_counted(folder):
 
 def test_names_of_any_script_are_classes(tmp_path):
     classes = ["Ελλάδα", "猫", "кошка", "قط", "$\\frac{a}{b}$", "a b", "100%", "émeu"]
+    classes += [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "👩\u200d🚀",
+        "猫\u3000犬",
+        "a\u00a0z",
+    ]  # joiners and spaces of other scripts
     for name in classes:
         (tmp_path / name).mkdir()
         (tmp_path / name / "图.png").write_bytes(SOUND["colour.png"])
     listing = listed(tmp_path)
     assert listing.classes == tuple(sorted(classes))
-    assert Pictures(listing.training, 16, 3).read(range(8)).shape == (8, 16, 16, 3)
+    assert Pictures(listing.training, 16, 3).read(range(12)).shape == (12, 16, 16, 3)
 
 
 def test_linked_folder_is_a_class(folder, tmp_path):
@@ -121,7 +127,11 @@ def test_linked_folder_is_a_class(folder, tmp_path):
         ),
         (
             lambda folder: (folder / "a\nb").mkdir(),
-            r"a\\nb.*: a class name must be printable\. Rename the folder",
+            r"a\\nb.*: a class name must be printable, without spaces around it\. Rename the folder",
+        ),
+        (
+            lambda folder: (folder / " b").mkdir(),
+            r"/ b': a class name must be printable, without spaces around it\. Rename the folder",
         ),
         (
             lambda folder: ((folder / "b").mkdir(), (folder / "b" / "on").symlink_to(folder / "b")),
@@ -136,7 +146,15 @@ def test_linked_folder_is_a_class(folder, tmp_path):
             r"is a circular link",
         ),
     ],
-    ids=["one class", "empty class", "other case", "line break", "link to itself", "two links in a circle"],
+    ids=[
+        "one class",
+        "empty class",
+        "other case",
+        "line break",
+        "space before",
+        "link to itself",
+        "two links in a circle",
+    ],
 )
 def test_folder_that_is_no_set_of_classes_is_told_in_a_line(tmp_path, change, message):
     (tmp_path / "a").mkdir()
@@ -145,6 +163,15 @@ def test_folder_that_is_no_set_of_classes_is_told_in_a_line(tmp_path, change, me
     with pytest.raises(ValueError, match=message) as caught:
         listed(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("train", "valid"), ("Train", "Test"), ("training", "validation", "more")])
+def test_parts_that_are_called_otherwise_are_not_taken_for_classes(tmp_path, names):
+    for name in names:
+        pictures.make(tmp_path / name, {"cross": 1, "ring": 1})
+    told = f"holds the folders {names[0]!r} and {names[1]!r}: call them 'train' and 'test'"
+    with pytest.raises(ValueError, match=told):
+        listed(tmp_path)
 
 
 def test_same_letters_in_another_form_of_unicode_are_refused(tmp_path):
@@ -305,6 +332,13 @@ def test_unreadable_file_of_the_system_is_told(tmp_path):
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
     (found,) = image_folder.examined([File(tmp_path / "gone.png", 0)], lambda steps: steps)
     assert re.fullmatch(r"it cannot be opened \(No such file or directory\)", found.unreadable)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes that have a name")
+def test_pipe_that_is_called_a_picture_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (found,) = image_folder.examined([File(tmp_path / "pipe.png", 0)], lambda steps: steps)
+    assert found.unreadable == "it is empty"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -70,6 +70,64 @@ NETWORKS = """
     def takes_one(shape):
         return plain(shape, 10)
 
+    def exits(shape, classes):
+        raise SystemExit(7)
+
+    def cannot_be_built(shape, classes):
+        return keras.Sequential([layers.Reshape((7, 7))])
+
+    def image_out(shape, classes):
+        return keras.Sequential([keras.Input(shape), layers.Conv2D(classes, 1)])
+
+    def dictionary_out(shape, classes):
+        model = plain(shape, classes)
+        return keras.Model(model.inputs, {"a": model.outputs[0]})
+
+    def frozen(shape, classes):
+        model = plain(shape, classes)
+        model.trainable = False
+        return model
+
+    def without_loss(shape, classes):
+        model = plain(shape, classes)
+        model.compile("adam")
+        return model
+
+    def score_a_class(shape, classes):
+        model = plain(shape, classes)
+        model.compile("adam", "categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+        return model
+
+    def two_optimizers(shape, classes):
+        model = plain(shape, classes)
+        parts = {True: keras.optimizers.Adam(), False: keras.optimizers.SGD()}
+        optimizer = keras.optimizers.MultiOptimizer(lambda variable: parts["kernel" in variable.path])
+        model.compile(optimizer, "categorical_crossentropy")
+        return model
+
+    def sparse_in_a_list(shape, classes):
+        return sparse(shape, classes, ["sparse_categorical_crossentropy"])
+
+    class Dense(keras.Model):
+        def __init__(self, classes, **options):
+            super().__init__(**options)
+            self.parts = [layers.Flatten(), layers.Dense(classes, activation="softmax")]
+
+        def call(self, x):
+            for part in self.parts:
+                x = part(x)
+            return x
+
+    class Fails(Dense):
+        def call(self, x):
+            raise RuntimeError("no such luck")
+
+    def subclassed(shape, classes):
+        return Dense(classes)
+
+    def fails_when_called(shape, classes):
+        return Fails(classes)
+
     NUMBER = 7
 """
 
@@ -77,6 +135,7 @@ NETWORKS = """
 @pytest.fixture(autouse=True)
 def module(tmp_path, monkeypatch):
     (tmp_path / "their_networks.py").write_text(textwrap.dedent(NETWORKS), encoding="utf-8")
+    (tmp_path / "exiting_networks.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
     (tmp_path / "broken_networks.py").write_text("import nothing_of_the_kind\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     policy = keras.config.dtype_policy()
@@ -125,7 +184,7 @@ def test_compiled_network_keeps_its_optimizer_and_loss(capsys):
     assert "MODEL compiles its network: its own Adam and loss are used" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["sparse", "sparse_by_name", "sparse_function"])
+@pytest.mark.parametrize("name", ["sparse", "sparse_by_name", "sparse_function", "sparse_in_a_list"])
 def test_sparse_loss_gets_labels_as_whole_numbers_and_trains(name):
     model, data = made(f"their_networks:{name}", BATCH_SIZE=4)
     _, labels = next(iter(data.training_batches(32)))
@@ -133,6 +192,20 @@ def test_sparse_loss_gets_labels_as_whole_numbers_and_trains(name):
     assert np.isfinite(
         model.fit(data.training_batches(32), steps_per_epoch=2, shuffle=False, verbose=0).history["loss"][0]
     )
+
+
+def test_subclassed_network_is_built_for_the_images(recwarn):
+    model, _ = made("their_networks:subclassed", IMAGE_SIZE=20)
+    assert model.layers[-1].kernel.shape == (400, 10)
+    assert not recwarn.list
+
+
+def test_trying_a_compiled_network_leaves_its_weights_and_optimizer_as_they_were():
+    model, _ = made("their_networks:with_adam", SEED=3)
+    plain, _ = made("their_networks:plain", SEED=3)
+    for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(model.optimizer.iterations) == 0
 
 
 def test_same_seed_gives_the_same_weights():
@@ -173,6 +246,31 @@ def test_recipe_of_two_sizes_asks_for_a_network_of_any_size():
         (
             "their_networks:schedule",
             r"its optimizer has a schedule, but the rate is cycled here: give it a num.*",
+        ),
+        ("their_networks:exits", r"exits\(\(32, 32, 1\), 10\) raised SystemExit: 7\."),
+        ("exiting_networks:plain", r"importing exiting_networks raised SystemExit: 3\."),
+        (
+            "their_networks:cannot_be_built",
+            r"calling it with images of shape \(32, 32, 1\) raised Val[^\x1b]*",
+        ),
+        ("their_networks:fails_when_called", r"calling it with images of .* raised RuntimeError: [^\x1b]*"),
+        (
+            "their_networks:image_out",
+            r"its output has the shape \(None, 32, 32, 10\); expected \(None, 10\).*",
+        ),
+        ("their_networks:dictionary_out", r"its output has the shape {'a': \(None, 10\)}; expected .*"),
+        ("their_networks:frozen", r"it has no weights that can be trained\."),
+        (
+            "their_networks:without_loss",
+            r"evaluating it on a batch raised ValueError: No loss to compute\..*",
+        ),
+        (
+            "their_networks:score_a_class",
+            r"its metric f1_score gives 10 numbers, and one can be recorded: average them\.",
+        ),
+        (
+            "their_networks:two_optimizers",
+            r"its optimizer is made of several, and one rate is cycled here: take one\.",
         ),
     ],
 )

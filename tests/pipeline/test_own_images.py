@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -211,6 +212,21 @@ def test_picture_that_cannot_be_used_is_listed_and_ends_the_run_unless_it_may_be
     if kind in UNUSUAL:
         converted = data.load(planned(photos, CONVERT_PICTURES=True))
         assert len(converted.train_images) + len(converted.test_images) == 54
+
+
+@pytest.mark.parametrize("name", ["OUTPUT_DIR", "CLR_PLOT_PATH"])
+def test_results_are_not_put_among_the_pictures(photos, name):
+    inside = str(photos / ("output" if name == "OUTPUT_DIR" else "ring/clr.png"))
+    with pytest.raises(UnusableData, match=rf"^{name} = '.*' lies in DATA = '.*photos', where every folder"):
+        data.load(planned(photos, **{name: inside}))
+
+
+def test_file_name_that_is_no_text_is_one_that_can_be_written(photos):
+    (photos / "ring" / "000.png").rename(os.fsdecode(os.fsencode(photos) + b"/ring/\xff.png"))
+    loaded = data.load(planned(photos))
+    names = [*loaded.train_files, *loaded.test_files]
+    assert str(photos / "ring" / "\\xff.png") in names
+    assert "".join(names).encode()
 
 
 def test_class_that_has_nothing_left_is_named(photos):

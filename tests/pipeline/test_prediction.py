@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 
 import cv2
 import keras
@@ -53,6 +56,49 @@ def test_folder_stands_for_its_pictures(model_path, tmp_path, capsys):
     assert main(["predict", str(model_path), str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines] == [str(path) for path in sorted(folder.rglob("*.png"))]
+
+
+OWN_LAYER = """
+import keras
+
+
+@keras.saving.register_keras_serializable("their_layers")
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+"""
+SAVE = """
+import keras
+import their_layers
+
+from pyimagesearch_lr.pipeline import saved_model
+
+layers = [their_layers.Half(), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+saved_model.save("own.keras", model, saved_model.Facts(("blue", "red"), 8, 3, logits=False))
+"""
+
+
+def test_layers_of_ones_own_are_found_in_the_module_that_is_named(flat, capsys):
+    (flat / "their_layers.py").write_text(OWN_LAYER, encoding="utf-8")
+
+    def run(*argv):
+        paths = os.pathsep.join(path for path in (str(flat), *sys.path) if path)
+        environment = {**os.environ, "PYTHONPATH": paths}
+        return subprocess.run(argv, cwd=flat, env=environment, capture_output=True, text=True, check=False)
+
+    assert run(sys.executable, "-c", SAVE).returncode == 0
+    predict = [sys.executable, "-m", "pyimagesearch_lr", "predict", "own.keras", "red.png"]
+    without = run(*predict)
+    assert (without.returncode, without.stdout) == (2, "")
+    assert "`predict --import MODULE`" in without.stderr
+    named = run(*predict, "--import", "their_layers")
+    assert (named.returncode, named.stderr) == (0, "")
+    assert named.stdout.split()[-1] == "red.png"
+    assert main(["predict", "own.keras", "red.png", "--import", "nowhere_layers"]) == 2
+    assert capsys.readouterr().err == (
+        "[ERROR] --import nowhere_layers: ModuleNotFoundError: No module named 'nowhere_layers'.\n"
+    )
 
 
 def test_picture_that_cannot_be_used_is_told_and_the_others_are_answered(model_path, flat, capsys):
