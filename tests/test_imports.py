@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "__main__": {
         "curve",
         "files",
+        "plots",
         "suggest",
         "pipeline",
         "pipeline.command_line",
@@ -89,6 +90,7 @@ MAY_IMPORT = {
         "pipeline.image_batches",
         "pipeline.image_folder",
         "pipeline.machine",
+        "pipeline.plan",
         "pipeline.terminal",
     },
     "pipeline.model": {"__init__", "_keras", "pipeline.machine", "pipeline.plan", "pipeline.terminal"},
