@@ -55,6 +55,7 @@ MAY_IMPORT = {
         "sweep",
     },
     "__main__": {
+        "plots",
         "curve",
         "files",
         "plots",
@@ -85,6 +86,7 @@ MAY_IMPORT = {
     "pipeline.image_folder": set(),
     "pipeline.image_batches": {"_arguments", "pipeline.image_folder"},
     "pipeline.data": {
+        "pipeline.plan",
         "files",
         "pipeline.fashion_mnist",
         "pipeline.image_batches",

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import threading
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -540,15 +541,21 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Ite
     """What the function gives for each item, in their order, computed on all processors."""
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
     pool = ThreadPoolExecutor(processors())
+    ended = threading.Event()
+
+    def of_chunk(chunk: Sequence[Item]) -> list[Result]:
+        return [function(item) for item in chunk if not ended.is_set()]
+
     try:
         waiting: collections.deque = collections.deque()
         for chunk in chunks:
-            waiting.append(pool.submit(lambda part: [function(item) for item in part], chunk))
+            waiting.append(pool.submit(of_chunk, chunk))
             if len(waiting) > 4 * processors():
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
     finally:
+        ended.set()  # Ctrl-C waits for a picture, not for a chunk of them
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -326,6 +327,24 @@ def test_threads_keep_the_order_and_stop_with_their_reader():
     steps.close()
     assert len(done) < 5000
     assert list(image_folder.in_threads(str, [])) == []
+
+
+def test_thread_that_is_no_longer_wanted_ends_with_the_picture_it_is_at():
+    begun, release, done = threading.Event(), threading.Event(), []
+
+    def function(number):
+        if number == image_folder.CHUNK:
+            begun.set()
+            release.wait(60)
+        done.append(number)
+
+    steps = image_folder.in_threads(function, list(range(200 * image_folder.CHUNK)))
+    for _ in range(image_folder.CHUNK):
+        next(steps)
+    begun.wait(60)
+    threading.Timer(0.5, release.set).start()
+    steps.close()
+    assert image_folder.CHUNK in done and image_folder.CHUNK + 1 not in done
 
 
 def test_unreadable_file_of_the_system_is_told(tmp_path):
