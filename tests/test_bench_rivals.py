@@ -202,6 +202,8 @@ METHODS = {
 
 @pytest.mark.parametrize(("method", "plain"), METHODS.items())
 def test_method_without_a_rate_gives_what_is_said_of_it_each_time_it_starts(method, plain):
+    if method == "ScheduleFreeAdamW" and not hasattr(keras.optimizers, method):
+        pytest.skip("this Keras has no ScheduleFreeAdamW")
     first, second = trained(method)
     assert np.linalg.norm(first) < 0.97 * np.linalg.norm(FIRST)
     assert first == pytest.approx(plain(), rel=1e-3, abs=2e-4)

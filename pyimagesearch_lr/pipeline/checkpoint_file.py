@@ -101,8 +101,9 @@ def save(
     }
     contents: dict[str, Any] = {DOCUMENT: np.array(json.dumps(document)), **arrays}
     with written_whole(path) as temporary:
-        with temporary.open("wb") as file:
-            np.savez(file, **contents)
+        file = BytesIO()  # an archive that cannot be written to the disk would complain once more as it goes
+        np.savez(file, **contents)
+        temporary.write_bytes(file.getbuffer())
         sync(temporary)  # before the old one is moved away
         if path.exists():
             path.replace(previous(path))

@@ -66,7 +66,14 @@ def test_second_fit_goes_on_at_the_next_step(tmp_path):
             1,
             [4, 5, 6, 7],
         ),
-        (keras.optimizers.SGD(0.5), 3, [4, 7]),
+        pytest.param(
+            keras.optimizers.SGD(0.5),
+            3,
+            [4, 7],
+            marks=pytest.mark.skipif(
+                keras.__version__ < "3.13", reason="this Keras does not tell the last batch of an execution"
+            ),
+        ),
     ],
     ids=["accumulated", "scaled", "both", "three an execution"],
 )
