@@ -6,6 +6,7 @@ import math
 from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
