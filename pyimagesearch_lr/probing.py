@@ -27,6 +27,7 @@ class Stages:
     Args:
         share: Float, the share of all steps that each probe of the first stage takes.
         probes: Int, the largest number of probes in the first stage.
+        searching: Float, the share of all steps that the first stage takes at most while none of them learns.
         fine: Tuple of floats, the rates of the second stage, in decades from the best of the first.
         decisive: Int, how many steps a probe of the second stage should have: if there are fewer, the highest
             of its rates is left out, as short probes do not see that a rate diverges later.
@@ -34,6 +35,7 @@ class Stages:
 
     share: float = 1 / 12
     probes: int = 6
+    searching: float = 0.75
     fine: tuple[float, ...] = (-COARSE, -FINE, 0.0, FINE)
     decisive: int = 200
 
@@ -87,7 +89,7 @@ def probe_around(
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
     long as it falls. Then, with all the steps that are left: the best of them, two lower rates in quarters of
     a decade and, unless steps are few, one higher; all others are dropped. A probe that diverges ends at
-    once, and costs less: if all of the last ones diverge, lower rates are tried with what is left.
+    once, and costs less. While none ends below the loss that it began with, lower rates are tried.
 
     Args:
         max_lr: Float, where to begin.
@@ -121,13 +123,17 @@ def probe_around(
         return sum(probe.steps for probe in [*first.values(), *second.values()])
 
     def best_place() -> float:
-        return min(first, key=lambda place: (math.inf if first[place].diverged else first[place].loss, place))
+        return min(first, key=lambda place: (first[place].loss if first[place].learned else math.inf, place))
+
+    def goes_on_down() -> bool:
+        learned = any(probe.learned for probe in first.values())
+        return not learned and spent() + steps <= stages.searching * max_steps
 
     steps = _even(min(int(stages.share * max_steps), longest))
     centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
     for place in (centre, centre - COARSE, centre + COARSE):
         try_rate(place, steps, first)
-    while first and len(first) < stages.probes:
+    while first and (len(first) < stages.probes or goes_on_down()):
         best = best_place()
         further = best + COARSE if best == max(first) else best - COARSE
         if further in first or not low <= further <= high:
@@ -139,7 +145,7 @@ def probe_around(
     steps = _even(min(left // len(fine), longest))
     for step in fine:
         try_rate(best + step, steps, second)
-    while second and all(probe.diverged for probe in second.values()) and max_steps - spent() >= steps:
+    while second and not any(probe.learned for probe in second.values()) and max_steps - spent() >= steps:
         if (further := min(second) - COARSE) < low:
             break
         try_rate(further, steps, second)

@@ -95,6 +95,11 @@ class Probe:
         """Whether its loss is not finite."""
         return not math.isfinite(self.loss)
 
+    @property
+    def learned(self) -> bool:
+        """Whether it ended below the loss that it began with; any finite loss where that is not known."""
+        return not self.diverged and (not self.first_loss or self.loss < self.first_loss)
+
     def tolerance(self, share: float = AS_GOOD) -> float:
         """Losses no more than this above its own are as good: that share of its whole fall."""
         return 0.0 if self.diverged else share * max(0.0, self.first_loss - self.loss)
@@ -168,7 +173,7 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
     longest = max(probe.steps for probe in trained)
     decisive = [probe for probe in trained if probe.steps == longest]
     lowest = min(decisive, key=_loss_of)
-    if lowest.first_loss and lowest.loss >= lowest.first_loss:
+    if not lowest.learned:
         raise NoSuggestion(
             f"no rate that was tried brought the loss below {lowest.first_loss:.4g}, where it began: "
             f"the best ended at {lowest.loss:.4g}. Lower `start_lr`, so that the sweep has rates the model "

@@ -153,3 +153,17 @@ def test_answer_at_an_edge_of_the_sweep_says_so(max_lr, stop_reason, said):
         lrs, lrs, lrs, stop_reason, probes=(Probe(max_lr / 10, max_lr, 100, 0.5, first_loss=2.0),)
     )
     assert curve.suggest().reason.endswith(said or "within 0.015.")
+
+
+@pytest.mark.parametrize("max_steps", [600, 1200])
+def test_rates_that_leave_the_loss_where_it_began_are_walked_away_from(max_steps):
+    """A saturated network neither diverges nor learns: its losses at high rates say nothing of each other."""
+    rng = np.random.default_rng(0)
+
+    def train(max_lr, steps):
+        loss = 0.01 if max_lr < 0.5 else 50 + 400 * rng.random()
+        return Probe(max_lr / 10, max_lr, steps, loss, first_loss=2.4)
+
+    probes = probe_around(100.0, train, max_steps, limits=(1e-8, 100.0))
+    assert 0.01 < best_probe(probes).max_lr < 0.5
+    assert sum(probe.steps for probe in probes) <= max_steps
