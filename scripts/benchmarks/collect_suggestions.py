@@ -18,7 +18,7 @@ import tensorflow as tf
 from measuring import describe_machine, rounded
 from suggestion_tasks import TASKS, Data, Task
 
-from pyimagesearch_lr import LearningRateFinder, LRCurve, schedules
+from pyimagesearch_lr import LearningRateFinder, LRCurve, NoSuggestion, schedules
 from pyimagesearch_lr.files import written_whole
 
 FOLDER = Path(__file__).with_name("suggestions")
@@ -219,7 +219,10 @@ class Trainer:
     def _verified(self, seed: int, steps: int, probe_steps: int) -> dict:
         curve = self.swept(seed, steps, verify=probe_steps)
         cost = len(curve) + sum(probe.steps for probe in curve.probes)
-        pick = rounded(curve.suggest().max_lr) if curve.probes else None
+        try:
+            pick = rounded(curve.suggest("verified").max_lr)
+        except NoSuggestion:  # nothing was tried, or nothing that was tried trained
+            pick = None
         return {"pick": pick, "cost_steps": cost}
 
     def swept(self, seed: int, steps: int, **settings) -> LRCurve:

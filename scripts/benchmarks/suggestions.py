@@ -201,12 +201,14 @@ class RecordedTask:
 
 
 def recorded_tasks() -> list[RecordedTask]:
+    """The tasks that have records; one that no rate learns in its budget tells nothing and is left out."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
-    return [
+    tasks = [
         RecordedTask(record, Response(record["response"] + record.get("near_best", []), record["chance"]))
         for record in records
         if "curves" in record and "response" in record
     ]
+    return [task for task in tasks if task.response.best > task.response.chance]
 
 
 # ---- picks
