@@ -418,7 +418,7 @@ def test_tasks_can_tell_rates_apart():
         best = int(np.argmax(response.mean))
         assert response.best > response.chance + 20, task.name
         assert 0 < best < len(response.rates) - 1, task.name
-        assert min(response.mean[0], response.mean[-1]) < response.chance + 10, task.name
+        assert min(response.mean[0], response.mean[-1]) < response.best - 15, task.name
 
 
 def test_enough_tasks_of_both_splits():
@@ -512,7 +512,7 @@ class Target:
 
 VERIFIED, BOUNDS = "ours, verified in 1200 steps", "ours: bounds"
 TARGETS = [
-    Target(BOUNDS, "diverged", 0.0),
+    Target(VERIFIED, "diverged", 0.0),
     Target(BOUNDS, "spread, decades", 0.15),
     Target(BOUNDS, "200 vs 1000: median", 0.25),
 ]
