@@ -179,7 +179,7 @@ def test_second_run_in_the_folder_is_refused_in_a_line(tmp_path):
     assert f"is in use by process {process.pid} on " in err
 
 
-# A disk that is full, and one that can no longer be written to ---------------------------------------------
+# A disk that is full ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -192,14 +192,14 @@ def disk(tmp_path):
         command = ["mount", *options, str(folder)]
         return subprocess.run(command, capture_output=True, check=False).returncode
 
-    if sys.platform != "linux" or mounted("-t", "tmpfs", "-o", "size=60k", "tmpfs"):
+    if sys.platform != "linux" or mounted("-t", "tmpfs", "-o", "size=88k", "tmpfs"):
         pytest.skip("no disk can be mounted here")
     yield mounted
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_full_disk_is_a_line_and_what_was_trained_is_printed_and_gone_on_with(tmp_path, disk):
-    code, out, err = run(tmp_path)
+    code, out, err = run(tmp_path)  # the checkpoints fit, and the plots do not
     assert code == 2
     assert re.search(r"test accuracy 0\.\d{4} after", out)
     assert len(errors(err)) == 1
@@ -209,21 +209,4 @@ def test_full_disk_is_a_line_and_what_was_trained_is_printed_and_gone_on_with(tm
     assert disk("-o", "remount,size=50m") == 0
     code, out, _ = run(tmp_path, "--resume")
     assert code == 0
-    assert "going on after epoch 8" in out
-
-
-def test_disk_that_becomes_read_only_in_mid_training_is_a_line_and_loses_one_epoch_at_most(tmp_path, disk):
-    assert disk("-o", "remount,size=50m") == 0
-    with start(tmp_path, env=environment(NUM_EPOCHS=400, STEP_SIZE=200)) as process:
-        line = b""
-        while b"Epoch 4/400" not in line:
-            line = process.stdout.readline()
-        assert disk("-o", "remount,ro") == 0
-        err = process.stderr.read().decode()
-    assert process.returncode == 2
-    assert errors(err) == ["[ERROR] output/checkpoint.npz: Read-only file system"]
-    assert "Traceback" not in err
-    assert disk("-o", "remount,rw") == 0
-    code, out, _ = run(tmp_path, "--resume", env=environment(NUM_EPOCHS=400, STEP_SIZE=200))
-    assert code == 0
-    assert re.search(r"going on after epoch ([3-9]|\d\d+)$", out, re.MULTILINE)
+    assert "resuming after epoch 8" in out
