@@ -51,7 +51,7 @@ setup(
         "jax": ["jax"],
         "torch": ["torch"],
         "test": ["pytest", "pytest-xdist", "scipy", "hypothesis", "jax", "ruff", "mypy"],
-        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]"],
+        "docs": ["mkdocs>=1.6", "mkdocs-material>=9.5", "mkdocstrings[python]"],
     },
     entry_points={"console_scripts": ["pyimagesearch-lr = pyimagesearch_lr.__main__:console"]},
     zip_safe=False,

@@ -15,6 +15,7 @@ from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
 from pyimagesearch_lr.pipeline.data import Data, UnusableData, load
 from pyimagesearch_lr.pipeline.model import compiled
 from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words, title_of
+from pyimagesearch_lr.pipeline.process import EXIT_NO_SUGGESTION, EXIT_OK
 from pyimagesearch_lr.pipeline.report import Saving
 from pyimagesearch_lr.pipeline.results import CURVE, Finding, Run, Training
 from pyimagesearch_lr.pipeline.saved_model import Facts, are_logits
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
     from pyimagesearch_lr.pipeline.plan import Plan, Recipe
 
-EXIT_OK, EXIT_NO_SUGGESTION = 0, 1
 SAME_SWEEP = (
     "recipe",
     "lrfind_start_lr",
