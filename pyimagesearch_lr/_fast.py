@@ -179,10 +179,7 @@ class Trace:
 
     def serves(self, model: keras.Model, rates: Any) -> bool:
         """Whether the train function is that of `model` as it is compiled now."""
-        now = _what_is_traced(model, rates)
-        return len(now) == len(self._traced_for) and all(
-            a is b for a, b in zip(self._traced_for, now, strict=True)
-        )
+        return _keras.is_same_trace(self._traced_for, _what_is_traced(model, rates))
 
     def begin(self, rates: Any) -> None:
         """Begin with the first of new rates."""
@@ -279,8 +276,4 @@ class Trace:
 
 
 def _what_is_traced(model: keras.Model, rates: Any) -> tuple:
-    """The objects that `compile` makes again, and the options that a train function is traced with."""
-    made = (model, model.optimizer, model._compile_loss, model._compile_metrics, model._loss_tracker)
-    momenta = [vars(_keras.rate_holder(model.optimizer)).get(name) for name in ("momentum", "beta_1")]
-    options = (model.steps_per_execution, model.run_eagerly, model.jit_compile, *momenta)
-    return (*made, *options, *rates.variables)
+    return (*_keras.what_is_traced(model), *rates.variables)

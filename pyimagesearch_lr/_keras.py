@@ -33,6 +33,7 @@ ATTRIBUTES_OF_FIT = (
     "_initial_epoch",
     "_eval_epoch_iterator",
 )
+MADE_BY_COMPILE = ("_compile_loss", "_compile_metrics", "_loss_tracker")
 NEWEST = (3, 15)  # what the tests have seen
 _told: list[str] = []
 MODULE_OF_SUMS = "tensorflow.python.distribute.distribute_lib"
@@ -243,6 +244,19 @@ def train_function_made_anew(model: keras.Model, train_step: Callable | None = N
             made = model.train_function
         stack.enter_context(replaced_attribute(model, "train_function", made))
         yield made
+
+
+def what_is_traced(model: keras.Model) -> tuple:
+    """What a train function of the model, as it is compiled now, was traced for: see `is_same_trace`."""
+    made = [getattr(model, name, object()) for name in MADE_BY_COMPILE]  # without such a name, equal to none
+    momenta = [vars(rate_holder(model.optimizer)).get(name) for name in ("momentum", "beta_1")]
+    options = (model.steps_per_execution, model.run_eagerly, model.jit_compile)
+    return (model, model.optimizer, *made, *options, *momenta, *model.trainable_variables)
+
+
+def is_same_trace(traced_for: tuple, now: tuple) -> bool:
+    """Whether both are of the same objects, so that a train function can be used again."""
+    return len(traced_for) == len(now) and all(a is b for a, b in zip(traced_for, now, strict=True))
 
 
 @contextmanager

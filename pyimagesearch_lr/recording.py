@@ -263,16 +263,27 @@ class PlainSteps:
 
     name = "plain"
 
-    def __init__(self, model: keras.Model, rates: Rates):
+    def __init__(self, model: keras.Model, rates: Rates, traces: dict | None = None):
         self._model = model
         self._rates = rates
+        self._traces = {} if traces is None else traces
 
     @contextmanager
     def installed(self) -> Iterator[Callable]:
         """Give the train function to use: the model's own, traced again if its optimizer had a schedule."""
         made_anew = _keras.train_function_made_anew(self._model) if self._rates.replaces_a_schedule else None
-        with made_anew or nullcontext(self._model.train_function) as train_function:
+        with made_anew or nullcontext(self._own_train_function()) as train_function:
             yield train_function
+
+    def _own_train_function(self) -> Callable:
+        """That of the sweep before, which is compiled already, if the model is still what it was."""
+        if type(self._model).make_train_function is not keras.Model.make_train_function:
+            return self._model.train_function
+        now = _keras.what_is_traced(self._model)
+        traced_for, _ = self._traces.get(self.name, ((), None))
+        if not _keras.is_same_trace(traced_for, now):
+            self._traces[self.name] = now, self._model.train_function
+        return self._traces[self.name][1]
 
     def before(self, step: int) -> None:
         self._model.reset_metrics()
@@ -314,7 +325,7 @@ def steps_recorder(
             f"{model.steps_per_execution} this `fit` calls back only once per execution. Compile the model "
             "with `steps_per_execution=1`, or use `LearningRateFinder.find`, which sets it for the sweep."
         )
-    return PlainSteps(model, rates)
+    return PlainSteps(model, rates, traces)
 
 
 def fast_recorder_for(model: keras.Model, rates: Rates, data: str, one_by_one: bool, traces: dict) -> Any:
@@ -492,7 +503,7 @@ class _Fit:
         kerass = (keras.callbacks.History, keras.callbacks.ProgbarLogger, Recorder)
         watched = not all(isinstance(each, kerass) for each in neighbours)
         if watched and spe == 1:
-            return PlainSteps(model, rates)
+            return PlainSteps(model, rates, recorder.traces)
         return steps_recorder(
             model,
             rates,

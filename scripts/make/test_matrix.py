@@ -25,10 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 JSON = ROOT / "docs/results/test_matrix.json"
 ENVIRONMENTS = ROOT / ".venvs"
-PACKAGES = (
-    "numpy", "matplotlib", "scikit-learn", "opencv-python-headless",
-    "pytest", "pytest-xdist", "scipy", "hypothesis",
-)  # fmt: skip
+PACKAGES = (str(ROOT), "pytest", "pytest-xdist", "scipy", "hypothesis")  # the package brings its own
 VERSIONS = {  # Keras: TensorFlow, Python
     "3.10": ("2.19", "3.11"),
     "3.12": ("2.20", "3.12"),

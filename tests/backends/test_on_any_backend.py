@@ -141,6 +141,56 @@ def test_probe_is_a_training_with_that_cycle():
     assert probe.loss == pytest.approx(np.mean(losses[-max(2, round(probe.steps / 5)) :]), rel=1e-3)
 
 
+class Counting(keras.layers.Dense):
+    """Counts its calls in Python: on TensorFlow and JAX it is called only where a step is traced."""
+
+    calls = 0
+
+    def call(self, inputs, *args, **kwargs):
+        type(self).calls += 1
+        return super().call(inputs, *args, **kwargs)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="nothing is traced on PyTorch")
+def test_step_is_traced_once_for_all_sweeps_and_probes_and_again_for_another_loss():
+    network = keras.Sequential([keras.Input((X.shape[1],)), Counting(1)])
+    finder = LearningRateFinder(network)
+    settings = {"num_steps": 60, "batch_size": 16, "verbose": 0}
+
+    def traced_in(find):
+        before = Counting.calls
+        curve = find((X, Y), 1e-4, 10.0, **settings)
+        return Counting.calls - before, curve
+
+    network.compile("sgd", "mse")
+    first, of_squares = traced_in(finder.find)
+    again, _ = traced_in(finder.find)
+    looks = 0 if BACKEND == "tensorflow" else 1 + len(of_squares.probes)  # at the shapes, by `fit` itself
+    assert first > again == looks
+    network.compile(network.optimizer, "mae")
+    traced, of_absolutes = traced_in(finder.find)
+    assert traced > again
+    assert of_absolutes.raw_losses[0] != of_squares.raw_losses[0]
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras trains such a model on JAX only once compiled again")
+def test_layer_that_is_frozen_after_a_sweep_is_not_trained_in_the_next():
+    network = keras.Sequential([keras.Input((X.shape[1],)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    network.compile("sgd", "mse")
+
+    def swept_by(finder):
+        keras.utils.set_random_seed(3)
+        settings = {"num_steps": 8, "batch_size": 16, "verify": False, "verbose": 0}
+        return finder.find((X, Y), 1e-3, 0.1, **settings).raw_losses
+
+    finder = LearningRateFinder(network)
+    free = swept_by(finder)
+    network.layers[0].trainable = False
+    frozen = swept_by(finder)
+    np.testing.assert_array_equal(frozen, swept_by(LearningRateFinder(network)))
+    assert not np.array_equal(frozen, free)
+
+
 def test_compare_runs_each_optimizer_from_the_same_weights():
     network = model(dropout=0)
     weights = network.get_weights()

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from models import needs_multi_optimizer
 from test_plan import GOOD
 
 from pyimagesearch_lr.pipeline import model as network
@@ -268,9 +269,10 @@ def test_recipe_of_two_sizes_asks_for_a_network_of_any_size():
             "their_networks:score_a_class",
             r"its metric f1_score gives 10 numbers, and one can be recorded: average them\.",
         ),
-        (
+        pytest.param(
             "their_networks:two_optimizers",
             r"its optimizer is made of several, and one rate is cycled here: take one\.",
+            marks=needs_multi_optimizer,
         ),
     ],
 )
