@@ -247,6 +247,17 @@ def preserved_randomness() -> Iterator[None]:
 
 
 @contextmanager
+def preserved_randomness_of_layers() -> Iterator[None]:
+    """Put back at the end what dropout draws from if that is not the layer's own: PyTorch's global state."""
+    put_back = _torch_states() if _keras.BACKEND == "torch" else []
+    try:
+        yield
+    finally:
+        for each in put_back:
+            each()
+
+
+@contextmanager
 def preserved_position(data: Any) -> Iterator[None]:
     """Put back what reading batches changes in a dataset: its numbers, orders and random generators.
 

@@ -477,6 +477,8 @@ class _Fit:
             self._finalizer.atexit = False
         self._stack.callback(setattr, model, "stop_training", False)
         self._stack.enter_context(_keras.traces_released())
+        if recorder.restore:
+            self._stack.enter_context(_state.preserved_randomness_of_layers())
         if _state.is_built(model):
             self._prepare()
         rates = Rates(model, self._sweep.step_lrs, recorder.traces)

@@ -3,10 +3,11 @@
     python scripts/make/test_matrix.py versions             # builds environments, runs the fast tests in each
     python scripts/make/test_matrix.py backends             # the tests of tests/backends, on all three
     python scripts/make/test_matrix.py versions --only 3.10 # one of them
-    python scripts/make/test_matrix.py versions --all       # with the slow tests: hours
+    python scripts/make/test_matrix.py everything           # every test, also the slow ones
 
 Environments are made in `.venvs`, once. A Python that a row asks for but that is missing is replaced by the
-one that runs this, and the row says so. Results are written row by row, so it can be stopped.
+one that runs this, and the row says so. Results are written row by row, so it can be stopped; the tests' own
+output is shown as it comes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 
@@ -32,15 +34,16 @@ VERSIONS = {  # Keras: TensorFlow, Python
     "3.15": ("2.21", "3.13"),
 }
 BACKENDS = {"tensorflow": (), "jax": ("jax",), "torch": ("torch==2.13.0",)}
+EVERYTHING = ("tensorflow",)  # the backend of `make test-all`, whose tests start processes of the others
 OUTCOMES = ("passed", "failed", "errors", "skipped", "xfailed")
 
 
 def main(argv: list[str]) -> int:
     args = parsed(argv)
-    rows = VERSIONS if args.what == "versions" else BACKENDS
+    rows, tested_row = KINDS[args.what]
     worst = 0
     for name in args.only or rows:
-        row = of_version(name, args) if args.what == "versions" else of_backend(name, args)
+        row = tested_row(name, args)
         keep(args.what, name, row)
         print(json.dumps(row, indent=1), flush=True)
         worst = max(worst, row["exit_code"])
@@ -49,26 +52,37 @@ def main(argv: list[str]) -> int:
 
 def parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("versions", "backends"))
+    parser.add_argument("what", choices=KINDS)
     parser.add_argument("--only", nargs="*", help="which Keras versions, or which backends")
-    parser.add_argument("--all", action="store_true", help="the slow tests, too")
     parser.add_argument("--tests", nargs="*", help="which files (default: all, or tests/backends)")
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args(argv)
 
 
 def of_version(keras: str, args: argparse.Namespace) -> dict:
-    """Every test in an environment of that Keras, with the TensorFlow and Python that go with it."""
+    """The fast tests in an environment of that Keras, with the TensorFlow and Python that go with it."""
     tensorflow, python = VERSIONS[keras]
     interpreter = environment(
         f"keras-{keras}", python, [f"keras=={keras}.*", f"tensorflow=={tensorflow}.*", *PACKAGES]
     )
-    return tested(interpreter, "tensorflow", args.tests or ["tests"], args)
+    return tested(interpreter, "tensorflow", args.tests or ["tests"], args.processes)
 
 
 def of_backend(backend: str, args: argparse.Namespace) -> dict:
-    """The tests of tests/backends in this environment, where it has the backend."""
-    return tested(Path(sys.executable), backend, args.tests or ["tests/backends"], args)
+    """Every test of tests/backends in this environment, which has the backend."""
+    return tested(Path(sys.executable), backend, args.tests or ["tests/backends"], args.processes, slow=True)
+
+
+def of_everything(backend: str, args: argparse.Namespace) -> dict:
+    """Every test in this environment."""
+    return tested(Path(sys.executable), backend, args.tests or ["tests"], args.processes, slow=True)
+
+
+KINDS: dict[str, tuple[Iterable[str], Callable[[str, argparse.Namespace], dict]]] = {
+    "versions": (VERSIONS, of_version),
+    "backends": (BACKENDS, of_backend),
+    "everything": (EVERYTHING, of_everything),
+}
 
 
 def environment(name: str, python: str, requirements: list[str]) -> Path:
@@ -83,33 +97,36 @@ def environment(name: str, python: str, requirements: list[str]) -> Path:
     return interpreter
 
 
-def tested(interpreter: Path, backend: str, tests: list[str], args: argparse.Namespace) -> dict:
+def tested(interpreter: Path, backend: str, tests: list[str], processes: int, slow: bool = False) -> dict:
     """How these tests ended."""
-    marks = [] if args.all else ["-m", "not slow"]
-    options = ["-n", str(args.processes), "-p", "no:cacheprovider"]
-    command = [interpreter, "-m", "pytest", *options, *marks, *tests]
-    paths = {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    marks = [] if slow else ["-m", "not slow"]
+    options = ["-n", str(processes), "-p", "no:cacheprovider", "-o", "addopts=--strict-markers"]
     started = time.perf_counter()
-    run = subprocess.run(
-        [*command, "-o", "addopts=--strict-markers"],
+    process = subprocess.Popen(
+        [interpreter, "-m", "pytest", *options, *marks, *tests],
         cwd=ROOT,
-        env={**os.environ, **paths},
-        capture_output=True,
+        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    summary = run.stdout.strip().splitlines()[-1] if run.stdout.strip() else ""
-    counts = {kind: int(count) for count, kind in re.findall(r"(\d+) (\w+)", summary) if kind in OUTCOMES}
-    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    if run.returncode:
-        print("\n".join([*run.stdout.splitlines()[-200:], run.stderr[-2000:]]))
+    lines = []
+    for line in process.stdout or ():
+        print(line, end="", flush=True)
+        lines.append(line.rstrip("\n"))
+    exit_code = process.wait()
+    counts = {
+        kind: int(count)
+        for count, kind in re.findall(r"(\d+) (\w+)", " ".join(lines[-1:]))
+        if kind in OUTCOMES
+    }
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     return {
         **versions_of(interpreter, backend),
-        "exit_code": run.returncode,
+        "exit_code": exit_code,
         **counts,
         "not_passed": [line.partition(" - ")[0] for line in failed],
         "tests": tests,
-        "slow_tests": args.all,
+        "slow_tests": slow,
         "seconds": round(time.perf_counter() - started),
         "commit": commit(),
         "date": date.today().isoformat(),

@@ -111,6 +111,18 @@ def test_finder_in_the_users_fit_leaves_no_trace():
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(got), expected)
 
 
+def test_training_after_a_finder_in_the_users_fit_draws_the_same_dropout():
+    def trained(*callbacks):
+        network = model(dropout=0.5)
+        if callbacks:
+            network.fit(Batches(), epochs=3, shuffle=False, callbacks=list(callbacks), verbose=0)
+        network.fit(Batches(), epochs=2, shuffle=False, verbose=0)
+        return network.get_weights()
+
+    for got, expected in zip(trained(LRFinder(1e-4, 0.5)), trained(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
 def test_model_that_was_never_trained_trains_as_if_there_had_been_no_sweep():
     swept, twin = model(build=False), model(build=False)
     LearningRateFinder(swept).find((X, Y), **SWEEP, num_steps=20, batch_size=16, verify=False)
