@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -20,12 +21,14 @@ x = np.ones((8, 2))
 """
 
 
-def in_a_process(backend: str, *command: str, timeout: int = 900) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join([str(ROOT), *(path for path in sys.path if path)])
+def in_a_process(
+    backend: str, *command: str, folder: Path = ROOT, first_path: Path = ROOT, timeout: int = 900
+) -> subprocess.CompletedProcess:
+    paths = os.pathsep.join([str(first_path), str(ROOT), *(path for path in sys.path if path)])
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths}
     return subprocess.run(
         [sys.executable, *command],
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -49,6 +52,37 @@ def test_promises_hold_on_jax():
 @pytest.mark.slow
 def test_promises_hold_on_torch():
     promises_hold("torch")
+
+
+def pipeline_ends_well(backend: str, folder: Path) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    run = in_a_process(backend, str(ROOT / "tests/pipeline/tiny_pipeline.py"), "--auto", folder=folder)
+    assert run.returncode == 0, run.stderr[-4000:]
+    assert f"{backend} backend, 1 step per execution" in run.stdout
+    results = json.loads((folder / "output/training.json").read_text(encoding="utf-8"))
+    assert len(results["history"]["loss"]) == 8
+    assert results["settings"]["bounds_from"] == "the finder"
+
+
+def test_pipeline_runs_on_jax(tmp_path):
+    pipeline_ends_well("jax", tmp_path)
+
+
+@pytest.mark.slow
+def test_pipeline_runs_on_torch(tmp_path):
+    pipeline_ends_well("torch", tmp_path)
+
+
+def test_pipeline_without_tensorflow_is_a_line(tmp_path):
+    hidden = tmp_path / "tensorflow.py"
+    hidden.write_text("raise ModuleNotFoundError('No module named tensorflow', name='tensorflow')\n")
+    run = in_a_process("jax", str(ROOT / "train.py"), "--quick", folder=tmp_path, first_path=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.strip().splitlines()[-1] == (
+        "[ERROR] TensorFlow is not installed, and images are read with it, whatever Keras's backend is: "
+        "`pip install tensorflow`."
+    )
 
 
 @pytest.mark.parametrize(

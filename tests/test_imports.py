@@ -68,7 +68,7 @@ MAY_IMPORT = {
     },
     "pipeline.stopping": set(),
     "pipeline.terminal": set(),
-    "pipeline.machine": {"pipeline.terminal"},
+    "pipeline.machine": {"pipeline.plan", "pipeline.terminal"},
     "pipeline.checkpoint_file": {"files"},
     "pipeline.plan": {
         "_arguments",

@@ -103,7 +103,9 @@ def save(
     with written_whole(path) as temporary:
         file = BytesIO()  # an archive that cannot be written to the disk would complain once more as it goes
         np.savez(file, **contents)
-        temporary.write_bytes(file.getvalue())  # a view of it in the traceback of an error crashes Python 3.12
+        temporary.write_bytes(
+            file.getvalue()
+        )  # a view of it in the traceback of an error crashes Python 3.12
         sync(temporary)  # before the old one is moved away
         if path.exists():
             path.replace(previous(path))

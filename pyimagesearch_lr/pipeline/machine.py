@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pyimagesearch_lr.pipeline.plan import SettingError
 from pyimagesearch_lr.pipeline.terminal import muted_stderr
 
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
@@ -20,14 +21,22 @@ def load_libraries() -> None:
     """Import TensorFlow without the notices that its C++ libraries write to standard error.
 
     Figures go to files only, whatever window or notebook `MPLBACKEND` asks for.
+
+    Raises:
+        SettingError: If TensorFlow is not installed.
     """
     import matplotlib
 
     matplotlib.use("agg")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with muted_stderr():
-        import tensorflow as tf
-
+        try:
+            import tensorflow as tf
+        except ModuleNotFoundError as error:
+            raise SettingError(
+                "TensorFlow is not installed, and images are read with it, whatever Keras's backend is: "
+                "`pip install tensorflow`."
+            ) from error
         tf.config.list_physical_devices()
 
 
@@ -48,6 +57,9 @@ def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -
     """
     if wanted != "auto":
         return wanted, "set by DTYPE_POLICY"
+    backend = _backend()
+    if backend != "tensorflow":
+        return "float32", f"lower precisions are tested on TensorFlow, and the backend is {backend}"
     if _has_gpu():
         return "mixed_float16", "there is a GPU"
     path = Path(cpu_info)
@@ -66,12 +78,15 @@ def execution(model: Any) -> str:
     Args:
         model: A compiled `keras.Model`.
     """
+    steps = model.steps_per_execution
+    each = "1 step per execution (each has its own rate)" if steps == 1 else f"{steps} steps per execution"
+    backend = _backend()
+    if backend != "tensorflow":
+        return f"{backend} backend, {each}"
     import tensorflow as tf
 
     threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
     xla = "XLA" if model.jit_compile else "no XLA (it gains only on a GPU)"
-    steps = model.steps_per_execution
-    each = "1 step per execution (each has its own rate)" if steps == 1 else f"{steps} steps per execution"
     return f"fused batch normalisation, {xla}, {threads} threads, {each}"
 
 
@@ -84,6 +99,12 @@ def memory() -> int | None:
         with suppress(ValueError, OSError):  # "max" is not a number: there is no limit
             found.append(int(Path(path).read_text(encoding="ascii")))
     return min((each for each in found if each > 0), default=None)
+
+
+def _backend() -> str:
+    import keras
+
+    return keras.backend.backend()
 
 
 def _has_gpu() -> bool:

@@ -6,8 +6,8 @@
     python scripts/make/test_matrix.py everything           # every test, also the slow ones
 
 Environments are made in `.venvs`, once. A Python that a row asks for but that is missing is replaced by the
-one that runs this, and the row says so. Results are written row by row, so it can be stopped; the tests' own
-output is shown as it comes.
+one that runs this, and the row says so. Results are written row by row, so it can be stopped, and
+the pages that show them are filled in; the tests' own output is shown as it comes.
 """
 
 from __future__ import annotations
@@ -151,11 +151,13 @@ def commit() -> str:
 
 
 def keep(what: str, name: str, row: dict) -> None:
+    """Write the row, and the pages that show it: the tests of the next row compare them."""
     document = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
     document.setdefault(what, {})[name] = row
     document[what] = dict(sorted(document[what].items()))
     JSON.parent.mkdir(parents=True, exist_ok=True)
     JSON.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    subprocess.run([sys.executable, ROOT / "scripts/make/update_pages.py"], check=True)
 
 
 if __name__ == "__main__":

@@ -888,8 +888,8 @@ def call(*argv: str, **changes: Any) -> str:
 def test_both_scripts_explain_themselves_from_any_folder(tmp_path, script):
     done = python(ROOT / script, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    for option in ("-f 1, --lr-find 1", "--auto", "--quick"):
-        assert option in done.stdout
+    for option in ("-f( 1)?, --lr-find 1", "--auto", "--quick"):  # Python 3.13 gives the value once
+        assert re.search(option, done.stdout)
 
 
 def test_help_takes_less_than_a_second_and_no_tensorflow(tmp_path):
