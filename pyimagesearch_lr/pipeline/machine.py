@@ -21,23 +21,30 @@ def load_libraries() -> None:
     """Import TensorFlow without the notices that its C++ libraries write to standard error.
 
     Figures go to files only, whatever window or notebook `MPLBACKEND` asks for.
-
-    Raises:
-        SettingError: If TensorFlow is not installed.
     """
     import matplotlib
 
     matplotlib.use("agg")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with muted_stderr():
-        try:
-            import tensorflow as tf
-        except ModuleNotFoundError as error:
-            raise SettingError(
-                "TensorFlow is not installed, and images are read with it, whatever Keras's backend is: "
-                "`pip install tensorflow`."
-            ) from error
+    with muted_stderr(), suppress(ModuleNotFoundError):  # other backends load a model without it
+        import tensorflow as tf
+
         tf.config.list_physical_devices()
+
+
+def require_tensorflow() -> None:
+    """Raise unless TensorFlow is installed: images for training are read with it on every backend.
+
+    Raises:
+        SettingError: If it is not.
+    """
+    try:
+        import tensorflow as tf  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            "TensorFlow is not installed, and images are read with it, whatever Keras's backend is: "
+            "`pip install tensorflow`."
+        ) from error
 
 
 def dtype_policy(wanted: str = "auto", cpu_info: str | Path = "/proc/cpuinfo") -> tuple[str, str]:

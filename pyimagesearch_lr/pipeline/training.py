@@ -63,6 +63,7 @@ def run(plan: Plan) -> int:
     if advice:
         info(advice)
     machine.load_libraries()
+    machine.require_tensorflow()
     data = load(plan)
     try:
         return _phases(plan, data)
