@@ -52,13 +52,23 @@ class Unfinished:
         return len(self.logs.get("seconds", []))
 
     def differences(self, settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """The settings that are not what they were: name to the value then and now.
+        """The settings that are not what they were: see `differences`."""
+        return differences(self.settings, settings)
 
-        Settings that only one of the two has are ignored, as versions differ in what they have.
-        """
-        names = sorted(self.settings.keys() & settings.keys())
-        pairs = {name: (self.settings[name], settings[name]) for name in names}
-        return {name: (before, now) for name, (before, now) in pairs.items() if before != now}
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings that are not what they were: name to the value then and now.
+
+    Settings that only one of the two has are ignored, as versions differ in what they have.
+
+    Example:
+
+    >>> differences({"SEED": 1, "RECIPE": "short"}, {"SEED": 2, "RECIPE": "short"})
+    {'SEED': (1, 2)}
+    """
+    names = sorted(before.keys() & now.keys())
+    pairs = {name: (before[name], now[name]) for name in names}
+    return {name: (then, value) for name, (then, value) in pairs.items() if then != value}
 
 
 def previous(path: str | os.PathLike) -> Path:

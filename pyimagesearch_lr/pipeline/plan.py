@@ -549,11 +549,11 @@ class Plan:
     def other_settings_of(self, record: dict[str, Any]) -> str:
         """The settings in which a finished training differs from this plan, as text; empty if none do."""
         now = self.record(self.bounds)
-        names: tuple[str, ...] = (*SAME_ON_RESUME, "num_epochs")
+        names = {*SAME_ON_RESUME, "num_epochs"}
         if record.get("bounds_from") == FINDER:
-            names = tuple(name for name in names if name not in vars(self.bounds))
-        differ = {n.upper(): (record[n], now[n]) for n in names if n in record and record[n] != now[n]}
-        return _told(differ)
+            names -= set(vars(self.bounds))
+        wanted = {name.upper(): value for name, value in now.items() if name in names}
+        return _told(checkpoint_file.differences({n.upper(): v for n, v in record.items()}, wanted))
 
     def record(self, bounds: Bounds) -> dict[str, Any]:
         """The settings as the files of a run keep them: plain values, with the bounds that it used."""

@@ -9,6 +9,8 @@ Claims measured, as ratios of times within one run (sides in turn, medians after
 - stall: seconds between two epochs of a `fit`, and from its last step to its return;
 - memory: peak of a process that trains as `train.py` does / as the tutorial does, on float64 arrays;
 - profile: how the time of the step's operations divides among their kinds;
+- durability: what a run pays to lose nothing: steps whose loss is watched / steps alone, and the checkpoint
+  that ends an epoch / the epoch;
 - start: seconds from `python train.py --lr-find 1` to its first step / of importing TensorFlow and building
   the model.
 
@@ -41,7 +43,7 @@ from measuring import ROOT, TimedProcess, in_turn, keep, one_of, peak_kib, ratio
 sys.path.insert(0, str(ROOT))  # for config.py
 
 JSON = Path(__file__).with_suffix(".json")
-IMAGES, BATCH = 60_000, 64
+IMAGES, BATCH, EPOCHS = 60_000, 64, 48
 ROUNDS, STEPS_A_ROUND = 7, 10
 KINDS_OF_OPERATIONS = {  # and the part of TensorFlow's name by which each is known
     "filter gradients of convolutions": "Conv2DBackpropFilter",
@@ -129,10 +131,10 @@ def one_batch():
     return without_autotune(data().take(1).cache().repeat())
 
 
-def fit_seconds(model, batches) -> Callable[[int], float]:
+def fit_seconds(model, batches, *callbacks) -> Callable[[int], float]:
     def run(steps: int) -> float:
         started = time.perf_counter()
-        model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
+        model.fit(batches, steps_per_epoch=steps, callbacks=list(callbacks), verbose=0, shuffle=False)
         return time.perf_counter() - started
 
     return run
@@ -253,6 +255,36 @@ def stall(args: argparse.Namespace) -> dict:
 def memory(args: argparse.Namespace) -> dict:
     peaks = {name: int(child(f"memory_{name}")) for name in ("ours", "tutorial")}
     return {"peak_mb": peaks, "ratios": {"ours_over_tutorial": round(peaks["ours"] / peaks["tutorial"], 3)}}
+
+
+def durability(args: argparse.Namespace) -> dict:
+    """The checkpoint is that of a last epoch, which holds the rates of all steps of the training."""
+    from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
+    from pyimagesearch_lr.pipeline.finite_loss import FiniteLoss
+
+    model, batches, steps = our_model(), one_batch(), IMAGES // BATCH
+    watch = FiniteLoss()
+    taken = steps_in_turn(
+        {"alone": fit_seconds(model, batches), "watched": fit_seconds(model, batches, watch)}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = EpochCheckpoint(Path(folder, "checkpoint.npz"), {}, {"lr": [0.01] * (EPOCHS * steps)})
+        checkpoint.set_model(model)
+
+        def end_of_epoch() -> float:
+            checkpoint.on_epoch_begin(0)
+            started = time.perf_counter()
+            watch.on_epoch_end(0, {})
+            checkpoint.on_epoch_end(0, {"loss": 0.1})
+            return time.perf_counter() - started
+
+        ends = in_turn({"end of epoch": end_of_epoch}, ROUNDS)["end of epoch"]
+    return {
+        "seconds_a_step": {name: [round(value, 5) for value in values] for name, values in taken.items()},
+        "seconds_at_the_end_of_an_epoch": [round(value, 3) for value in ends],
+        "ratios": {"watched_over_alone": ratio(taken["watched"], taken["alone"])},
+        "end_of_epoch_over_epoch": round(median(ends) / (median(taken["alone"]) * steps), 5),
+    }
 
 
 def start(args: argparse.Namespace) -> dict:
@@ -382,6 +414,7 @@ SECTIONS = {
     "stall": stall,
     "memory": memory,
     "profile": profile,
+    "durability": durability,
     "start": start,
 }
 CHILDREN = {

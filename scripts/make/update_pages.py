@@ -121,6 +121,7 @@ def benchmarks(root: Path) -> dict[str, str]:
         "lrfind_steps": _lrfind_steps(_benchmark(root, "lrfind_steps")),
         "cost_summary": _cost_summary(_benchmark(root, "sweep")),
         "cost": _cost(_benchmark(root, "sweep")),
+        "backend_cost": _backend_cost(_benchmark(root, "backends")),
     }
 
 
@@ -141,7 +142,8 @@ def articles(root: Path) -> dict[str, str]:
 def backends(root: Path) -> dict[str, str]:
     path = root / "docs/results/test_matrix.json"
     ran = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {name: _matrix(list(ran.get(name, {}).values())) for name in ("versions", "backends")}
+    kinds = ("versions", "backends", "everything")
+    return {name: _matrix(list(ran.get(name, {}).values())) for name in kinds}
 
 
 def _matrix(rows: list[dict]) -> str:
@@ -293,6 +295,31 @@ def _cost(bench: dict) -> str:
     return "\n".join([*lines, "", _before(bench)])
 
 
+def _backend_cost(bench: dict) -> str:
+    """What a sweep costs on each backend, against that backend's own `fit`."""
+    small, network = bench["small"], bench["minigooglenet"]
+    head = (
+        "small network: sweep / `fit`",
+        "the same: sweep / a callback by hand",
+        "MiniGoogLeNet: sweep / `fit`",
+    )
+    lines = [f"| backend | {' | '.join(head)} |", "|---" * 4 + "|"]
+    for backend, row in small["backends"].items():
+        ratios = (
+            row["sweep_over_fit"],
+            row["sweep_over_by_hand"],
+            network["backends"][backend]["sweep_over_fit"],
+        )
+        lines.append(f"| {backend} {row['version']} | {' | '.join(map(_spread, ratios))} |")
+    steps = " and ".join(f"{bench[name]['settings']['steps']:,}" for name in ("small", "minigooglenet"))
+    machine = small["machine"]
+    lines += [
+        "",
+        f"Arrays; {steps} steps, float32, on the processor. Keras {machine['keras']}, {machine['date']}.",
+    ]
+    return "\n".join(lines)
+
+
 def _before(bench: dict) -> str:
     """What the previous version took, called in turn with this one, if that was measured."""
     titles = {"minigooglenet": "MiniGoogLeNet", "small": "the small network"}
@@ -317,7 +344,7 @@ def _plain_cost(bench: dict) -> list[tuple[str, str, str]]:
 
 def _training_cost(bench: dict) -> str:
     """Every target of the training's speed beside what was reached."""
-    step, epoch, stall = bench["step"], bench["epoch"], bench["stall"]
+    step, epoch, stall, durable = (bench[name] for name in ("step", "epoch", "stall", "durability"))
     ratios = step["ratios"]
     rows = [
         ("our step / the tutorial's port in stock Keras 3, float32", ratios["ours_over_stock_float32"], 0.27),
@@ -328,6 +355,8 @@ def _training_cost(bench: dict) -> str:
             epoch["ratios"]["pipeline_over_step"],
             1.05,
         ),
+        ("steps whose loss is watched / steps alone", durable["ratios"]["watched_over_alone"], 1.01),
+        ("the checkpoint that ends an epoch / the epoch", durable["end_of_epoch_over_epoch"], 0.01),
         ("longest stall between epochs or at the end of `fit`, s", stall["largest"], 0.5),
         ("peak memory / the tutorial's float64 arrays", bench["memory"]["ratios"]["ours_over_tutorial"], 0.5),
         ("start to first step / import and build", bench["start"]["ratios"]["first_step_over_build"], 1.3),
@@ -339,7 +368,11 @@ def _training_cost(bench: dict) -> str:
     for name, reached, target in rows:
         if reached is not None:
             value = reached if isinstance(reached, float) else reached["median"]
-            shown = f"{reached:.2f}" if isinstance(reached, float) else _spread(reached)
+            shown = (
+                _spread(reached)
+                if isinstance(reached, dict)
+                else f"{reached:{'.2f' if reached > 0.01 else '.1g'}}"
+            )
             verdict = "met" if value <= target else "missed"
             lines.append(f"| {name} | {shown} | {target:g} | {verdict} |")
     machine, seconds = step["machine"], step["seconds_a_step"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import select
 import signal
 import subprocess
@@ -26,6 +27,7 @@ import pytest
 
 from pyimagesearch_lr import LRCurve
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("tiny_pipeline.py")
 PHASES = ("start", "sweep", "probes", "epochs", "checkpoint", "evaluation", "report")
 EPOCHS, STEPS_OF_EPOCH = 8, 20
@@ -49,13 +51,17 @@ class Attempt:
 
 
 def attempt(
-    folder: Path, *options: str, kill_after: float | None = None, kill_in: str | None = None
+    folder: Path,
+    *options: str,
+    kill_after: float | None = None,
+    kill_in: str | None = None,
+    program: Path = PROGRAM,
 ) -> Attempt:
     """Run the program; kill it that long after its start, or after it has entered a phase."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), "--auto", *options],
+        [sys.executable, str(program), "--auto", *options],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -91,8 +97,7 @@ class Result:
     rates: bytes  # the plot of the rate of every step
 
     @classmethod
-    def of(cls, folder: Path) -> Result:
-        output = folder / "output"
+    def of(cls, output: Path) -> Result:
         model = keras.models.load_model(output / "model.keras")
         variables = [np.asarray(each) for each in (*model.weights, *model.optimizer.variables)]
         training = json.loads((output / "training.json").read_text())
@@ -120,7 +125,7 @@ def undisturbed(tmp_path_factory) -> tuple[Attempt, Result]:
     folder = tmp_path_factory.mktemp("undisturbed")
     done = attempt(folder)
     assert done.code == 0, done.output
-    result = Result.of(folder)
+    result = Result.of(folder / "output")
     return done, result
 
 
@@ -136,7 +141,7 @@ def killed_and_resumed(folder: Path, expected: Result, kills: list[tuple[float, 
         hit.append(killed.phases[-1][1] if killed.phases else "start")
     resumed = attempt(folder, "--resume")
     assert resumed.code == 0, resumed.output
-    got = Result.of(folder)
+    got = Result.of(folder / "output")
     got.assert_same(expected)
     steps = int(next(np.asarray(v) for v in got.variables if v.dtype.kind == "i" and v.ndim == 0))
     assert steps == EPOCHS * STEPS_OF_EPOCH  # each step exactly once
@@ -145,7 +150,7 @@ def killed_and_resumed(folder: Path, expected: Result, kills: list[tuple[float, 
     again = attempt(folder, "--resume")
     assert again.code == 0
     assert "this training is finished" in again.output
-    Result.of(folder).assert_same(expected)
+    Result.of(folder / "output").assert_same(expected)
     return hit
 
 
@@ -174,3 +179,25 @@ def test_killed_at_random_moments_and_resumed_is_as_if_undisturbed(undisturbed, 
             hits.update(hit)
             with capsys.disabled():
                 print(f"  {phase} and {moment * 1000:.1f} ms: {hit}")
+
+
+@pytest.mark.slow
+def test_the_network_of_the_tutorial_killed_in_its_epochs_is_as_if_undisturbed(tmp_path, capsys):
+    """`train.py --quick --auto` with MiniGoogLeNet, killed once while it trains."""
+    program, output = ROOT / "train.py", Path("output/quick")
+    seed = int(os.environ.get("KILLS_SEED", str(time.time_ns() % 10**6)))
+    folders = [tmp_path / name for name in ("undisturbed", "killed")]
+    for folder in folders:
+        folder.mkdir()
+    done = attempt(folders[0], "--quick", program=program)
+    assert done.code == 0, done.output
+    trained = json.loads((folders[0] / output / "training.json").read_text())["history"]["seconds"]
+    moment = done.seconds - random.Random(seed).uniform(0, sum(trained[1:]))  # an epoch is finished
+    killed = attempt(folders[1], "--quick", kill_after=moment, program=program)
+    assert killed.code == -signal.SIGKILL, killed.output
+    resumed = attempt(folders[1], "--quick", "--resume", program=program)
+    assert resumed.code == 0, resumed.output
+    begun = re.search(r"resuming after epoch (\d)", resumed.output)
+    with capsys.disabled():
+        print(f"\nKILLS_SEED={seed}: killed after {moment:.1f} of {done.seconds:.1f} s, {begun and begun[0]}")
+    Result.of(folders[1] / output).assert_same(Result.of(folders[0] / output))
