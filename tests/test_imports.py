@@ -98,6 +98,7 @@ MAY_IMPORT = {
     "pipeline.examples": set(),
     "pipeline.prediction": {
         "files",
+        "pipeline.image_batches",
         "pipeline.image_folder",
         "pipeline.machine",
         "pipeline.process",

@@ -100,6 +100,7 @@ class Data:
             self.plan.settings.batch_size,
             seed=self.plan.settings.seed,
             whole_pixels=self.plan.recipe.whole_pixels,
+            alternate_flips=self.plan.recipe.alternate_flips,
             drop_remainder=drop_remainder,
             start_epoch=start_epoch,
         )

@@ -95,7 +95,11 @@ def binarize(labels: np.ndarray, classes: int = 10) -> np.ndarray:
 
 
 def augment(
-    images: tf.Tensor, seed: Any, shift: float = 0.1, flip: bool = True, whole_pixels: bool = False
+    images: tf.Tensor,
+    seed: Any,
+    shift: float = 0.1,
+    flip: bool | tf.Tensor = True,
+    whole_pixels: bool = False,
 ) -> tf.Tensor:
     """Shift every image by a random fraction of its size, and mirror half of them left to right.
 
@@ -107,7 +111,8 @@ def augment(
         images: Float tensor of shape `(n, height, width, channels)`.
         seed: Int tensor of shape `(2,)`; the same seed gives the same result.
         shift: Float in [0, 1), the largest shift as a fraction of the height and of the width.
-        flip: Bool, whether to mirror.
+        flip: Bool, whether to mirror half of them, drawn at random; or a bool tensor of shape `(n,)`, which
+            of them.
         whole_pixels: Bool, whether the shifts are rounded to whole pixels, which leaves the images as sharp
             as they were.
 
@@ -138,7 +143,8 @@ def augment(
     )
     if whole_pixels:
         dy, dx = tf.round(dy), tf.round(dx)
-    return shift_and_flip(images, dy, dx, draws[2] < 0.5 if flip else tf.zeros(n, tf.bool))
+    flips = (draws[2] < 0.5) & flip if isinstance(flip, bool) else flip
+    return shift_and_flip(images, dy, dx, flips)
 
 
 def shift_and_flip(images: tf.Tensor, dy: tf.Tensor, dx: tf.Tensor, flips: tf.Tensor) -> tf.Tensor:
@@ -189,6 +195,7 @@ def training_batches(
     seed: int = 0,
     augmented: bool = True,
     whole_pixels: bool = False,
+    alternate_flips: bool = False,
     start_epoch: int = 0,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
@@ -206,6 +213,9 @@ def training_batches(
         seed: Int.
         augmented: Bool, whether `augment` is applied.
         whole_pixels: Bool, as in `augment`.
+        alternate_flips: Bool, whether each image is mirrored in every other epoch, half of them in the even
+            ones, in place of at random: two epochs then show both sides of all (Keller Jordan, 2024,
+            arXiv:2404.00498).
         start_epoch: Int, the epoch to begin with, from 0.
         drop_remainder: Bool, whether an epoch's last batch is left out when it is smaller than `batch_size`.
 
@@ -234,6 +244,7 @@ def training_batches(
         )
     batch_count = n // batch_size if drop_remainder else math.ceil(n / batch_size)
     pixels, targets = _reader(images), _in_memory(labels, tf.float32)
+    mirrored_first = tf.random.stateless_uniform((n,), tf.stack([seed, -1])) < 0.5
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         order = _permutation(n, tf.stack([seed, epoch]))
@@ -246,7 +257,9 @@ def training_batches(
             rows = tf.ensure_shape(rows, (batch_size,))
         x, y = _unit_range(pixels(rows)), tf.gather(targets, rows)
         if augmented:
-            x = augment(x, tf.random.fold_in(tf.stack([seed, epoch]), batch), whole_pixels=whole_pixels)
+            flip = tf.gather(mirrored_first, rows) ^ (epoch % 2 == 1) if alternate_flips else True
+            draws = tf.random.fold_in(tf.stack([seed, epoch]), batch)
+            x = augment(x, draws, flip=flip, whole_pixels=whole_pixels)
         return x, y
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
@@ -289,6 +302,17 @@ def evaluation_batches(images: np.ndarray | Pictures, labels: np.ndarray, batch_
     starts = tf.data.Dataset.range(0, n, batch_size)
     loaded = starts.map(load, num_parallel_calls=_parallel(images), deterministic=True)
     return _without_autotune(loaded.prefetch(2))
+
+
+def mirrored(images: Any) -> Any:
+    """Images of shape `(n, height, width, channels)`, mirrored left to right.
+
+    Example:
+
+    >>> mirrored(np.arange(3).reshape(1, 1, 3, 1)).ravel().tolist()
+    [2, 1, 0]
+    """
+    return images[:, :, ::-1]
 
 
 def _checked(

@@ -70,6 +70,8 @@ def _tiles(finding: Finding | None, training: Training | None) -> str:
     tiles = {}
     if training:
         tiles[f"{training.evaluated_on} accuracy"] = f"{training.accuracy:.2%}"
+        if training.accuracy_without_mirror_images is not None:
+            tiles["without the mirror images"] = f"{training.accuracy_without_mirror_images:.2%}"
         tiles["epochs"] = str(len(training.history["loss"]))
         tiles["training took"] = report.duration(training.run.seconds)
     if finding:

@@ -341,6 +341,8 @@ class Recipe:
         label_smoothing: Float from 0 to 1, the share of a label that is spread over all classes.
         dropout: Float in [0, 1), that of the network.
         whole_pixels: Bool, whether images are shifted by whole pixels only, which keeps them sharp.
+        alternate_flips: Bool, whether each image is mirrored in every other epoch, in place of at random.
+        mirrored_mean: Bool, whether an answer is the mean of those for an image and for its mirror image.
     """
 
     stages: tuple[Stage, ...]
@@ -353,6 +355,8 @@ class Recipe:
     label_smoothing: float = 0.0
     dropout: float = 0.5
     whole_pixels: bool = False
+    alternate_flips: bool = False
+    mirrored_mean: bool = False
 
     @property
     def epochs(self) -> int:

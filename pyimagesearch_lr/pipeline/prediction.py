@@ -16,6 +16,7 @@ import numpy as np
 
 from pyimagesearch_lr.files import in_a_line, written_whole
 from pyimagesearch_lr.pipeline import image_folder, machine, saved_model
+from pyimagesearch_lr.pipeline.image_batches import mirrored
 from pyimagesearch_lr.pipeline.image_folder import UnusablePicture
 from pyimagesearch_lr.pipeline.process import EXIT_BAD_INPUT, EXIT_OK, failed, say
 from pyimagesearch_lr.pipeline.terminal import muted_stderr
@@ -56,7 +57,9 @@ def run(
         found: list[Prediction] = []
         width = 0
         for paths, images in _batches(_paths(pictures), facts, convert, refused):
-            probabilities = facts.probabilities(model.predict(images, verbose=0))
+            outputs = model.predict(images, verbose=0)
+            of_mirrored = model.predict(mirrored(images), verbose=0) if facts.mirrored_mean else None
+            probabilities = facts.probabilities(outputs, of_mirrored)
             for path, row in zip(paths, probabilities, strict=True):
                 found.append(Prediction(path, facts.classes[row.argmax()], float(row.max())))
             width = max(width, *(len(name) for name in facts.classes))

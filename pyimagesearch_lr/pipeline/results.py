@@ -21,6 +21,7 @@ from pyimagesearch_lr.pipeline.report import Picture
 Phase = TypeVar("Phase", "Finding", "Training")
 
 CURVE, TRAINING = "lrfind.json", "training.json"
+WITHOUT_MIRROR_IMAGES = "accuracy_without_mirror_images"
 SHOWN = ("loss", "val_loss")
 ENDINGS = {
     "end_lr": "it reached the last rate",
@@ -132,6 +133,8 @@ class Training:
         plot: `Picture` of the history.
         clr_plot: `Picture` of the learning rate of every step.
         examples: List of `Example`, a picture of each class with its worst mistakes.
+        accuracy_without_mirror_images: Float, that share if the answers were for the images alone; None where
+            they are.
     """
 
     run: Run
@@ -143,6 +146,7 @@ class Training:
     plot: Picture
     clr_plot: Picture
     examples: list[Example] = dataclasses.field(default_factory=list)
+    accuracy_without_mirror_images: float | None = None
 
     @property
     def scores(self) -> list[dict[str, Any]]:
@@ -152,13 +156,16 @@ class Training:
     @property
     def summary(self) -> str:
         """Accuracy and time, in one line."""
-        return f"{self.evaluated_on} accuracy {self.accuracy:.4f} after {report.duration(self.run.seconds)}"
+        alone, took = self.accuracy_without_mirror_images, report.duration(self.run.seconds)
+        also = "" if alone is None else f" ({alone:.4f} without the mirror images)"
+        return f"{self.evaluated_on} accuracy {self.accuracy:.4f}{also} after {took}"
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the numbers to training.json and history.csv."""
         numbers = {
             "training": self.description,
             _accuracy_of(self.evaluated_on): self.accuracy,
+            WITHOUT_MIRROR_IMAGES: self.accuracy_without_mirror_images,
             "confusion_matrix": self.confusion_matrix,
             "classification_report": self.scores,
             "history": self.history,
@@ -194,6 +201,7 @@ class Training:
             report.read_picture(run.settings["training_plot_path"]),
             report.read_picture(run.settings["clr_plot_path"]),
             examples.load(folder),
+            saved.get(WITHOUT_MIRROR_IMAGES),
         )
 
 

@@ -33,6 +33,7 @@ class Facts:
         image_size: Int, pixels of both sides.
         channels: Int, 1 for grey or 3 for red, green and blue.
         logits: Bool, whether the outputs are logits rather than probabilities.
+        mirrored_mean: Bool, whether an answer is the mean of those for an image and for its mirror image.
         scaling: String, what is done to the values from 0 to 255.
     """
 
@@ -40,6 +41,7 @@ class Facts:
     image_size: int
     channels: int
     logits: bool
+    mirrored_mean: bool = False
     scaling: str = SCALING
 
     @classmethod
@@ -54,14 +56,22 @@ class Facts:
             image_size=int(document["image_size"]),
             channels=int(document["channels"]),
             logits=bool(document["logits"]),
+            mirrored_mean=bool(document.get("mirrored_mean", False)),
             scaling=document["scaling"],
         )
         if facts.scaling != SCALING or facts.channels not in (1, 3) or facts.image_size < 1:
             raise ValueError("of another version")
         return facts
 
-    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The model's outputs as probabilities, float64 of shape `(n, classes)`."""
+    def probabilities(self, outputs: np.ndarray, of_mirrored: np.ndarray | None = None) -> np.ndarray:
+        """The model's outputs as probabilities, float64 of shape `(n, classes)`.
+
+        Args:
+            outputs: Array of shape `(n, classes)`, what the model gives for the images.
+            of_mirrored: Array like it, for their mirror images; the mean of both is then the answer.
+        """
+        if of_mirrored is not None:
+            return (self.probabilities(outputs) + self.probabilities(of_mirrored)) / 2
         return softmax(outputs) if self.logits else np.asarray(outputs, np.float64)
 
 

@@ -13,6 +13,7 @@ from pyimagesearch_lr import MidCycleWarning, plots
 from pyimagesearch_lr.pipeline import checkpoint_file, examples, machine, page, report, results, saved_model
 from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
 from pyimagesearch_lr.pipeline.data import Data, UnusableData, load
+from pyimagesearch_lr.pipeline.image_batches import mirrored
 from pyimagesearch_lr.pipeline.model import compiled
 from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words, title_of
 from pyimagesearch_lr.pipeline.process import EXIT_NO_SUGGESTION, EXIT_OK
@@ -276,9 +277,13 @@ def evaluate(
     info("evaluating network...")
     settings, recipe, folder = plan.settings, plan.recipe, Path(plan.settings.output_dir)
     image_size, classes = recipe.stages[-1].image_size, list(data.classes)
-    outputs = model.predict(data.test_batches(image_size), verbose=0)
-    facts = Facts(tuple(classes), image_size, data.channels, are_logits(outputs))
-    probabilities = facts.probabilities(outputs)
+    batches = data.test_batches(image_size)
+    outputs = model.predict(batches, verbose=0)
+    facts = Facts(tuple(classes), image_size, data.channels, are_logits(outputs), recipe.mirrored_mean)
+    of_mirrored = None
+    if facts.mirrored_mean:
+        of_mirrored = model.predict(batches.map(lambda x, y: (mirrored(x), y)), verbose=0)
+    probabilities = facts.probabilities(outputs, of_mirrored)
     predicted = probabilities.argmax(axis=1)
     text = report.classification_report(data.test_labels, predicted, classes)
 
@@ -302,6 +307,9 @@ def evaluate(
             probabilities,
             classes,
             data.test_files,
+        ),
+        accuracy_without_mirror_images=(
+            float((outputs.argmax(axis=1) == data.test_labels).mean()) if facts.mirrored_mean else None
         ),
     )
     with Saving() as saving:

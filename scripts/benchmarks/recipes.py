@@ -60,7 +60,8 @@ def measured(name: str) -> dict:
         (path,) = Path(folder).rglob("training.json")
         results = json.loads(path.read_text(encoding="utf-8"))
         curves = [json.loads(path.read_text(encoding="utf-8")) for path in Path(folder).rglob("lrfind.json")]
-    wanted = ("training", "test_accuracy", "held_out_accuracy", "settings", "versions", "history")
+    wanted = ("training", "test_accuracy", "held_out_accuracy", "accuracy_without_mirror_images")
+    wanted += ("settings", "versions", "history")
     return {
         "seconds": round(seconds, 1),
         "finder_seconds": sum(curve["metadata"]["seconds"] for curve in curves),

@@ -259,6 +259,18 @@ def test_augmentation_differs_between_batches_and_epochs():
     assert seen.max() <= 1
 
 
+def test_alternate_flips_show_each_image_mirrored_in_every_other_epoch():
+    bright_on_the_left = np.zeros((64, 20, 20, 1), np.uint8)
+    bright_on_the_left[:, :, :6] = 255
+    batches = image_batches.training_batches(bright_on_the_left, np.arange(64), 16, alternate_flips=True)
+    mirrored = np.zeros((4, 64), bool)
+    for number, (x, y) in enumerate(take(batches, 16)):
+        mirrored[number // 4, y.astype(int)] = x[:, :, 10:].mean((1, 2, 3)) > x[:, :, :10].mean((1, 2, 3))
+    np.testing.assert_array_equal(mirrored[1], ~mirrored[0])
+    np.testing.assert_array_equal(mirrored[2:], mirrored[:2])
+    assert 16 < mirrored[0].sum() < 48
+
+
 @pytest.mark.parametrize("augmented", [True, False])
 def test_start_epoch_goes_on_exactly_where_a_longer_run_would_be(augmented):
     data = numbered(23)

@@ -51,6 +51,24 @@ def test_class_confidence_and_file_are_printed_and_written_as_csv(model_path, fl
     np.testing.assert_allclose([float(row["confidence"]) for row in rows], expected, atol=1e-4)
 
 
+def test_model_of_a_recipe_that_takes_the_mean_with_the_mirror_image_does_so(tmp_path, capsys):
+    inputs = keras.Input((8, 8, 1))
+    dense = keras.layers.Dense(2, use_bias=False)
+    model = keras.Model(inputs, dense(keras.layers.Flatten()(keras.layers.Cropping2D((0, (0, 4)))(inputs))))
+    dense.set_weights([np.float32([[0, 0.125]] * 32)])  # from 0 for a dark left half to 4 for a bright one
+    left_bright = np.zeros((8, 8), np.uint8)
+    left_bright[:, :4] = 255
+    cv2.imwrite(str(tmp_path / "half.png"), left_bright)
+    confidences = []
+    for mirrored_mean in (False, True):
+        facts = Facts(("dark", "bright"), 8, 1, logits=True, mirrored_mean=mirrored_mean)
+        saved_model.save(tmp_path / "model.keras", model, facts)
+        assert main(["predict", str(tmp_path / "model.keras"), str(tmp_path / "half.png")]) == 0
+        confidences.append(capsys.readouterr().out.split()[1])
+    of_bright = np.exp(4) / (np.exp(4) + 1)
+    assert confidences == [f"{of_bright:.1%}", f"{(of_bright + 0.5) / 2:.1%}"]
+
+
 def test_folder_stands_for_its_pictures(model_path, tmp_path, capsys):
     folder = pictures.make(tmp_path / "photos", {"ring": 70, "cross": 3})
     assert main(["predict", str(model_path), str(folder)]) == 0

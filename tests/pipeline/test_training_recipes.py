@@ -6,6 +6,7 @@ import itertools
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, plan
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, plan, saved_model
 from pyimagesearch_lr.pipeline import model as model_room
+from pyimagesearch_lr.pipeline.command_line import parse
+from pyimagesearch_lr.pipeline.data import Data
 from pyimagesearch_lr.pipeline.plan import Recipe, Settings, Stage
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -32,7 +35,16 @@ def network_of_any_size(width, height, depth, classes, dropout) -> keras.Model:
 def tiny():
     """A few dozen images, a network of two layers, and a short recipe of five epochs."""
     policy = keras.config.dtype_policy()
-    short = Recipe(STAGES, epochs_up=2, epochs_down=3, nesterov=True, weight_decay=1e-3, label_smoothing=0.1)
+    short = Recipe(
+        STAGES,
+        epochs_up=2,
+        epochs_down=3,
+        nesterov=True,
+        weight_decay=1e-3,
+        label_smoothing=0.1,
+        alternate_flips=True,
+        mirrored_mean=True,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images())
         patch.setattr(MiniGoogLeNet, "build", staticmethod(network_of_any_size))
@@ -104,12 +116,28 @@ def test_what_is_recorded_is_what_was_done_and_not_what_config_says(short):
     assert document["training"] in page
 
 
-def test_the_saved_network_is_evaluated_at_the_last_size(short):
-    model = keras.models.load_model(short.folder / "output" / "short" / "model.keras")
+def test_the_saved_network_is_evaluated_at_the_last_size_on_images_and_their_mirror_images(short):
+    path = short.folder / "output" / "short" / "model.keras"
+    model = keras.models.load_model(path)
     _, (x_test, y_test) = first_images()
-    right = model.predict(x_test[..., np.newaxis] / np.float32(255), verbose=0).argmax(axis=1) == y_test
-    assert right.mean() == short.json("short/training.json")["test_accuracy"]
+    x_test = x_test[..., np.newaxis] / np.float32(255)
+    as_they_are, both = model.predict(x_test, verbose=0), model.predict(x_test[:, :, ::-1], verbose=0)
+    both = both + as_they_are
+    assert not np.allclose(both, 2 * as_they_are, atol=1e-4)
+    results = short.json("short/training.json")
+    assert results["test_accuracy"] == (both.argmax(axis=1) == y_test).mean()
+    assert results["accuracy_without_mirror_images"] == (as_they_are.argmax(axis=1) == y_test).mean()
+    assert f"({results['accuracy_without_mirror_images']:.4f} without the mirror images)" in short.info[-2]
+    assert saved_model.load(path)[1].mirrored_mean
     assert int(model.optimizer.iterations) == STEPS * 5
+
+
+def test_the_recipe_mirrors_each_image_in_every_other_epoch(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(image_batches, "training_batches", lambda *args, **kwargs: asked.update(kwargs))
+    made = plan.Plan.made(SimpleNamespace(**CONFIG), parse(["--recipe", "short"]))
+    Data(made, *first_images()[0], *first_images()[1]).training_batches(20)
+    assert asked["alternate_flips"] is True
 
 
 def run_stopped_in(folder: Path, epoch: int, *argv: str) -> Run:
