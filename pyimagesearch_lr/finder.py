@@ -20,7 +20,7 @@ from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr._arguments import COUNT, function, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
-from pyimagesearch_lr.probing import STEPS, Verify, probe_around
+from pyimagesearch_lr.probing import STEPS, Verify, loss_before_learning, probe_around
 from pyimagesearch_lr.recording import Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
@@ -459,6 +459,7 @@ class LearningRateFinder:
         if answer is None:
             return
         base_lr, start = answer
+        first_loss = loss_before_learning(curve.metrics.get("train_loss", curve.raw_losses))
         rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
         probes: list[Probe] = []
 
@@ -471,7 +472,7 @@ class LearningRateFinder:
             rates = schedules.cyclic(np.arange(steps), low, max_lr, steps / 2)
             recording = _Recording(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
             feed(recording)
-            probes.append(_probe_of(recording.sweeps[-1].raw_losses, low, max_lr, steps))
+            probes.append(_probe_of(recording.sweeps[-1].raw_losses, low, max_lr, steps, first_loss))
             self.curve = replace(curve, probes=tuple(probes))
             self._kept()
             return probes[-1]
@@ -865,13 +866,13 @@ def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], sweep: Sweep) -> N
         )
 
 
-def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int) -> Probe:
+def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int, first_loss: float) -> Probe:
     """How a short training ended: the mean loss of its last steps, or that it diverged."""
     if len(losses) < steps or not math.isfinite(losses[-1]):
         return Probe(base_lr, max_lr, len(losses), math.inf)
     last = losses[-max(2, round(steps * END_OF_PROBE)) :]
     error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
-    return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, losses[0])
+    return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, first_loss)
 
 
 def _place_to_try(curve: LRCurve) -> tuple[float, float] | None:

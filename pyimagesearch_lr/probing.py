@@ -16,6 +16,7 @@ SWEEPS = 3
 MOST_STEPS = 1200
 COARSE = 0.5
 FINE = 0.25
+RATES_BEFORE_LEARNING = (10, 30)
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
 
@@ -72,6 +73,28 @@ class Verify:
             return self.steps
         steps = min(SWEEPS * sweep_steps, MOST_STEPS)
         return steps if steps >= MIN_VERIFY_STEPS else None
+
+
+def loss_before_learning(losses: np.ndarray) -> float:
+    """The loss that the model begins with: the mean of a sweep's first rates, too low to learn with.
+
+    That of one batch alone may be far from it, and a training may then seem to have learnt nothing.
+
+    Args:
+        losses: float array of shape `(rates,)`, the raw losses of a sweep. A tenth of them is taken, at least
+            10 and at most 30.
+
+    Returns:
+        The mean of those that are finite; 0 if none is.
+
+    Example:
+
+    >>> loss_before_learning(np.array([1.8, 5.4, 4.1, 4.7, 3.9, 4.2, 3.3, 5.0, 4.4, 3.2, 0.1, 0.1]))
+    4.0
+    """
+    first = np.asarray(losses, np.float64)[: int(np.clip(len(losses) // 10, *RATES_BEFORE_LEARNING))]
+    finite = first[np.isfinite(first)]
+    return float(np.mean(finite)) if len(finite) else 0.0
 
 
 def probe_around(

@@ -80,7 +80,8 @@ class Probe:
         steps: Int, its length: one whole cycle.
         loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
         error: Float, the standard error of that mean.
-        first_loss: Float, the loss of its first step, before anything was learnt; 0 where it is not known.
+        first_loss: Float, the loss before anything was learnt; 0 where it is not known. Files of earlier
+            versions have that of one batch here.
     """
 
     base_lr: float

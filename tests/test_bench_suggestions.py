@@ -453,13 +453,13 @@ def test_played_probe_is_the_longest_recorded_one_that_is_not_longer(steps, long
 
     rates = [float(rate) for rate in response.rates]
     probes = [
-        {"steps": each, "seed": 0, "max_lr": rate, "first_loss": 2.0, "val_loss": 1.0, "losses": [each] * 9}
+        {"steps": each, "seed": 0, "max_lr": rate, "val_loss": 1.0, "losses": [each] * 9}
         for each in (25, 50, 100, 300, 400)
         for rate in rates
     ]
     record = {"probes": probes, "curves": [], "sweep": {"start_lr": 1e-8, "end_lr": 1.0}}
     record |= {"train_samples": 64, "batch_size": 32}
-    probe = Recordings(RecordedTask(record, response)).probe(0, 1.1e-2, steps)
+    probe = Recordings(RecordedTask(record, response)).probe(0, 1.1e-2, steps, 2.0)
     assert (probe.loss, probe.steps, probe.first_loss) == (longest, steps, 2.0)
 
 

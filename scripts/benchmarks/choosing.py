@@ -24,7 +24,7 @@ from searches import loss_of
 from suggestions import RecordedTask, recorded_tasks
 
 from pyimagesearch_lr.files import written_whole
-from pyimagesearch_lr.probing import Stages, probe_around
+from pyimagesearch_lr.probing import Stages, loss_before_learning, probe_around
 from pyimagesearch_lr.suggest import NoSuggestion, Probe, as_good_as_best, suggest
 
 JSON = Path(__file__).with_suffix(".json")
@@ -65,19 +65,20 @@ class Recordings:
         self._seeds = len({seed for _, seed, _ in self._rows})
         self.starts = [start for steps in SWEEPS for start in self._starts(steps)]
 
-    def _starts(self, steps: int) -> list[tuple[int, float | None]]:
-        """Each seed and the rate around which its sweep is tried, None if there is none."""
+    def _starts(self, steps: int) -> list[tuple[int, float | None, float]]:
+        """Of each sweep: seed, the rate around which it is tried, None if there is none, its first loss."""
         starts = []
         for seed, sweep in self.task.curves(steps):
             lrs = sweep.lrs[: len(sweep.raw_losses)]
             try:
-                starts.append((seed % self._seeds, suggest(lrs, sweep.raw_losses).max_lr))
+                start: float | None = suggest(lrs, sweep.raw_losses).max_lr
             except NoSuggestion as answer:
-                starts.append((seed % self._seeds, answer.lowest_lr))
+                start = answer.lowest_lr
+            starts.append((seed % self._seeds, start, loss_before_learning(sweep.raw_losses)))
         return starts
 
     @cache  # noqa: B019 - as long as the script
-    def probe(self, seed: int, max_lr: float, steps: int) -> Probe:
+    def probe(self, seed: int, max_lr: float, steps: int, first_loss: float) -> Probe:
         """The nearest recording; beyond the grid a rate counts as having learnt nothing, or as diverged."""
         place = int(np.argmin(np.abs(np.log10(self._rates / max_lr))))
         rate = float(self._rates[place])
@@ -87,20 +88,20 @@ class Recordings:
             return Probe(max_lr / 10, max_lr, steps // 4, np.inf)
         row = self._rows[length, seed, rate]
         taken = steps if row["losses"] else steps // 4
-        return Probe(max_lr / 10, max_lr, taken, loss_of(row), 0.0, float(row["first_loss"]))
+        return Probe(max_lr / 10, max_lr, taken, loss_of(row), 0.0, first_loss)
 
 
 def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple[float, int]]:
     """Regret and cost of every sweep's tried answer."""
     task, rates = recordings.task, recordings._rates
     found = []
-    for seed, start in recordings.starts:
+    for seed, start, first_loss in recordings.starts:
         if start is None:
             found.append((task.response.regret(task.record["default_lr"]), 0))
             continue
 
-        def train(max_lr: float, steps: int, seed: int = seed) -> Probe:
-            return recordings.probe(seed, max_lr, steps)
+        def train(max_lr: float, steps: int, seed: int = seed, first_loss: float = first_loss) -> Probe:
+            return recordings.probe(seed, max_lr, steps, first_loss)
 
         limits = (float(rates[0]) * 10**-NEAR, 100.0)
         probes = probe_around(start, train, budget, limits, stages=variant.stages)

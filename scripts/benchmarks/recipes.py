@@ -4,8 +4,8 @@ Claims measured: the short recipe reaches the tutorial's accuracy in at most hal
 included; training in bfloat16 and in float32 ends within noise of each other.
 
     python scripts/benchmarks/recipes.py                     # every run that is missing, one after another
-    python scripts/benchmarks/recipes.py short:1 float32:2 # these, again python scripts/benchmarks/recipes.py
-    tune:flat:1         # a variant of the short recipe, on held-out data
+    python scripts/benchmarks/recipes.py short:1 float32:2   # these, again
+    python scripts/benchmarks/recipes.py tune:flat:1         # a variant of the short recipe, on held-out data
 
 Runs: `short` is `train.py --recipe short`; `bfloat16` and `float32` are the tutorial's recipe with one cycle
 in one epoch; `tune` tries a variant of the short recipe on 5,000 training images that are held out. Each run
@@ -40,9 +40,18 @@ SETTINGS: dict[str, dict] = {
     "float32": {**ONE_EPOCH, "DTYPE_POLICY": "float32"},
     "tune": {"HOLD_OUT": 5000},
 }
-VARIANTS = {
-    "chosen": {},
-    "flat": {"stages": (Stage(28, plan.COMPLETE["short"].epochs),)},
+HALF = {  # in half the time
+    "stages": (Stage(16, 4), Stage(20, 3), Stage(28, 3)),
+    "epochs_up": 3,
+    "epochs_down": 7,
+    "alternate_flips": True,
+    "mirrored_mean": True,
+}
+VARIANTS: dict[str, tuple[dict, dict]] = {  # changes to the short recipe, and to config.py
+    "chosen": ({}, {}),
+    "flat": ({"stages": (Stage(28, plan.COMPLETE["short"].epochs),)}, {}),
+    "half64": (HALF, {}),
+    "half128": (HALF, {"BATCH_SIZE": 128}),
 }
 
 
@@ -79,11 +88,13 @@ def run(name: str, folder: str) -> int:
     if (ROOT / "data/fashion-mnist").is_dir():
         os.environ.setdefault("FASHION_MNIST_DIR", str(ROOT / "data/fashion-mnist"))
     os.chdir(folder)
+    values = {key: value for key, value in vars(config).items() if key.isupper()} | SETTINGS[kind]
     for each in variant:
-        plan.COMPLETE["short"] = dataclasses.replace(plan.COMPLETE["short"], **VARIANTS[each])
-    values = {key: value for key, value in vars(config).items() if key.isupper()}
+        changes, settings = VARIANTS[each]
+        plan.COMPLETE["short"] = dataclasses.replace(plan.COMPLETE["short"], **changes)
+        values |= settings
     argv = ["--recipe", "short"] if kind in ("short", "tune") else []
-    return pipeline.main(SimpleNamespace(**{**values, **SETTINGS[kind], "SEED": int(seed)}), argv)
+    return pipeline.main(SimpleNamespace(**{**values, "SEED": int(seed)}), argv)
 
 
 if __name__ == "__main__":
