@@ -10,6 +10,7 @@ import platform
 import resource
 import subprocess
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -63,8 +64,9 @@ class TimedProcess:
 
     def ask(self, line: object) -> str:
         """The line that is printed in answer to this one."""
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended, and gives no answer
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self._process.args} ended with {self._process.wait()} at {line!r}")
