@@ -20,7 +20,7 @@ from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr._arguments import COUNT, function, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
-from pyimagesearch_lr.probing import STEPS, Verify, loss_before_learning, probe_around
+from pyimagesearch_lr.probing import RATE_BEFORE, STEPS, STEPS_BEFORE, Verify, probe_around
 from pyimagesearch_lr.recording import Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
@@ -459,8 +459,10 @@ class LearningRateFinder:
         if answer is None:
             return
         base_lr, start = answer
-        first_loss = loss_before_learning(curve.metrics.get("train_loss", curve.raw_losses))
         rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
+        first_loss = next((probe.first_loss for probe in known if not probe.diverged), None)
+        if first_loss is None:
+            first_loss = _loss_before_learning(feed, settings)
         probes: list[Probe] = []
 
         def train(max_lr: float, steps: int) -> Probe:
@@ -873,6 +875,18 @@ def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int, fi
     last = losses[-max(2, round(steps * END_OF_PROBE)) :]
     error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
     return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, first_loss)
+
+
+def _loss_before_learning(feed: Callable, settings: dict[str, Any]) -> float:
+    """The mean loss of a few steps that change nothing; that of one batch may be far from it.
+
+    0, which stands for unknown, where it is not finite.
+    """
+    rates = np.full(STEPS_BEFORE, RATE_BEFORE)
+    recording = _Recording(lambda: Sweep(rates, stop_factor=None), **{**settings, "verbose": 0})
+    feed(recording)
+    losses = recording.sweeps[-1].raw_losses
+    return float(np.mean(losses)) if np.isfinite(losses).all() and losses else 0.0
 
 
 def _place_to_try(curve: LRCurve) -> tuple[float, float] | None:

@@ -16,7 +16,7 @@ SWEEPS = 3
 MOST_STEPS = 1200
 COARSE = 0.5
 FINE = 0.25
-RATES_BEFORE_LEARNING = (10, 30)
+STEPS_BEFORE, RATE_BEFORE = 10, 1e-12  # which tell the loss before anything is learnt
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
 
@@ -50,7 +50,8 @@ class Verify:
 
     Args:
         steps: Int, how many steps all probes may take together, at least 120; None takes three times the
-            steps of the sweep, and at most 1,200.
+            steps of the sweep, and at most 1,200. Ten steps more, at a rate that changes nothing, tell what
+            the loss is before anything is learnt.
 
     Raises:
         ValueError: If there are too few steps.
@@ -75,28 +76,6 @@ class Verify:
         return steps if steps >= MIN_VERIFY_STEPS else None
 
 
-def loss_before_learning(losses: np.ndarray) -> float:
-    """The loss that the model begins with: the mean of a sweep's first rates, too low to learn with.
-
-    That of one batch alone may be far from it, and a training may then seem to have learnt nothing.
-
-    Args:
-        losses: float array of shape `(rates,)`, the raw losses of a sweep. A tenth of them is taken, at least
-            10 and at most 30.
-
-    Returns:
-        The mean of those that are finite; 0 if none is.
-
-    Example:
-
-    >>> loss_before_learning(np.array([1.8, 5.4, 4.1, 4.7, 3.9, 4.2, 3.3, 5.0, 4.4, 3.2, 0.1, 0.1]))
-    4.0
-    """
-    first = np.asarray(losses, np.float64)[: int(np.clip(len(losses) // 10, *RATES_BEFORE_LEARNING))]
-    finite = first[np.isfinite(first)]
-    return float(np.mean(finite)) if len(finite) else 0.0
-
-
 def probe_around(
     max_lr: float,
     train: Callable[[float, int], Probe],
@@ -112,7 +91,7 @@ def probe_around(
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
     long as it falls. Then, with all the steps that are left: the best of them, two lower rates in quarters of
     a decade and, unless steps are few, one higher; all others are dropped. A probe that diverges ends at
-    once, and costs less. While none ends below the loss that it began with, lower rates are tried.
+    once, and costs less. While none ends clearly below the loss that it began with, lower rates are tried.
 
     Args:
         max_lr: Float, where to begin.
@@ -146,11 +125,17 @@ def probe_around(
         return sum(probe.steps for probe in [*first.values(), *second.values()])
 
     def best_place() -> float:
-        return min(first, key=lambda place: (first[place].loss if first[place].learned else math.inf, place))
+        return min(
+            first, key=lambda place: (first[place].loss if first[place].fell_clearly else math.inf, place)
+        )
+
+    def outcome(place: float) -> tuple[bool, bool, float, float]:
+        probe = first[place]
+        return not probe.fell_clearly, not probe.learned, probe.loss if probe.learned else 0.0, place
 
     def goes_on_down() -> bool:
-        learned = any(probe.learned for probe in first.values())
-        return not learned and spent() + steps <= stages.searching * max_steps
+        fell = any(probe.fell_clearly for probe in first.values())
+        return not fell and spent() + steps <= stages.searching * max_steps
 
     steps = _even(min(int(stages.share * max_steps), longest))
     centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
@@ -162,13 +147,16 @@ def probe_around(
         if further in first or not low <= further <= high:
             break
         try_rate(further, steps, first)
-    best, left, fine = best_place() if first else centre, max_steps - spent(), stages.fine
+    best = min(first, key=outcome, default=centre)
+    left, fine = max_steps - spent(), stages.fine
     if left // len(fine) < min(stages.decisive, longest):
         fine = fine[:-1]
     steps = _even(min(left // len(fine), longest))
     for step in fine:
         try_rate(best + step, steps, second)
-    while second and not any(probe.learned for probe in second.values()) and max_steps - spent() >= steps:
+    while (
+        second and not any(probe.fell_clearly for probe in second.values()) and max_steps - spent() >= steps
+    ):
         if (further := min(second) - COARSE) < low:
             break
         try_rate(further, steps, second)

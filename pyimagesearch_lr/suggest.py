@@ -20,6 +20,7 @@ MIN_POINTS = 10
 FALL_BEGINS = 0.05
 TURNS = 0.1
 AS_GOOD = 0.01
+CLEAR_FALL = 0.05
 BASE_STEPS = 100
 STEPS_LATE = 5
 TOWARDS_THE_RISE = 0.7
@@ -80,8 +81,8 @@ class Probe:
         steps: Int, its length: one whole cycle.
         loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
         error: Float, the standard error of that mean.
-        first_loss: Float, the loss before anything was learnt; 0 where it is not known. Files of earlier
-            versions have that of one batch here.
+        first_loss: Float, the loss before anything was learnt, the mean of several batches; 0 where it is not
+            known. Version 0.1 has that of one batch here.
     """
 
     base_lr: float
@@ -100,6 +101,15 @@ class Probe:
     def learned(self) -> bool:
         """Whether it ended below the loss that it began with; any finite loss where that is not known."""
         return not self.diverged and (not self.first_loss or self.loss < self.first_loss)
+
+    @property
+    def fell_clearly(self) -> bool:
+        """Whether it ended clearly below the loss that it began with, by 5 %; any end if that is not known.
+
+        An untrained network is a little worse than guessing, so one that guesses has a loss that fell, too.
+        """
+        fall = self.first_loss - self.loss
+        return self.learned and (not self.first_loss or fall >= CLEAR_FALL * abs(self.first_loss))
 
     def tolerance(self, share: float = AS_GOOD) -> float:
         """Losses no more than this above its own are as good: that share of its whole fall."""
@@ -182,13 +192,18 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
         )
     best = min(as_good_as_best(decisive), key=lambda probe: probe.max_lr)
     cost = sum(probe.steps for probe in probes)
+    guessed = (
+        ""
+        if lowest.fell_clearly
+        else (f" That is hardly below {lowest.first_loss:.4g}, where it began: guessing comes to as much.")
+    )
     return Suggestion(
         best.base_lr,
         best.max_lr,
         "verified",
         f"of {len({probe.max_lr for probe in probes})} rates tried in {cost:,} steps of short training, a "
         f"cycle up to {best.max_lr:.1e} is the lowest that reached the best loss, {lowest.loss:.4g} within "
-        f"{lowest.tolerance():.2g}.",
+        f"{lowest.tolerance():.2g}.{guessed}",
     )
 
 

@@ -134,6 +134,27 @@ def test_guessing_is_no_answer():
         best_probe(probes)
 
 
+def test_fall_that_guessing_gives_too_is_told():
+    """An untrained network of ten classes begins a little above log(10) = 2.303, which guessing comes to."""
+    answer = best_probe([Probe(0.1, 1.0, 100, 2.31, first_loss=2.4)])
+    assert answer.reason.endswith("That is hardly below 2.4, where it began: guessing comes to as much.")
+    assert "guessing" not in best_probe([Probe(0.1, 1.0, 100, 2.2, first_loss=2.4)]).reason
+
+
+@pytest.mark.parametrize("max_steps", [600, 1200])
+def test_rates_that_only_guess_are_walked_away_from_and_a_hard_task_keeps_its_best(max_steps):
+    def guessing_above_a_tenth(max_lr, steps):
+        loss = 1.0 if max_lr < 0.1 else 2.31 + 0.001 * np.log10(max_lr)
+        return Probe(max_lr / 10, max_lr, steps, loss, first_loss=2.4)
+
+    def hard(max_lr, steps):
+        return Probe(max_lr / 10, max_lr, steps, 0.69 + 0.002 * abs(np.log10(max_lr) + 2), first_loss=0.7)
+
+    limits = (1e-8, 100.0)
+    assert best_probe(probe_around(100.0, guessing_above_a_tenth, max_steps, limits)).max_lr < 0.1
+    assert best_probe(probe_around(1e-2, hard, max_steps, limits)).max_lr == pytest.approx(1e-2)
+
+
 def test_probes_whose_first_loss_is_not_known_are_still_answered():
     assert best_probe([Probe(0.1, 1.0, 100, 0.5)]).max_lr == 1.0
 

@@ -24,7 +24,7 @@ from searches import loss_of
 from suggestions import RecordedTask, recorded_tasks
 
 from pyimagesearch_lr.files import written_whole
-from pyimagesearch_lr.probing import Stages, loss_before_learning, probe_around
+from pyimagesearch_lr.probing import STEPS_BEFORE, Stages, probe_around
 from pyimagesearch_lr.suggest import NoSuggestion, Probe, as_good_as_best, suggest
 
 JSON = Path(__file__).with_suffix(".json")
@@ -74,7 +74,8 @@ class Recordings:
                 start: float | None = suggest(lrs, sweep.raw_losses).max_lr
             except NoSuggestion as answer:
                 start = answer.lowest_lr
-            starts.append((seed % self._seeds, start, loss_before_learning(sweep.raw_losses)))
+            before = float(np.mean(sweep.raw_losses[:STEPS_BEFORE]))  # of rates too low to learn with
+            starts.append((seed % self._seeds, start, before))
         return starts
 
     @cache  # noqa: B019 - as long as the script

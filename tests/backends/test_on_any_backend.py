@@ -149,7 +149,7 @@ def test_probe_is_a_training_with_that_cycle():
     probe = next(each for each in curve.probes if not each.diverged)
     lrs = CyclicLR(probe.base_lr, probe.max_lr, probe.steps / 2).preview(probe.steps)
     losses = trained_by_hand(model(dropout=0), lrs, size=64)
-    assert probe.first_loss == pytest.approx(losses[0], rel=1e-5)
+    assert probe.first_loss == pytest.approx(losses[0], rel=1e-3)  # the mean of ten passes in other orders
     assert probe.loss == pytest.approx(np.mean(losses[-max(2, round(probe.steps / 5)) :]), rel=1e-3)
 
 
