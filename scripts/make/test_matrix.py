@@ -146,8 +146,13 @@ def versions_of(interpreter: Path, backend: str) -> dict:
 
 
 def commit() -> str:
-    described = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    return subprocess.run(described, capture_output=True, text=True, check=False).stdout.strip()
+    """The commit that is tested, "-dirty" if its code was changed; the pages of other rows may be."""
+    git = ["git", "-C", str(ROOT)]
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", ":!docs"], check=False).returncode
+    described = subprocess.run(
+        [*git, "describe", "--always"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return f"{described}-dirty" if changed else described
 
 
 def keep(what: str, name: str, row: dict) -> None:
