@@ -284,13 +284,29 @@ def _cost(bench: dict) -> str:
     ]  # fmt: skip
     lines = ["| ratio of times, within one run | median (range) | target |", "|---|---|---|"]
     lines += [f"| {name} | {value} | {target} |" for name, value, target in rows]
-    lines += ["", "| parameters | a sweep of 20 steps | of which the snapshot |", "|---|---|---|"]
     size = bench["size"]
-    for parameters, share in size["snapshot_share"].items():
-        lines.append(f"| {int(parameters):,} | {median(size['seconds'][parameters]):.2f} s | {share:.0%} |")
+    other = size["against"]
+    head = (
+        "parameters",
+        "a sweep of 20 steps",
+        "of which the snapshot",
+        f"version {other['commit']}",
+        "of which",
+    )
+    lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for parameters in size["snapshot_share"]:
+        cells = [
+            cell
+            for each in (size, other)
+            for cell in (
+                f"{median(each['seconds'][parameters]):.3f} s",
+                f"{each['snapshot_share'][parameters]:.0%}",
+            )
+        ]
+        lines.append(f"| {int(parameters):,} | {' | '.join(cells)} |")
     machine = network["machine"]
     versions = f"TensorFlow {machine['tensorflow']}, Keras {machine['keras']}"
-    dates = f"{machine['date']}; the small network {small['machine']['date']}"
+    dates = f"{machine['date']}; lengths and sizes {size['machine']['date']}"
     lines += ["", f"{machine['cores']} cores ({machine['processor']}), {versions}, {dates}."]
     return "\n".join([*lines, "", _before(bench)])
 
