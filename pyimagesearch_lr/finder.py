@@ -185,7 +185,7 @@ class LRFinder(Recorder):
 
 
 class _Recording(Recorder):
-    """A recording along given rates: what `find` gives `fit`, for a sweep and for a probe."""
+    """A recording along given rates: what `find` gives `fit`."""
 
     owner = "LearningRateFinder"
 
@@ -199,6 +199,17 @@ class _Recording(Recorder):
 
     def shown_rate(self, sweep: Sweep) -> tuple[str, float]:
         return super().shown_rate(sweep) if self._shows == "lr" else (self._shows, float(sweep.lrs.max()))
+
+
+class _Probing(_Recording):
+    """That of a probe: the loss on `validation_data` is recorded after its last step only."""
+
+    @property
+    def acts_after_each_rate(self) -> bool:
+        return False
+
+    def is_validated(self, sweep: Sweep) -> bool:
+        return sweep.step + 1 == sweep.num_steps
 
 
 class LearningRateFinder:
@@ -361,7 +372,8 @@ class LearningRateFinder:
             train_steps: Int, how many steps the real training will take, if that is known: no probe takes
                 more. Probes do not get `callbacks`.
             verify: Bool, whether to try what the curve suggests, or an int, how many steps that may take, or
-                a `Verify` with its settings. See `LRCurve.probes` for what was tried.
+                a `Verify` with its settings. See `LRCurve.probes` for what was tried. Where there are
+                `validation_data` that can start again, probes are judged by the loss on them.
             **moved: `ramp`, `steps_per_lr`, `independent`, `repeats`, `snapshot_dir` (arguments of the
                 constructor now) and `verify_steps` (now `verify`) of 0.1, deprecated.
 
@@ -427,6 +439,7 @@ class LearningRateFinder:
             if most_steps is not None:
                 alone = functools.partial(feed, callbacks=[])
                 known = list(earlier.probes) if earlier is not None else []
+                common |= _judged_on(asked, validation_data, validation_steps)
                 self._verify(alone, {**rules, **common}, most_steps, train_steps, known)
         return self.curve
 
@@ -472,9 +485,11 @@ class LearningRateFinder:
             known.clear()
             low = min(base_lr, max_lr / 10)
             rates = schedules.cyclic(np.arange(steps), low, max_lr, steps / 2)
-            recording = _Recording(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
+            recording = _Probing(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
             feed(recording)
-            probes.append(_probe_of(recording.sweeps[-1].raw_losses, low, max_lr, steps, first_loss))
+            losses = recording.sweeps[-1].raw_losses
+            last = 1 if recording.validation_data is not None else max(2, round(steps * END_OF_PROBE))
+            probes.append(_probe_of(losses, last, low, max_lr, steps, first_loss))
             self.curve = replace(curve, probes=tuple(probes))
             self._kept()
             return probes[-1]
@@ -868,24 +883,29 @@ def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], sweep: Sweep) -> N
         )
 
 
-def _probe_of(losses: list[float], base_lr: float, max_lr: float, steps: int, first_loss: float) -> Probe:
-    """How a short training ended: the mean loss of its last steps, or that it diverged."""
+def _probe_of(
+    losses: list[float], last: int, base_lr: float, max_lr: float, steps: int, first_loss: float
+) -> Probe:
+    """How a short training ended: the mean of its `last` losses, or that it diverged."""
     if len(losses) < steps or not math.isfinite(losses[-1]):
         return Probe(base_lr, max_lr, len(losses), math.inf)
-    last = losses[-max(2, round(steps * END_OF_PROBE)) :]
-    error = float(np.std(last, ddof=1) / np.sqrt(len(last)))
-    return Probe(base_lr, max_lr, steps, float(np.mean(last)), error, first_loss)
+    end = losses[-last:]
+    error = float(np.std(end, ddof=1) / np.sqrt(last)) if last > 1 else 0.0
+    return Probe(base_lr, max_lr, steps, float(np.mean(end)), error, first_loss)
 
 
 def _loss_before_learning(feed: Callable, settings: dict[str, Any]) -> float:
     """The mean loss of a few steps that change nothing; that of one batch may be far from it.
 
-    0, which stands for unknown, where it is not finite.
+    The loss on the validation data after them, if there are any. 0, which stands for unknown, where it is
+    not finite.
     """
     rates = np.full(STEPS_BEFORE, RATE_BEFORE)
-    recording = _Recording(lambda: Sweep(rates, stop_factor=None), **{**settings, "verbose": 0})
+    recording = _Probing(lambda: Sweep(rates, stop_factor=None), **{**settings, "verbose": 0})
     feed(recording)
     losses = recording.sweeps[-1].raw_losses
+    if recording.validation_data is not None:
+        losses = losses[-1:]
     return float(np.mean(losses)) if np.isfinite(losses).all() and losses else 0.0
 
 
@@ -944,7 +964,22 @@ def _asked(verify: Any, steps: int | None, train_data: Any) -> Verify | None:
             "`verify` trains on the same data again and again, and a generator cannot start again. Pass "
             "arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, or leave `verify` out."
         )
+    if inspect.isgenerator(verify.validation_data):
+        raise ValueError(
+            "`Verify` compares losses on the same `validation_data`, and a generator cannot start again. "
+            "Pass arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`."
+        )
+    _check_validation(verify.validation_data, verify.validation_steps, "Verify")
     return verify
+
+
+def _judged_on(asked: Verify, validation_data: Any, validation_steps: int | None) -> dict[str, Any]:
+    """The data on which a probe is judged, as settings of its recording: its own, or those of the sweep."""
+    if asked.validation_data is not None:
+        validation_data, validation_steps = asked.validation_data, asked.validation_steps
+    elif inspect.isgenerator(validation_data):  # other data for each probe
+        validation_data, validation_steps = None, None
+    return {"validation_data": validation_data, "validation_steps": validation_steps}
 
 
 def _check_compiled(model: Any) -> None:

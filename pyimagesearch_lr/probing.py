@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from pyimagesearch_lr._arguments import optional, whole
+from pyimagesearch_lr._arguments import COUNT, optional, whole
 from pyimagesearch_lr.suggest import Probe
 
 MIN_VERIFY_STEPS = 120
@@ -52,10 +53,14 @@ class Verify:
         steps: Int, how many steps all probes may take together, at least 120; None takes three times the
             steps of the sweep, and at most 1,200. Ten steps more, at a rate that changes nothing, tell what
             the loss is before anything is learnt.
+        validation_data: As in `fit`; a probe is then judged by the loss on these data after its last step,
+            in place of the mean of its last steps. These evaluations come on top of `steps`. None takes the
+            `validation_data` of `find`, if there are any.
+        validation_steps: Int, as in `fit`: how many batches of `validation_data` to take.
 
     Raises:
         ValueError: If there are too few steps.
-        TypeError: If `steps` is not a number.
+        TypeError: If a number of steps is not a number.
 
     Example:
 
@@ -64,9 +69,13 @@ class Verify:
     """
 
     steps: int | None = None
+    validation_data: Any = field(default=None, compare=False, repr=False)
+    validation_steps: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", optional(STEPS)("Verify", "steps", self.steps))
+        batches = optional(COUNT)("Verify", "validation_steps", self.validation_steps)
+        object.__setattr__(self, "validation_steps", batches)
 
     def most_steps(self, sweep_steps: int) -> int | None:
         """How many steps may be taken after a sweep of that length; None if they would be too few."""

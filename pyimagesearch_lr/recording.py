@@ -120,6 +120,10 @@ class Recorder(_keras.OwnCallback):
         """Whether there is something to do between the steps of one rate and those of the next."""
         return self.validation_data is not None or self.independent
 
+    def is_validated(self, sweep: Sweep) -> bool:
+        """Whether the loss on `validation_data` is recorded after the next step: the last at its rate."""
+        return sweep.closes_rate
+
     def close(self, reason: str = "interrupted") -> None:
         """End the recording and put everything back; `fit` does this by itself. Harmless when done twice."""
         if self.sweeps:
@@ -249,7 +253,7 @@ class Recorder(_keras.OwnCallback):
             )
 
     def _validation_loss(self, sweep: Sweep) -> float | None:
-        if self.validation_data is None or not sweep.closes_rate:
+        if self.validation_data is None or not self.is_validated(sweep):
             return None
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
         logs = self.model.evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from statistics import mean
@@ -75,6 +76,21 @@ def test_tutorials_recipe_reaches_the_tutorials_accuracy():
 
 
 def test_pilots_did_not_see_the_test_images():
-    pilots = [run for name, run in RUNS.items() if name.startswith("pilot:")]
-    assert len(pilots) == 4
+    pilots = [run for name, run in RUNS.items() if name.startswith(("pilot:", "tune:"))]
+    assert len(pilots) >= 6
     assert not any("test_accuracy" in run for run in pilots)
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name.startswith("tune:")])
+def test_pilot_is_of_the_recipe_that_is_recorded_with_it(name):
+    run = RUNS[name]
+    stages = tuple(plan.Stage(*stage) for stage in run["recipe"]["stages"])
+    recipe = plan.Recipe(**{**run["recipe"], "stages": stages})
+    settings = run["settings"]
+    assert run["training"] in {
+        recipe.describe(settings["min_lr"], settings["max_lr"]),
+        dataclasses.replace(recipe, batch_size=None).describe(settings["min_lr"], settings["max_lr"]),
+    }
+    assert settings["hold_out"] == 5000
+    assert recipe.batch_size in (None, settings["batch_size"])
+    assert len(run["history"]["val_loss"]) == recipe.epochs

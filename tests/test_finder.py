@@ -1101,6 +1101,59 @@ class TestVerify:
 
         return recording
 
+    @pytest.mark.parametrize("of", ["Verify", "find", "dataset with steps"])
+    def test_validation_data_decide_which_rate_did_best(self, of):
+        """Their answers are the opposite of the training's: the highest rate is the worst by far."""
+        network, x, y = self.line()
+        network.fit(x, y, verbose=0)
+        before = state(network)
+        opposite = (x[:40], -3 * x[:40])
+        settings = {
+            "Verify": {"verify": Verify(240, validation_data=opposite)},
+            "find": {"verify": 240, "validation_data": opposite},
+            "dataset with steps": {
+                "verify": Verify(
+                    240,
+                    tf.data.Dataset.from_tensor_slices(opposite).batch(10).repeat(),
+                    validation_steps=4,
+                )
+            },
+        }[of]
+        curve = LearningRateFinder(network).find((x, y), **VERIFIED, **settings)
+        assert_same_state(before, state(network))
+        by_training = LearningRateFinder(network).find((x, y), **VERIFIED, verify=240)
+        assert min(p.max_lr for p in curve.probes) < min(p.max_lr for p in by_training.probes)
+        began_with = network.evaluate(*opposite, verbose=0)
+        trained = [probe for probe in curve.probes if not probe.diverged]
+        assert [probe.first_loss for probe in trained] == pytest.approx([began_with] * len(trained))
+        assert {probe.error for probe in trained} == {0.0}
+
+    def test_probe_is_judged_by_what_evaluate_gives_after_its_cycle(self):
+        network, x, y = self.line(16)
+        held_out = (x[:6], y[:6] + 1)
+        verify = Verify(120, validation_data=held_out)
+        curve = LearningRateFinder(network).find((x, y), **{**VERIFIED, "epochs": 200}, verify=verify)
+        probe = curve.probes[0]
+        up = np.linspace(probe.base_lr, probe.max_lr, 6)
+        for lr in [*up, *up[-2:0:-1]]:
+            network.optimizer.learning_rate = lr
+            network.train_on_batch(x, y)
+        assert probe.steps == 10
+        assert probe.loss == pytest.approx(network.evaluate(*held_out, verbose=0), rel=1e-5)
+
+    def test_validation_data_that_cannot_start_again_are_refused(self):
+        network, x, y = self.line()
+        finder = LearningRateFinder(network)
+        batches = ((x, y) for _ in range(1000))
+        with pytest.raises(ValueError, match=r"`Verify` compares.* generator cannot start again"):
+            finder.find((x, y), **VERIFIED, verify=Verify(validation_data=batches, validation_steps=1))
+        with pytest.raises(ValueError, match=r"`Verify`: `validation_steps` says how many batches"):
+            finder.find((x, y), **VERIFIED, verify=Verify(validation_steps=1))
+        assert finder.curve is None
+        sweep = {**VERIFIED, "validation_data": batches, "validation_steps": 1}
+        assert finder.find((x, y), **sweep, verify=120).probes  # judged by the training
+        assert next(batches)
+
     def test_progress_names_the_rate_that_is_tried(self, capsys):
         network, x, y = self.line()
         curve = LearningRateFinder(network).find((x, y), **{**VERIFIED, "verbose": 2}, verify=120)

@@ -101,6 +101,7 @@ class Data:
             seed=self.plan.settings.seed,
             whole_pixels=self.plan.recipe.whole_pixels,
             alternate_flips=self.plan.recipe.alternate_flips,
+            erased=self.plan.recipe.erased,
             drop_remainder=drop_remainder,
             start_epoch=start_epoch,
         )
@@ -141,7 +142,7 @@ def load(plan: Plan) -> Data:
 
     Raises:
         UnusableData: If they cannot be loaded.
-        SettingError: If BATCH_SIZE or HOLD_OUT asks for more of them than there are.
+        SettingError: If a batch or HOLD_OUT asks for more of them than there are.
     """
     settings = plan.settings
     try:
@@ -154,7 +155,7 @@ def load(plan: Plan) -> Data:
         settings.check_leaves_images("hold_out", len(data.train_images))
         info(f"the last {settings.hold_out:,} training images are held out; the test images are not used")
         data = data.holding_out(settings.hold_out)
-    settings.check_leaves_images("batch_size", len(data.train_images))
+    plan.check_batch(len(data.train_images))
     return data
 
 

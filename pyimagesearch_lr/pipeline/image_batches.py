@@ -147,6 +147,50 @@ def augment(
     return shift_and_flip(images, dy, dx, flips)
 
 
+def erase(images: tf.Tensor, seed: Any, share: float) -> tf.Tensor:
+    """Blank a square of every image, at a random place: its pixels become the mean of the image.
+
+    The centre is drawn from all pixels, so that a square may lie partly outside.
+
+    Source: DeVries and Taylor, 2017, Improved Regularization of Convolutional Neural Networks with Cutout,
+    arXiv:1708.04552.
+
+    Args:
+        images: Float tensor of shape `(n, height, width, channels)`.
+        seed: Int tensor of shape `(2,)`; the same seed gives the same result.
+        share: Float in [0, 1), the side of the square as a fraction of the height and of the width; rounded
+            to whole pixels.
+
+    Returns:
+        Float tensor of the shape and dtype of `images`.
+
+    Raises:
+        TypeError: when `images` is not of a float type.
+        ValueError: when `images` does not have four axes, or `share` is not in [0, 1).
+
+    Example:
+
+    >>> images = np.random.default_rng(0).random((64, 28, 28, 1)).astype(np.float32)
+    >>> int((erase(images, seed=(0, 1), share=0.25).numpy() != images).sum(axis=(1, 2, 3)).max())
+    49
+    """
+    import tensorflow as tf
+
+    if not 0 <= share < 1:
+        raise ValueError(
+            f"`erase`: `share` must be a fraction of the image's side, in [0, 1). Received: {share=}."
+        )
+    images = _float_images("erase", images)
+    n, height, width, _ = tf.unstack(tf.shape(images))
+    draws = tf.random.stateless_uniform((2, n), seed)
+    by_row, by_column = (
+        _is_in_stretch(draw, length, share)
+        for draw, length in zip((draws[0], draws[1]), (height, width), strict=True)
+    )
+    erased = (by_row[:, :, tf.newaxis] & by_column[:, tf.newaxis])[..., tf.newaxis]
+    return tf.where(erased, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
+
+
 def shift_and_flip(images: tf.Tensor, dy: tf.Tensor, dx: tf.Tensor, flips: tf.Tensor) -> tf.Tensor:
     """Shift each image by `(dy, dx)` pixels, then mirror it left to right where `flips`.
 
@@ -196,6 +240,7 @@ def training_batches(
     augmented: bool = True,
     whole_pixels: bool = False,
     alternate_flips: bool = False,
+    erased: float = 0.0,
     start_epoch: int = 0,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
@@ -216,6 +261,7 @@ def training_batches(
         alternate_flips: Bool, whether each image is mirrored in every other epoch, half of them in the even
             ones, in place of at random: two epochs then show both sides of all (Keller Jordan, 2024,
             arXiv:2404.00498).
+        erased: Float in [0, 1), the `share` of `erase`, which comes last; 0 leaves it out.
         start_epoch: Int, the epoch to begin with, from 0.
         drop_remainder: Bool, whether an epoch's last batch is left out when it is smaller than `batch_size`.
 
@@ -260,6 +306,7 @@ def training_batches(
             flip = tf.gather(mirrored_first, rows) ^ (epoch % 2 == 1) if alternate_flips else True
             draws = tf.random.fold_in(tf.stack([seed, epoch]), batch)
             x = augment(x, draws, flip=flip, whole_pixels=whole_pixels)
+            x = erase(x, tf.random.fold_in(draws, 0), erased) if erased else x
         return x, y
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
@@ -398,6 +445,17 @@ def _interpolation(positions: tf.Tensor, offset: tf.Tensor, length: tf.Tensor) -
     read_at = tf.clip_by_value(read_at, 0, tf.cast(length - 1, tf.float32))
     distance = tf.abs(read_at[..., tf.newaxis] - tf.cast(tf.range(length), tf.float32))
     return tf.nn.relu(1 - distance)
+
+
+def _is_in_stretch(draw: tf.Tensor, length: tf.Tensor, share: float) -> tf.Tensor:
+    """Bool tensor `(n, length)`: a stretch of that share of the length, its middle drawn from all places."""
+    import tensorflow as tf
+
+    stretch = tf.cast(tf.round(share * tf.cast(length, draw.dtype)), tf.int32)
+    middle = tf.cast(draw * tf.cast(length, draw.dtype), tf.int32)
+    first = (middle - stretch // 2)[:, tf.newaxis]
+    places = tf.range(length)
+    return (places >= first) & (places < first + stretch)
 
 
 def _without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:

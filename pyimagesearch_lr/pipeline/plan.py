@@ -342,7 +342,9 @@ class Recipe:
         dropout: Float in [0, 1), that of the network.
         whole_pixels: Bool, whether images are shifted by whole pixels only, which keeps them sharp.
         alternate_flips: Bool, whether each image is mirrored in every other epoch, in place of at random.
+        erased: Float in [0, 1), the side of a square of every image that is blanked, as a share of the side.
         mirrored_mean: Bool, whether an answer is the mean of those for an image and for its mirror image.
+        batch_size: Int, in place of BATCH_SIZE; None leaves it.
     """
 
     stages: tuple[Stage, ...]
@@ -356,7 +358,9 @@ class Recipe:
     dropout: float = 0.5
     whole_pixels: bool = False
     alternate_flips: bool = False
+    erased: float = 0.0
     mirrored_mean: bool = False
+    batch_size: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -401,7 +405,8 @@ class Recipe:
         stages = f" ({sizes})" if len(self.stages) > 1 else ""
         bounds = f"{self.mode} learning rate between {min_lr:g} and {max_lr:g}"
         ways = f"up in {epochs_in_words(self.epochs_up)} and down in {self.epochs_down:g}"
-        return f"{epochs_in_words(self.epochs)}{stages}, {bounds}, {ways}"
+        batches = f" in batches of {self.batch_size}" if self.batch_size else ""
+        return f"{epochs_in_words(self.epochs)}{stages}{batches}, {bounds}, {ways}"
 
 
 def tutorial(settings: Settings) -> Recipe:
@@ -544,6 +549,20 @@ class Plan:
         )
         return _going_on(plan, asked.resume) if plan.train else plan
 
+    def check_batch(self, num_images: int) -> None:
+        """Check that a batch is smaller than the training images.
+
+        Raises:
+            SettingError: If it is not.
+        """
+        batch_size = self.recipe.batch_size
+        if batch_size == self.settings.batch_size and batch_size >= num_images:
+            raise SettingError(
+                f"--recipe {self.recipe_name} trains in batches of {batch_size} images, and there are "
+                f"{num_images} to train on: add images, or leave --recipe out."
+            )
+        self.settings.check_leaves_images("batch_size", num_images)
+
     def same_on_resume(self, bounds: Bounds | None) -> dict[str, Any]:
         """The settings that must stay the same when a training continues; bounds only if they are given."""
         record = self.record(bounds or self.bounds)
@@ -678,6 +697,7 @@ def _changes(told: Settings, asked: argparse.Namespace) -> dict[str, Any]:
             "num_epochs": recipe.epochs,
             "step_size": recipe.epochs_up,
             "clr_method": recipe.mode,
+            "batch_size": changes.get("batch_size", recipe.batch_size or told.batch_size),
         }
     return changes | _paths_in(folders, told)
 

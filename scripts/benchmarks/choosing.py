@@ -41,17 +41,23 @@ class Variant:
     Args:
         stages: `Stages`.
         lean: Float, the share of the fall by which a lower rate may end with a higher loss.
+        held_out: Bool, whether a probe is judged by the loss on held-out data in place of that of its last
+            steps.
     """
 
     stages: Stages
     lean: float
+    held_out: bool = False
 
 
 def variants() -> list[Variant]:
     fines = ((-0.25, 0.0, 0.25), (-0.5, -0.25, 0.0, 0.25), (-0.5, -0.25, 0.0), (-0.25, 0.0))
     shares, decisive, leans = (1 / 24, 1 / 12), (0, 200, 300), (0.0, 0.005, 0.01, 0.02, 0.05)
-    grid = itertools.product(shares, fines, decisive, leans)
-    return [Variant(Stages(share, fine=fine, decisive=steps), lean) for share, fine, steps, lean in grid]
+    grid = itertools.product(shares, fines, decisive, leans, (False, True))
+    return [
+        Variant(Stages(share, fine=fine, decisive=steps), lean, held_out)
+        for share, fine, steps, lean, held_out in grid
+    ]
 
 
 class Recordings:
@@ -79,7 +85,7 @@ class Recordings:
         return starts
 
     @cache  # noqa: B019 - as long as the script
-    def probe(self, seed: int, max_lr: float, steps: int, first_loss: float) -> Probe:
+    def probe(self, seed: int, max_lr: float, steps: int, first_loss: float, held_out: bool = False) -> Probe:
         """The nearest recording; beyond the grid a rate counts as having learnt nothing, or as diverged."""
         place = int(np.argmin(np.abs(np.log10(self._rates / max_lr))))
         rate = float(self._rates[place])
@@ -89,7 +95,8 @@ class Recordings:
             return Probe(max_lr / 10, max_lr, steps // 4, np.inf)
         row = self._rows[length, seed, rate]
         taken = steps if row["losses"] else steps // 4
-        return Probe(max_lr / 10, max_lr, taken, loss_of(row), 0.0, first_loss)
+        loss = row["val_loss"] if held_out and row["losses"] else loss_of(row)
+        return Probe(max_lr / 10, max_lr, taken, loss, 0.0, first_loss)
 
 
 def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple[float, int]]:
@@ -102,7 +109,7 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
             continue
 
         def train(max_lr: float, steps: int, seed: int = seed, first_loss: float = first_loss) -> Probe:
-            return recordings.probe(seed, max_lr, steps, first_loss)
+            return recordings.probe(seed, max_lr, steps, first_loss, variant.held_out)
 
         limits = (float(rates[0]) * 10**-NEAR, 100.0)
         probes = probe_around(start, train, budget, limits, stages=variant.stages)
@@ -131,6 +138,7 @@ def main() -> None:
                 "steps": budget,
                 **asdict(variant.stages),
                 "final_lean": variant.lean,
+                "held_out": variant.held_out,
                 "mean": round(float(np.mean(means)), 3),
                 "median task": round(float(np.median(means)), 3),
                 "worst task": round(max(means), 2),

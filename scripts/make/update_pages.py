@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict] = {
     "never a higher rate tried last": {"fine": [-0.5, -0.25, 0.0]},
     "one lower rate tried last in place of two": {"fine": [-0.25, 0.0, 0.25]},
     "first probes half as long": {"share": 1 / 24},
+    "judged by the loss on held-out data": {"held_out": True},
 }
 
 
@@ -116,6 +117,7 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestion_targets": _suggestion_targets(score),
         "results": _results(training, len(training["history"]["loss"])),
         "short_recipe": _short_recipe(runs),
+        "pilots": _pilots(runs),
         "training_cost": _training_cost(_benchmark(root, "training")),
         "precisions": _precisions(runs),
         "lrfind_steps": _lrfind_steps(_benchmark(root, "lrfind_steps")),
@@ -427,6 +429,19 @@ def _short_recipe(runs: dict) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def _pilots(runs: dict) -> str:
+    """What the pilots towards a faster recipe reached."""
+    lines = ["| pilot | stages | batch | max_lr found | accuracy | without mirror images |", "|---" * 6 + "|"]
+    for name, run in runs.items():
+        if not name.startswith("tune:"):
+            continue
+        sizes = ", ".join(f"{epochs} of {size}" for size, epochs in run["recipe"]["stages"])
+        accuracy, alone = run["held_out_accuracy"], run["accuracy_without_mirror_images"]
+        cells = (run["settings"]["batch_size"], f"{run['settings']['max_lr']:g}", accuracy, alone)
+        lines.append(f"| `{name}` | {sizes} pixels | " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
 def _precisions(runs: dict) -> str:
     """Accuracy of the same short training in both precisions."""
     kinds = {kind: _runs_of(runs, kind) for kind in ("float32", "bfloat16")}
@@ -500,6 +515,7 @@ def _chosen(choosing: list[dict], steps: int) -> dict:
         "fine": list(STAGES.fine),
         "decisive": STAGES.decisive,
         "final_lean": AS_GOOD,
+        "held_out": False,
     }
     (row,) = [row for row in choosing if row["steps"] == steps and rule.items() <= row.items()]
     return row
@@ -511,7 +527,9 @@ def _choosing(choosing: list[dict]) -> str:
         "| | 600 steps: mean | median task | worst task | 1,200 steps: mean | median task | worst task |",
         "|---" * 7 + "|",
     ]
-    own = {name: _chosen(choosing, 600)[name] for name in ("share", "fine", "decisive", "final_lean")}
+    own = {
+        name: _chosen(choosing, 600)[name] for name in ("share", "fine", "decisive", "final_lean", "held_out")
+    }
     for label, change in VARIANTS.items():
         cells = []
         for steps in (600, 1200):

@@ -207,6 +207,41 @@ def test_augment_refuses_what_it_cannot_move():
             image_batches.augment(textured(2), (0, 0), shift=shift)
 
 
+def test_a_square_of_every_image_becomes_its_mean_and_the_rest_stays():
+    images = np.random.default_rng(0).random((400, 20, 20, 3)).astype(np.float32)
+    erased = image_batches.erase(images, (3, 4), share=0.3).numpy()
+    changed = (erased != images).any(axis=-1)
+    means = np.broadcast_to(images.mean((1, 2), keepdims=True), images.shape)
+    np.testing.assert_allclose(erased[changed], means[changed], rtol=1e-5)
+    for one in changed:
+        rows, columns = np.flatnonzero(one.any(1)), np.flatnonzero(one.any(0))
+        assert one[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()  # a rectangle
+        for places in (rows, columns):
+            assert len(places) == 6 or (len(places) >= 3 and (places[0] == 0 or places[-1] == 19))
+    # A pixel is in the square for 6 of 20 middles of the rows, and so of the columns; fewer at the edges.
+    assert changed[:, 8:12, 8:12].mean() == pytest.approx(0.09, abs=0.02)
+
+
+def test_erase_is_a_function_of_its_seed_and_takes_unknown_sizes():
+    images = textured(6)
+    unknown = tf.function(
+        lambda x: image_batches.erase(x, (1, 2), 0.5), input_signature=[tf.TensorSpec((None,) * 4)]
+    )
+    once, again, other = (image_batches.erase(images, seed, 0.5).numpy() for seed in ((1, 2), (1, 2), (1, 3)))
+    np.testing.assert_array_equal(once, again)
+    np.testing.assert_array_equal(once, unknown(images).numpy())
+    assert (once != other).any()
+    np.testing.assert_array_equal(image_batches.erase(images, (1, 2), 0.0), images)
+
+
+def test_erase_refuses_what_it_cannot_do():
+    for share in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"`erase`.*in \\[0, 1\\). Received: share={share}"):
+            image_batches.erase(textured(2), (0, 0), share)
+    with pytest.raises(TypeError, match=r"`erase`.*float type"):
+        image_batches.erase(np.zeros((2, 8, 8, 1), np.uint8), (0, 0), 0.5)
+
+
 # Batches
 
 
@@ -269,6 +304,16 @@ def test_alternate_flips_show_each_image_mirrored_in_every_other_epoch():
     np.testing.assert_array_equal(mirrored[1], ~mirrored[0])
     np.testing.assert_array_equal(mirrored[2:], mirrored[:2])
     assert 16 < mirrored[0].sum() < 48
+
+
+def test_erased_images_are_the_same_but_for_a_square_of_each():
+    def first(**settings):
+        return take(image_batches.training_batches(*numbered(16), 16, **settings), 1)[0][0]
+
+    same = (first(erased=0.5) == first()).mean((1, 2, 3))
+    assert (same < 1).all()
+    assert (same >= 0.75).all()
+    np.testing.assert_array_equal(first(erased=0.5, augmented=False), first(augmented=False))
 
 
 @pytest.mark.parametrize("augmented", [True, False])

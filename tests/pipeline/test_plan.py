@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pyimagesearch_lr.pipeline.command_line import parse
-from pyimagesearch_lr.pipeline.plan import Bounds, Plan, Recipe, SettingError, Settings, Stage
+from pyimagesearch_lr.pipeline.plan import COMPLETE, Bounds, Plan, Recipe, SettingError, Settings, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
@@ -414,6 +414,35 @@ def test_quick_look_trains_whole_cycles_in_small_batches(batch_size, expected):
     assert quick.settings.batch_size == expected
     assert quick.settings.num_epochs % (2 * quick.settings.step_size) == 0
     assert quick.recipe.epochs == quick.settings.num_epochs
+
+
+IN_BATCHES_OF_128 = Recipe((Stage(28, 3),), epochs_up=1, epochs_down=2, batch_size=128)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [((), 64), (("--recipe", "own"), 128), (("--quick", "--recipe", "own"), 16)],
+)
+def test_batch_size_of_a_recipe_takes_the_place_of_the_settings_but_for_a_quick_look(
+    monkeypatch, argv, expected
+):
+    monkeypatch.setitem(COMPLETE, "own", IN_BATCHES_OF_128)
+    monkeypatch.setattr("pyimagesearch_lr.pipeline.command_line.RECIPES", ("tutorial", "own"))
+    plan = planned(*argv)
+    assert plan.settings.batch_size == plan.record(plan.bounds)["batch_size"] == expected
+    assert plan.same_on_resume(plan.bounds)["BATCH_SIZE"] == expected
+    plan.check_batch(expected + 1)
+    named = "--recipe own trains in batches of 128 images, and there are 128 to train on: add images"
+    message = named if expected == 128 else f"BATCH_SIZE = {expected} in config.py: it must be less"
+    with pytest.raises(SettingError, match=message):
+        plan.check_batch(expected)
+
+
+def test_recipe_says_its_batches():
+    assert IN_BATCHES_OF_128.describe(1e-3, 0.1) == (
+        "3 epochs in batches of 128, triangular learning rate between 0.001 and 0.1, "
+        "up in 1 epoch and down in 2"
+    )
 
 
 @pytest.mark.parametrize(
