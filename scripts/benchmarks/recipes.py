@@ -5,10 +5,10 @@ included; training in bfloat16 and in float32 ends within noise of each other.
 
     python scripts/benchmarks/recipes.py                     # every run that is missing, one after another
     python scripts/benchmarks/recipes.py short:1 float32:2   # these, again
-    python scripts/benchmarks/recipes.py tune:flat:1         # a variant of the short recipe, on held-out data
+    python scripts/benchmarks/recipes.py tune:flat:1         # a pilot, one of `PILOTS`, on held-out data
 
 Runs: `short` is `train.py --recipe short`; `bfloat16` and `float32` are the tutorial's recipe with one cycle
-in one epoch; `tune` tries a variant of the short recipe on 5,000 training images that are held out. Each run
+in one epoch; `tune` is a pilot: a recipe on trial, with 5,000 training images held out. Each run
 is a separate process, timed from start to end: run nothing beside it if the time matters. Each is kept in
 scripts/benchmarks/recipes.json when it ends.
 """
@@ -40,7 +40,7 @@ SETTINGS: dict[str, dict] = {
     "float32": {**ONE_EPOCH, "DTYPE_POLICY": "float32"},
     "tune": {"HOLD_OUT": 5000},
 }
-BEFORE = Recipe(  # the short recipe of version 0.1: 94.63 % in 26 minutes
+BEFORE = Recipe(  # the short recipe when the pilots began; a copy, so that they stay what they were
     (Stage(20, 7), Stage(28, 7)),
     epochs_up=4,
     epochs_down=10,
