@@ -20,7 +20,7 @@ from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr._arguments import COUNT, function, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import Comparison, LRCurve
-from pyimagesearch_lr.probing import RATE_BEFORE, STEPS, STEPS_BEFORE, Verify, probe_around
+from pyimagesearch_lr.probing import RATE_BEFORE, STAGES, STEPS, Verify, probe_around
 from pyimagesearch_lr.recording import Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
@@ -473,9 +473,7 @@ class LearningRateFinder:
             return
         base_lr, start = answer
         rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
-        first_loss = next((probe.first_loss for probe in known if not probe.diverged), None)
-        if first_loss is None:
-            first_loss = _loss_before_learning(feed, settings)
+        before = _losses_before_learning(feed, settings, STAGES.first_steps(max_steps, train_steps))
         probes: list[Probe] = []
 
         def train(max_lr: float, steps: int) -> Probe:
@@ -489,7 +487,7 @@ class LearningRateFinder:
             feed(recording)
             losses = recording.sweeps[-1].raw_losses
             last = 1 if recording.validation_data is not None else max(2, round(steps * END_OF_PROBE))
-            probes.append(_probe_of(losses, last, low, max_lr, steps, first_loss))
+            probes.append(_probe_of(losses, last, low, max_lr, steps, before))
             self.curve = replace(curve, probes=tuple(probes))
             self._kept()
             return probes[-1]
@@ -884,29 +882,33 @@ def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], sweep: Sweep) -> N
 
 
 def _probe_of(
-    losses: list[float], last: int, base_lr: float, max_lr: float, steps: int, first_loss: float
+    losses: list[float], last: int, base_lr: float, max_lr: float, steps: int, before: list[float]
 ) -> Probe:
-    """How a short training ended: the mean of its `last` losses, or that it diverged."""
+    """How a short training ended: the mean of its `last` losses, or that it diverged.
+
+    The loss that it began with is that of the same batches `before`, or of all of those if it went further.
+    """
     if len(losses) < steps or not math.isfinite(losses[-1]):
         return Probe(base_lr, max_lr, len(losses), math.inf)
     end = losses[-last:]
     error = float(np.std(end, ddof=1) / np.sqrt(last)) if last > 1 else 0.0
-    return Probe(base_lr, max_lr, steps, float(np.mean(end)), error, first_loss)
+    first = before[-last:] if len(before) == steps else before
+    return Probe(base_lr, max_lr, steps, float(np.mean(end)), error, float(np.mean(first)) if first else 0.0)
 
 
-def _loss_before_learning(feed: Callable, settings: dict[str, Any]) -> float:
-    """The mean loss of a few steps that change nothing; that of one batch may be far from it.
+def _losses_before_learning(feed: Callable, settings: dict[str, Any], steps: int) -> list[float]:
+    """The losses of that many steps that change nothing; that of one batch may be far from their mean.
 
-    The loss on the validation data after them, if there are any. 0, which stands for unknown, where it is
-    not finite.
+    The loss on the validation data after them, if there are any. An empty list, which stands for unknown,
+    where one is not finite.
     """
-    rates = np.full(STEPS_BEFORE, RATE_BEFORE)
+    rates = np.full(steps, RATE_BEFORE)
     recording = _Probing(lambda: Sweep(rates, stop_factor=None), **{**settings, "verbose": 0})
     feed(recording)
     losses = recording.sweeps[-1].raw_losses
     if recording.validation_data is not None:
         losses = losses[-1:]
-    return float(np.mean(losses)) if np.isfinite(losses).all() and losses else 0.0
+    return list(losses) if np.isfinite(losses).all() else []
 
 
 def _place_to_try(curve: LRCurve) -> tuple[float, float] | None:

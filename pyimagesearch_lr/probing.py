@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from pyimagesearch_lr._arguments import COUNT, optional, whole
-from pyimagesearch_lr.suggest import Probe
+from pyimagesearch_lr.suggest import Probe, decided
 
 MIN_VERIFY_STEPS = 120
 SWEEPS = 3
 MOST_STEPS = 1200
 COARSE = 0.5
 FINE = 0.25
-STEPS_BEFORE, RATE_BEFORE = 10, 1e-12  # which tell the loss before anything is learnt
+RATE_BEFORE = 1e-12  # which changes nothing
+NOTHING_HAPPENED = 0.01
+PROPORTIONAL = 2.0
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
 
@@ -27,19 +28,19 @@ class Stages:
     """How the steps are divided among probes; chosen on the tuning tasks of `scripts/benchmarks/choosing.py`.
 
     Args:
-        share: Float, the share of all steps that each probe of the first stage takes.
-        probes: Int, the largest number of probes in the first stage.
-        searching: Float, the share of all steps that the first stage takes at most while none of them learns.
-        fine: Tuple of floats, the rates of the second stage, in decades from the best of the first.
-        decisive: Int, how many steps a probe of the second stage should have: if there are fewer, the highest
-            of its rates is left out, as short probes do not see that a rate diverges later.
+        share: Float, the share of all steps that each probe of the first stage takes, and as many before it.
+        searching: Float, the share of all steps at which the first stage ends.
+        last: Int, the number of rates of the second stage.
     """
 
     share: float = 1 / 12
-    probes: int = 6
     searching: float = 0.75
-    fine: tuple[float, ...] = (-COARSE, -FINE, 0.0, FINE)
-    decisive: int = 200
+    last: int = 3
+
+    def first_steps(self, max_steps: int, train_steps: int | None = None) -> int:
+        """How many steps a probe of the first stage has, and are taken before anything is tried."""
+        steps = int(self.share * max_steps)
+        return _even(steps if train_steps is None else min(steps, train_steps))
 
 
 STAGES = Stages()
@@ -50,9 +51,9 @@ class Verify:
     """How `find` tries a curve's answer.
 
     Args:
-        steps: Int, how many steps all probes may take together, at least 120; None takes three times the
-            steps of the sweep, and at most 1,200. Ten steps more, at a rate that changes nothing, tell what
-            the loss is before anything is learnt.
+        steps: Int, how many steps it may take in all, at least 120; None takes three times the steps of the
+            sweep, and at most 1,200. A twelfth of them are at a rate that changes nothing, and tell what the
+            loss is before anything is learnt, on the batches that the first probes are judged by.
         validation_data: As in `fit`; a probe is then judged by the loss on these data after its last step,
             in place of the mean of its last steps. These evaluations come on top of `steps`. None takes the
             `validation_data` of `find`, if there are any.
@@ -98,14 +99,16 @@ def probe_around(
 
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
-    long as it falls. Then, with all the steps that are left: the best of them, two lower rates in quarters of
-    a decade and, unless steps are few, one higher; all others are dropped. A probe that diverges ends at
-    once, and costs less. While none ends clearly below the loss that it began with, lower rates are tried.
+    long as it falls. Then, with all the steps that are left, a quarter of a decade apart: the best of them,
+    the one below, and one beyond that of the two which `decided` takes; all others are dropped. A probe that
+    diverges ends at once, and costs less. While none ends clearly below the loss that it began with, lower
+    rates are tried, or higher ones where it is plain that these were too low to learn with.
 
     Args:
         max_lr: Float, where to begin.
         train: Function of a rate and a number of steps, which trains one cycle up to that rate.
-        max_steps: Int, how many steps all probes may take together, at least 120.
+        max_steps: Int, how many steps there are for all probes, at least 120, and for the `first_steps` of
+            the stages before them, at a rate that changes nothing.
         limits: Tuple of floats, the lowest and the highest rate to try.
         train_steps: Int, how many steps the real training will take, which no probe exceeds; None for many.
         stages: `Stages`.
@@ -119,57 +122,89 @@ def probe_around(
     ...     return Probe(max_lr / 10, max_lr, steps, loss=abs(np.log10(max_lr) + 2.2))
     >>> probes = probe_around(1e-3, train, max_steps=1200, limits=(1e-6, 1.0))
     >>> [f"{probe.max_lr:.1e} for {probe.steps}" for probe in probes][3:]
-    ['1.0e-02 for 100', '3.2e-02 for 100', '3.2e-03 for 232', '5.6e-03 for 232', '1.0e-02 for 232']
+    ['1.0e-02 for 100', '3.2e-02 for 100', '1.0e-02 for 200', '5.6e-03 for 200', '3.2e-03 for 200']
     """
     low, high = np.log10(limits[0]) - 1e-9, np.log10(limits[1]) + 1e-9
     longest = max_steps if train_steps is None else train_steps
+    before = stages.first_steps(max_steps, train_steps)
     first: dict[float, Probe] = {}
     second: dict[float, Probe] = {}
 
-    def try_rate(place: float, steps: int, stage: dict[float, Probe]) -> None:
-        if low <= place <= high:
+    def try_rate(place: float, steps: int, stage: dict[float, Probe]) -> bool:
+        new = low <= place <= high and place not in stage
+        if new:
             stage[place] = train(10**place, steps)
+        return new
 
-    def spent() -> int:
-        return sum(probe.steps for probe in [*first.values(), *second.values()])
+    def left(share: float = 1.0) -> int:
+        taken = before + sum(probe.steps for probe in [*first.values(), *second.values()])
+        return int(share * max_steps) - taken
 
-    def best_place() -> float:
-        return min(
-            first, key=lambda place: (first[place].loss if first[place].fell_clearly else math.inf, place)
-        )
-
-    def outcome(place: float) -> tuple[bool, bool, float, float]:
-        probe = first[place]
-        return not probe.fell_clearly, not probe.learned, probe.loss if probe.learned else 0.0, place
-
-    def goes_on_down() -> bool:
-        fell = any(probe.fell_clearly for probe in first.values())
-        return not fell and spent() + steps <= stages.searching * max_steps
-
-    steps = _even(min(int(stages.share * max_steps), longest))
     centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
     for place in (centre, centre - COARSE, centre + COARSE):
-        try_rate(place, steps, first)
-    while first and (len(first) < stages.probes or goes_on_down()):
-        best = best_place()
-        further = best + COARSE if best == max(first) else best - COARSE
-        if further in first or not low <= further <= high:
-            break
-        try_rate(further, steps, first)
-    best = min(first, key=outcome, default=centre)
-    left, fine = max_steps - spent(), stages.fine
-    if left // len(fine) < min(stages.decisive, longest):
-        fine = fine[:-1]
-    steps = _even(min(left // len(fine), longest))
-    for step in fine:
-        try_rate(best + step, steps, second)
-    while (
-        second and not any(probe.fell_clearly for probe in second.values()) and max_steps - spent() >= steps
-    ):
-        if (further := min(second) - COARSE) < low:
-            break
-        try_rate(further, steps, second)
+        try_rate(place, before, first)
+    while first and left(stages.searching) >= before and try_rate(_next_place(first), before, first):
+        pass
+    if not first:
+        return []
+    best, steps = _best_place(first), _even(min(left() // stages.last, longest))
+    for place in (best, best - FINE):
+        try_rate(place, steps, second)
+    while len(second) < stages.last and try_rate(_beyond(list(first.values()), second), steps, second):
+        pass
+    while second and not _fallen(second) and left() >= steps and try_rate(_away(second), steps, second):
+        pass
     return [*first.values(), *second.values()]
+
+
+def _fallen(tried: dict[float, Probe]) -> dict[float, Probe]:
+    """Those of the probes, by the logarithms of their rates, whose loss fell clearly."""
+    return {place: probe for place, probe in tried.items() if probe.fell_clearly}
+
+
+def _best_place(tried: dict[float, Probe]) -> float:
+    """The one of the lowest loss, of those that fell clearly, or else that fell, or else the lowest."""
+
+    def order(place: float) -> tuple[bool, bool, float, float]:
+        probe = tried[place]
+        return not probe.fell_clearly, not probe.learned, probe.loss if probe.learned else 0.0, place
+
+    return min(tried, key=order)
+
+
+def _next_place(tried: dict[float, Probe]) -> float:
+    """Where to look next: beside the best, away from the others; one that was tried if there is no such."""
+    if not _fallen(tried):
+        return _away(tried)
+    best = _best_place(tried)
+    return best + COARSE if best == max(tried) else best - COARSE
+
+
+def _away(tried: dict[float, Probe]) -> float:
+    """Beyond rates none of which let the loss fall clearly."""
+    return max(tried) + COARSE if _are_too_low(tried) else min(tried) - COARSE
+
+
+def _beyond(shorter: list[Probe], tried: dict[float, Probe]) -> float:
+    """One quarter of a decade below those that were tried, or above if the highest of them would be taken."""
+    trained = any(not probe.diverged for probe in tried.values())
+    if trained and decided([*shorter, *tried.values()])[0].max_lr == tried[max(tried)].max_lr:
+        return max(tried) + FINE
+    return min(tried) - FINE
+
+
+def _are_too_low(tried: dict[float, Probe]) -> bool:
+    """Whether even the highest rate is too low to learn with.
+
+    It left the loss where it was; or the loss fell most with it, and in proportion to the rate. Rates that
+    are too high to learn with leave it elsewhere: a network that guesses ends at the same loss with all.
+    """
+    *_, highest = sorted(tried)
+    falls = {place: probe.fall for place, probe in tried.items()}
+    largest = falls.pop(highest)
+    if abs(largest) < NOTHING_HAPPENED * abs(tried[highest].first_loss):
+        return True
+    return largest > 0 and all(largest >= PROPORTIONAL * fall for fall in falls.values())
 
 
 def _even(steps: int) -> int:

@@ -21,6 +21,7 @@ FALL_BEGINS = 0.05
 TURNS = 0.1
 AS_GOOD = 0.01
 CLEAR_FALL = 0.05
+CLEARLY_WORSE = 0.1
 BASE_STEPS = 100
 STEPS_LATE = 5
 TOWARDS_THE_RISE = 0.7
@@ -81,8 +82,8 @@ class Probe:
         steps: Int, its length: one whole cycle.
         loss: Float, the mean loss of its last steps; NaN or infinite if it diverged.
         error: Float, the standard error of that mean.
-        first_loss: Float, the loss before anything was learnt, the mean of several batches; 0 where it is not
-            known. Version 0.1 has that of one batch here.
+        first_loss: Float, the loss of the same batches before anything was learnt, or the mean of as many
+            as were seen then; 0 where it is not known. Version 0.1 has that of one batch here.
     """
 
     base_lr: float
@@ -98,6 +99,11 @@ class Probe:
         return not math.isfinite(self.loss)
 
     @property
+    def fall(self) -> float:
+        """How far its loss ended below the one that it began with; minus infinity if it diverged."""
+        return -math.inf if self.diverged else self.first_loss - self.loss
+
+    @property
     def learned(self) -> bool:
         """Whether it ended below the loss that it began with; any finite loss where that is not known."""
         return not self.diverged and (not self.first_loss or self.loss < self.first_loss)
@@ -108,12 +114,11 @@ class Probe:
 
         An untrained network is a little worse than guessing, so one that guesses has a loss that fell, too.
         """
-        fall = self.first_loss - self.loss
-        return self.learned and (not self.first_loss or fall >= CLEAR_FALL * abs(self.first_loss))
+        return self.learned and (not self.first_loss or self.fall >= CLEAR_FALL * abs(self.first_loss))
 
     def tolerance(self, share: float = AS_GOOD) -> float:
         """Losses no more than this above its own are as good: that share of its whole fall."""
-        return 0.0 if self.diverged else share * max(0.0, self.first_loss - self.loss)
+        return share * max(0.0, self.fall)
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -153,58 +158,76 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
     return METHODS[one_of(tuple(METHODS))("", "method", method)](lrs, losses)
 
 
-def as_good_as_best(probes: Sequence[Probe], share: float = AS_GOOD) -> list[Probe]:
-    """Those whose loss lies within the `tolerance` of the lowest; all of them if all diverged."""
-    best = min(probes, key=_loss_of)
-    return [probe for probe in probes if _loss_of(probe) <= _loss_of(best) + best.tolerance(share)]
+def decided(
+    probes: Sequence[Probe], as_good: float = AS_GOOD, clearly_worse: float = CLEARLY_WORSE
+) -> tuple[Probe, Probe]:
+    """The probe that is chosen and the one of the lowest loss, of those that were tried for longest.
+
+    Chosen is the lowest rate as good as the best: a rate that is higher than it need be is the more likely
+    one to diverge in a longer training. For the same reason it is not the highest of them if in a shorter
+    probe the next rate above trained clearly worse than the best did in as many steps: it is at the edge of
+    what trains, and the one below is taken. A rate that diverged in a probe of any length is excluded.
+
+    Args:
+        probes: Sequence of `Probe`, of which one at least did not diverge at a rate of its own.
+        as_good: Float, the share of the best one's fall by which a loss may be higher and be as good.
+        clearly_worse: Float, the share of that fall by which it is higher and clearly worse.
+    """
+    trained = _trained(probes)
+    longest = max(probe.steps for probe in trained)
+    decisive = sorted((probe for probe in trained if probe.steps == longest), key=lambda each: each.max_lr)
+    lowest = min(decisive, key=lambda probe: probe.loss)
+    place = next(
+        place for place, probe in enumerate(decisive) if probe.loss <= lowest.loss + lowest.tolerance(as_good)
+    )
+    at_edge = 0 < place == len(decisive) - 1 and _is_worse_above(decisive[place], probes, clearly_worse)
+    return decisive[place - at_edge], lowest
 
 
-def _loss_of(probe: Probe) -> float:
-    return math.inf if probe.diverged else probe.loss
+def _trained(probes: Sequence[Probe]) -> list[Probe]:
+    """Those of rates that diverged in none."""
+    diverged = {probe.max_lr for probe in probes if probe.diverged}
+    return [probe for probe in probes if probe.max_lr not in diverged]
+
+
+def _is_worse_above(chosen: Probe, probes: Sequence[Probe], clearly_worse: float) -> bool:
+    """Whether the next rate above trained clearly worse than the best of the probes of its length."""
+    above = min((p for p in probes if p.max_lr > chosen.max_lr), key=lambda p: p.max_lr, default=None)
+    if above is None or above.diverged:
+        return above is not None
+    best = min((p for p in probes if p.steps == above.steps and not p.diverged), key=lambda p: p.loss)
+    return above.loss - best.loss > best.tolerance(clearly_worse) > 0
 
 
 def best_probe(probes: Sequence[Probe]) -> Suggestion:
-    """The lowest bounds that trained as well as the best of those that were tried for longest.
-
-    As well as the best is a loss within 1 % of its whole fall: a rate that is higher than it need be is the
-    more likely one to diverge in a longer training. A rate that diverged in a probe of any length is
-    excluded.
+    """The bounds that `decided` chooses.
 
     Raises:
         NoSuggestion: If there are no probes, or none ended with a finite loss below the one it began with.
     """
-    diverged = {probe.max_lr for probe in probes if probe.diverged}
-    trained = [probe for probe in probes if probe.max_lr not in diverged]
-    if not trained:
+    if not _trained(probes):
         raise NoSuggestion(
             "no probe trained to a finite loss: lower `start_lr`."
             if probes
             else "the curve has no probes: measure it with `find(..., verify=True)`."
         )
-    longest = max(probe.steps for probe in trained)
-    decisive = [probe for probe in trained if probe.steps == longest]
-    lowest = min(decisive, key=_loss_of)
+    best, lowest = decided(probes)
     if not lowest.learned:
         raise NoSuggestion(
             f"no rate that was tried brought the loss below {lowest.first_loss:.4g}, where it began: "
             f"the best ended at {lowest.loss:.4g}. Lower `start_lr`, so that the sweep has rates the model "
             "learns from, or check the labels and the loss."
         )
-    best = min(as_good_as_best(decisive), key=lambda probe: probe.max_lr)
-    cost = sum(probe.steps for probe in probes)
-    guessed = (
-        ""
-        if lowest.fell_clearly
-        else (f" That is hardly below {lowest.first_loss:.4g}, where it began: guessing comes to as much.")
-    )
-    return Suggestion(
-        best.base_lr,
-        best.max_lr,
-        "verified",
-        f"of {len({probe.max_lr for probe in probes})} rates tried in {cost:,} steps of short training, a "
-        f"cycle up to {best.max_lr:.1e} is the lowest that reached the best loss, {lowest.loss:.4g} within "
-        f"{lowest.tolerance():.2g}.{guessed}",
-    )
+    rates, cost = len({probe.max_lr for probe in probes}), sum(probe.steps for probe in probes)
+    reason = f"of {rates} rates tried in {cost:,} steps of short training, a cycle up to {best.max_lr:.1e} "
+    if best.loss <= lowest.loss + lowest.tolerance():
+        within = f"{lowest.loss:.4g} within {lowest.tolerance():.2g}"
+        reason += f"is the lowest that reached the best loss, {within}."
+    else:
+        reason += f"is the one below the best: that reached {lowest.loss:.4g}, but training is worse above."
+    if not lowest.fell_clearly:
+        reason += f" That is hardly below {lowest.first_loss:.4g}, where it began: guessing comes to as much."
+    return Suggestion(best.base_lr, best.max_lr, "verified", reason)
 
 
 def _method(name: str) -> Callable:

@@ -10,7 +10,7 @@ import pytest
 from models import data, model
 
 from pyimagesearch_lr.finder import LearningRateFinder
-from pyimagesearch_lr.probing import STEPS_BEFORE
+from pyimagesearch_lr.probing import STAGES
 
 X, Y = data(64)
 FIND = {"start_lr": 1e-5, "end_lr": 10.0, "num_steps": 60, "batch_size": 16, "verbose": 0}
@@ -51,7 +51,7 @@ def test_goes_on_from_what_was_kept(kept, number):
     assert got.probes == whole.probes
     np.testing.assert_array_equal(got.raw_losses, whole.raw_losses)
     done = sum(probe.steps for probe in earlier.probes)
-    before = 0 if done else STEPS_BEFORE  # which tell the loss before anything is learnt
+    before = STAGES.first_steps(120)  # which tell the loss before anything is learnt
     assert trained == before + sum(probe.steps for probe in whole.probes) - done
     assert trained < steps
 

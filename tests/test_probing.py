@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyimagesearch_lr.curve import LRCurve
-from pyimagesearch_lr.probing import probe_around
+from pyimagesearch_lr.probing import STAGES, probe_around
 from pyimagesearch_lr.suggest import NoSuggestion, Probe, best_probe
 
 LIMITS = (1e-8, 100.0)
@@ -38,7 +38,7 @@ def test_best_rate_is_found_from_a_start_within_one_and_a_half_decades(best, sta
 def test_rates_stay_in_the_limits_and_steps_in_their_bound(start, best, diverges, steps):
     probes = probe_around(10**start, trainer(10**best, 10**diverges), steps, LIMITS)
     assert all(LIMITS[0] * (1 - 1e-9) <= probe.max_lr <= LIMITS[1] * (1 + 1e-9) for probe in probes)
-    assert sum(probe.steps for probe in probes) <= steps
+    assert STAGES.first_steps(steps) + sum(probe.steps for probe in probes) <= steps
 
 
 def test_search_comes_down_from_rates_that_all_diverge():
@@ -58,17 +58,67 @@ def test_only_the_best_are_tried_for_longer_with_all_the_steps_that_are_left():
     short = [probe for probe in probes if probe.steps == 100]
     long = [probe for probe in probes if probe.steps > 100]
     assert len(short) + len(long) == len(probes)
-    assert [probe.steps for probe in long] == [(1200 - 100 * len(short)) // 8 * 2] * 4
-    assert all(math.log10(b.max_lr / a.max_lr) == pytest.approx(0.25) for a, b in pairwise(long))
+    assert [probe.steps for probe in long] == [(1200 - 100 - 100 * len(short)) // 6 * 2] * 3
+    assert all(abs(math.log10(b.max_lr / a.max_lr)) == pytest.approx(0.25) for a, b in pairwise(long))
     assert np.isclose([probe.max_lr for probe in long], 10**-2.75).any()
 
 
-def test_few_steps_go_to_fewer_rates_for_longer_and_none_above_the_best():
-    probes = probe_around(1e-3, trainer(1e-3), 480, LIMITS)
+@pytest.mark.parametrize(("best", "tried"), [(1e-3, [-3.0, -3.25, -2.75]), (7e-4, [-3.0, -3.25, -3.5])])
+def test_last_rate_lies_beyond_the_better_of_the_two_before(best, tried):
+    long = [probe for probe in probe_around(1e-3, trainer(best), 480, LIMITS) if probe.steps > 40]
+    assert np.log10([probe.max_lr for probe in long]) == pytest.approx(tried)
+    assert all(probe.steps % 2 == 0 for probe in long)
+
+
+def test_last_rate_is_not_nearer_to_where_training_gets_worse():
+    """It begins at 2.3, falls to 1, and to no less than 1.9 half a decade above."""
+
+    def train(max_lr, steps):
+        loss = 1.0 + 0.1 * abs(math.log10(max_lr / 1e-3)) if max_lr < 3e-3 else 1.9
+        return Probe(max_lr / 10, max_lr, steps, loss, first_loss=2.3)
+
+    probes = probe_around(1e-3, train, 480, LIMITS)
     long = [probe for probe in probes if probe.steps > 40]
-    assert [probe.max_lr for probe in long] == pytest.approx([10**-3.5, 10**-3.25, 1e-3])
-    assert 470 < sum(probe.steps for probe in probes) <= 480
-    assert all(probe.steps % 2 == 0 for probe in probes)
+    assert np.log10([probe.max_lr for probe in long]) == pytest.approx([-3, -3.25, -3.5])
+    answer = best_probe(probes)
+    assert answer.max_lr == pytest.approx(10**-3.25)
+    assert answer.reason.endswith("that reached 1, but training is worse above.")
+
+
+@pytest.mark.parametrize(("above", "chosen"), [(0.52, 1e-2), (0.71, 1e-3), (math.inf, 1e-3), (None, 1e-2)])
+def test_rate_below_one_that_is_clearly_worse_is_left_alone(above, chosen):
+    """A fall of 2 by the best of the short probes, of which a tenth is 0.2."""
+    short = [Probe(1e-4, 1e-2, 50, 0.5, first_loss=2.5)]
+    if above is not None:
+        short.append(Probe(1e-2, 1e-1, 50, above, first_loss=2.5))
+    long = [Probe(1e-4, lr, 100, loss, first_loss=2.5) for lr, loss in [(1e-3, 0.6), (1e-2, 0.3)]]
+    assert best_probe([*short, *long]).max_lr == chosen
+
+
+def test_one_rate_that_was_tried_is_the_answer_whatever_is_above():
+    probes = [Probe(1e-4, 1e-2, 100, 0.5, first_loss=2.5), Probe(1e-2, 1e-1, 25, math.inf)]
+    assert best_probe(probes).max_lr == 1e-2
+
+
+@pytest.mark.parametrize("first_loss", [2.3, -2.3])
+@pytest.mark.parametrize("start", [1e-8, 1e-5])
+def test_rates_at_which_nothing_happens_are_left_upwards(start, first_loss):
+    """As where noise hid a sweep's fall; losses of the same batches are compared, so that none hides it."""
+
+    def train(max_lr, steps):
+        fall = 0.3 * steps * max_lr / (1 + (max_lr / 1e-2) ** 2)
+        return Probe(max_lr / 10, max_lr, steps, first_loss - fall, first_loss=first_loss)
+
+    probes = probe_around(start, train, 1200, LIMITS)
+    assert best_probe(probes).max_lr > min(10**3.4 * start, 5e-3)
+
+
+def test_rates_of_which_the_highest_alone_begins_to_learn_are_left_upwards():
+    def train(max_lr, steps):
+        return Probe(max_lr / 10, max_lr, steps, 2.3 - min(100 * max_lr, 2.0), first_loss=2.3)
+
+    probes = probe_around(1e-4, train, 1200, LIMITS)
+    assert best_probe(probes).max_lr == pytest.approx(10**-1.5, rel=0.8)
 
 
 def test_no_probe_is_longer_than_the_training_will_be():
@@ -81,7 +131,7 @@ def test_where_all_long_probes_diverge_lower_rates_are_tried():
         dies = steps > 100 and max_lr > 2e-4
         return Probe(max_lr / 10, max_lr, 20 if dies else steps, math.inf if dies else -math.log10(max_lr))
 
-    probes = probe_around(1e-2, train, 1200, LIMITS)
+    probes = probe_around(1e-2, train, 1200, (1e-6, 1e-1))
     found = best_probe(probes)
     assert found.max_lr < 2e-4
     assert sum(probe.steps for probe in probes) <= 1200
@@ -182,7 +232,7 @@ def test_rates_that_leave_the_loss_where_it_began_are_walked_away_from(max_steps
     rng = np.random.default_rng(0)
 
     def train(max_lr, steps):
-        loss = 0.01 if max_lr < 0.5 else 50 + 400 * rng.random()
+        loss = 0.01 - 0.02 * math.log10(max_lr) if max_lr < 0.5 else 50 + 400 * rng.random()
         return Probe(max_lr / 10, max_lr, steps, loss, first_loss=2.4)
 
     probes = probe_around(100.0, train, max_steps, limits=(1e-8, 100.0))

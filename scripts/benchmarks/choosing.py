@@ -1,9 +1,9 @@
 """How the rule for trying was chosen: variants of it replayed on recorded probes of the "tune" tasks.
 
-Every variant runs the library's own `probe_around` and `as_good_as_best`, beginning at what the library reads
-off each recorded sweep of 200 and 1,000 steps, and gets the probes that collect_suggestions.py recorded: the
-nearest rate of the grid, the longest recorded length not above the one asked for. The reported tasks are not
-read.
+Every variant runs the library's own `probe_around` and `decided`, beginning at what the library reads off
+each recorded sweep of 200 and 1,000 steps, and gets the probes that collect_suggestions.py recorded: the
+nearest rate of the grid, the longest recorded length not above the one asked for. What the loss is before
+anything is learnt is that of the lowest rate of the grid. The reported tasks are not read.
 
     python scripts/benchmarks/choosing.py          # a minute; trains nothing
 
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -24,40 +25,66 @@ from searches import loss_of
 from suggestions import RecordedTask, recorded_tasks
 
 from pyimagesearch_lr.files import written_whole
-from pyimagesearch_lr.probing import STEPS_BEFORE, Stages, probe_around
-from pyimagesearch_lr.suggest import NoSuggestion, Probe, as_good_as_best, suggest
+from pyimagesearch_lr.probing import STAGES, Stages, probe_around
+from pyimagesearch_lr.suggest import AS_GOOD, CLEARLY_WORSE, NoSuggestion, Probe, decided, suggest
 
 JSON = Path(__file__).with_suffix(".json")
 SWEEPS = (200, 1000)
 BUDGETS = (600, 1200)
 NEAR = 0.06
-SHOWN = 15
+STEPS_BEFORE = 10  # of the sweep, by which version 0.1 knew the loss before anything is learnt
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A rule for trying.
+    """A rule for trying; as it is, the library's.
 
     Args:
         stages: `Stages`.
-        lean: Float, the share of the fall by which a lower rate may end with a higher loss.
+        as_good: Float, the share of the fall by which a lower rate may end with a higher loss.
+        clearly_worse: Float, the share of the fall by which the next rate above is worse where it is an edge.
         held_out: Bool, whether a probe is judged by the loss on held-out data in place of that of its last
             steps.
+        same_batches: Bool, whether the loss before anything is learnt is that of the batches that a probe is
+            judged by, in place of the sweep's first ones.
     """
 
-    stages: Stages
-    lean: float
+    stages: Stages = STAGES
+    as_good: float = AS_GOOD
+    clearly_worse: float = CLEARLY_WORSE
     held_out: bool = False
+    same_batches: bool = True
+
+    def settings(self) -> dict:
+        """As JSON: None where a rate is never clearly worse."""
+        rest = {"held_out": self.held_out, "same_batches": self.same_batches}
+        worse = self.clearly_worse if math.isfinite(self.clearly_worse) else None
+        return {**asdict(self.stages), "as_good": self.as_good, "clearly_worse": worse, **rest}
 
 
-def variants() -> list[Variant]:
-    fines = ((-0.25, 0.0, 0.25), (-0.5, -0.25, 0.0, 0.25), (-0.5, -0.25, 0.0), (-0.25, 0.0))
-    shares, decisive, leans = (1 / 24, 1 / 12), (0, 200, 300), (0.0, 0.005, 0.01, 0.02, 0.05)
-    grid = itertools.product(shares, fines, decisive, leans, (False, True))
-    return [
-        Variant(Stages(share, fine=fine, decisive=steps), lean, held_out)
-        for share, fine, steps, lean, held_out in grid
-    ]
+def variants() -> dict[str, Variant]:
+    """The rule, and others that differ from it in one thing."""
+    rule = Variant()
+
+    def staged(**change: object) -> Variant:
+        return replace(rule, stages=replace(STAGES, **change))
+
+    return {
+        "the rule": rule,
+        "the lowest loss, no lower rate for a tie": replace(rule, as_good=0.0),
+        "ties within 0.5 % of the fall in place of 1 %": replace(rule, as_good=0.005),
+        "ties within 5 %": replace(rule, as_good=0.05),
+        "the best also where the next rate is clearly worse": replace(rule, clearly_worse=math.inf),
+        "clearly worse by 5 % of the fall in place of 10 %": replace(rule, clearly_worse=0.05),
+        "clearly worse by 20 %": replace(rule, clearly_worse=0.2),
+        "the loss before from other batches": replace(rule, same_batches=False),
+        "two rates tried last in place of three": staged(last=2),
+        "four rates tried last": staged(last=4),
+        "first probes half as long": staged(share=STAGES.share / 2),
+        "first probes half as long again": staged(share=STAGES.share * 1.5),
+        "no more than 5 first probes": staged(searching=0.5),
+        "judged by the loss on held-out data": replace(rule, held_out=True),
+    }
 
 
 class Recordings:
@@ -85,18 +112,24 @@ class Recordings:
         return starts
 
     @cache  # noqa: B019 - as long as the script
-    def probe(self, seed: int, max_lr: float, steps: int, first_loss: float, held_out: bool = False) -> Probe:
-        """The nearest recording; beyond the grid a rate counts as having learnt nothing, or as diverged."""
-        place = int(np.argmin(np.abs(np.log10(self._rates / max_lr))))
-        rate = float(self._rates[place])
-        lengths = [each for each in self._lengths if (each, seed, rate) in self._rows]
-        length = max((each for each in lengths if each <= steps), default=lengths[0])
-        if max_lr > self._rates[-1] * 10**NEAR:
+    def probe(
+        self, seed: int, max_lr: float, steps: int, first_loss: float | None = None, held_out: bool = False
+    ) -> Probe:
+        """The nearest recording; beyond the grid a rate counts as having learnt nothing, or as diverged.
+
+        A `first_loss` of None is that of the same batches with the lowest rate of the grid.
+        """
+        row = self._row(seed, max_lr, steps)
+        if max_lr > self._rates[-1] * 10**NEAR or not row["losses"]:
             return Probe(max_lr / 10, max_lr, steps // 4, np.inf)
-        row = self._rows[length, seed, rate]
-        taken = steps if row["losses"] else steps // 4
-        loss = row["val_loss"] if held_out and row["losses"] else loss_of(row)
-        return Probe(max_lr / 10, max_lr, taken, loss, 0.0, first_loss)
+        untrained = self._row(seed, float(self._rates[0]), steps)
+        loss, before = (float(each["val_loss"]) if held_out else loss_of(each) for each in (row, untrained))
+        return Probe(max_lr / 10, max_lr, steps, loss, 0.0, before if first_loss is None else first_loss)
+
+    def _row(self, seed: int, max_lr: float, steps: int) -> dict:
+        rate = float(self._rates[int(np.argmin(np.abs(np.log10(self._rates / max_lr))))])
+        lengths = [each for each in self._lengths if (each, seed, rate) in self._rows]
+        return self._rows[max((each for each in lengths if each <= steps), default=lengths[0]), seed, rate]
 
 
 def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple[float, int]]:
@@ -108,19 +141,14 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
             found.append((task.response.regret(task.record["default_lr"]), 0))
             continue
 
-        def train(max_lr: float, steps: int, seed: int = seed, first_loss: float = first_loss) -> Probe:
-            return recordings.probe(seed, max_lr, steps, first_loss, variant.held_out)
+        def train(max_lr: float, steps: int, seed: int = seed, first: float = first_loss) -> Probe:
+            before = None if variant.same_batches else first
+            return recordings.probe(seed, max_lr, steps, before, variant.held_out)
 
         limits = (float(rates[0]) * 10**-NEAR, 100.0)
         probes = probe_around(start, train, budget, limits, stages=variant.stages)
-        out = {probe.max_lr for probe in probes if probe.diverged}
-        trained = [probe for probe in probes if probe.max_lr not in out]
-        decisive = [p for p in trained if p.steps == max(probe.steps for probe in trained)]
-        pick = (
-            min((p.max_lr for p in as_good_as_best(decisive, variant.lean)), default=start)
-            if trained
-            else start
-        )
+        trained = {probe.max_lr for probe in probes} - {probe.max_lr for probe in probes if probe.diverged}
+        pick = decided(probes, variant.as_good, variant.clearly_worse)[0].max_lr if trained else start
         found.append((task.response.regret(pick), sum(probe.steps for probe in probes)))
     return found
 
@@ -130,28 +158,24 @@ def main() -> None:
         Recordings(task) for task in recorded_tasks() if task.split == "tune" and "probes" in task.record
     ]
     rows = []
-    for variant, budget in itertools.product(variants(), BUDGETS):
+    for (name, variant), budget in itertools.product(variants().items(), BUDGETS):
         found = [regrets(task, variant, budget) for task in tasks]
         means = [float(np.mean([regret for regret, _ in of_task])) for of_task in found]
         rows.append(
             {
+                "rule": name,
                 "steps": budget,
-                **asdict(variant.stages),
-                "final_lean": variant.lean,
-                "held_out": variant.held_out,
+                **variant.settings(),
                 "mean": round(float(np.mean(means)), 3),
                 "median task": round(float(np.median(means)), 3),
                 "worst task": round(max(means), 2),
+                "worst": tasks[int(np.argmax(means))].task.name,
                 "cost": round(float(np.mean([cost for of_task in found for _, cost in of_task]))),
+                "tasks": len(tasks),
             }
         )
-    for row in rows:
-        row["tasks"] = len(tasks)
-    rows.sort(key=lambda row: (row["steps"], row["mean"]))
-    for budget in BUDGETS:
-        print(f"at most {budget} steps, {len(tasks)} tasks")
-        for row in [row for row in rows if row["steps"] == budget][:SHOWN]:
-            print("  ", row)
+    for row in sorted(rows, key=lambda row: (row["steps"], row["mean"])):
+        print(*(row[key] for key in ("steps", "mean", "median task", "worst task", "rule")), sep="  ")
     with written_whole(JSON) as temporary:
         lines = ",\n".join(json.dumps(row) for row in rows)
         temporary.write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -80,13 +80,24 @@ def imbalanced(count: int, share: float, features: int) -> Data:
 
 
 def wine(csv: str | None) -> Data:
-    """From the table of wines, whether a wine's quality is 7 or more; rows with gaps are left out."""
+    """From the table of wines, whether a wine's quality is 7 or more."""
+    table = _wines(csv)
+    return _parted(table[:, :-1], (table[:, -1] >= 7).astype("int32"), train=4096)
+
+
+def wine_quality(csv: str | None) -> Data:
+    """From the same table the quality itself."""
+    table = _wines(csv)
+    return _standard_targets(_parted(table[:, :-1], table[:, -1], train=4096))
+
+
+def _wines(csv: str | None) -> np.ndarray:
+    """The table, without the rows that have gaps."""
     if csv is None:
         raise FileNotFoundError("the table of wines is passed by path: --csv winequalityN.csv")
     lines = Path(csv).read_text(encoding="utf-8").replace("white", "0").replace("red", "1").splitlines()
     table = np.genfromtxt(lines[1:], delimiter=",")
-    table = table[np.isfinite(table).all(axis=1)]
-    return _parted(table[:, :-1], (table[:, -1] >= 7).astype("int32"), train=4096)
+    return table[np.isfinite(table).all(axis=1)]
 
 
 def second_order(count: int, length: int = 8, tokens: int = 12) -> Data:
@@ -199,3 +210,94 @@ def moving_waves(count: int, length: int = 32) -> Data:
     angle = 2 * np.pi * (y[:, None] + 2) * np.arange(length) / length + phase
     x = (np.sin(angle) + rng.normal(size=angle.shape)).astype("float32")[..., None]
     return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def picture(count: int) -> Data:
+    """Coordinates of a plane, and the height of a sum of waves there."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (count + 2000, 2))
+    heights = rng.normal(size=12) * np.sin(x @ rng.normal(scale=6, size=(2, 12)) + rng.normal(size=12))
+    y = heights.sum(axis=1)
+    y = ((y - y.mean()) / y.std()).astype("float32")
+    x = x.astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def ratings(count: int, rows: int, columns: int) -> Data:
+    """Pairs of a row and a column of a matrix of rank 4, and the entry with noise."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(rows, 4)) @ rng.normal(size=(4, columns)) / 2
+    x = np.stack([rng.integers(0, rows, count + 4000), rng.integers(0, columns, count + 4000)], axis=1)
+    y = (matrix[x[:, 0], x[:, 1]] + rng.normal(scale=0.2, size=len(x))).astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def tagged(count: int, length: int = 12, tokens: int = 10) -> Data:
+    """Tokens, and for each whether the next equal one is nearer than the last, farther, or missing."""
+    x = np.random.default_rng(0).integers(0, tokens, (count + 2000, length))
+    same = x[:, :, None] == x[:, None, :]
+    steps = np.arange(length)[None, :] - np.arange(length)[:, None]
+    ahead = np.where(same & (steps > 0), steps, length).min(axis=2)
+    back = np.where(same & (steps < 0), -steps, length).min(axis=2)
+    y = np.where((ahead == length) & (back == length), 0, np.where(ahead < back, 1, 2))
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def next_tokens(count: int, length: int = 12) -> Data:
+    """The sequences of `second_order`, and the token after each of theirs."""
+    data = second_order(count, length)
+    parts = []
+    for x, last in ((data.x, data.y), (data.x_validation, data.y_validation)):
+        parts += [x, np.concatenate([x[:, 1:], last[:, None]], axis=1)]
+    return Data(*parts)
+
+
+def sets(count: int, members: int = 12, features: int = 3) -> Data:
+    """Sets of points, and the logarithm of their weighted mean squared distance from their mean."""
+    rng = np.random.default_rng(0)
+    scales = rng.uniform(0.3, 3, (count + 2000, 1, features))
+    x = (scales * rng.normal(size=(count + 2000, members, features))).astype("float32")
+    y = np.log((x.var(axis=1) * [1.0, 2.0, 0.5]).sum(axis=1))
+    y = ((y - y.mean()) / y.std()).astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def amounts(count: int, features: int = 8) -> Data:
+    """Positive amounts over some decades, the logarithm of which is a smooth function of the inputs."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count + 2000, features))
+    logarithm = 2 + x[:, 0] + np.sin(2 * x[:, 1]) + x[:, 2] * x[:, 3] + rng.normal(scale=0.2, size=len(x))
+    return _parted(x, np.exp(logarithm).astype("float32"), train=count)
+
+
+def past(count: int, length: int = 24) -> Data:
+    """Two series of noise, and a sum of products of what they were 3, 7 and 12 steps ago."""
+    x = np.random.default_rng(0).normal(size=(count + 2000, length, 2))
+    y = x[:, -4, 0] * x[:, -8, 1] + np.sin(2 * x[:, -13, 0]) + 0.5 * x[:, -1, 1]
+    y = ((y - y.mean()) / y.std()).astype("float32")
+    x = x.astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def parity(count: int, features: int = 12, counted: int = 3) -> Data:
+    """Signs, and whether an odd number of the first few is positive."""
+    x = np.random.default_rng(0).choice([-1.0, 1.0], (count + 2000, features)).astype("float32")
+    y = ((x[:, :counted] > 0).sum(axis=1) % 2).astype("int32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def softened(data: Data, temperature: float = 4.0) -> Data:
+    """The labels' probabilities by the distances from the classes' mean images."""
+    means = np.stack([data.x[data.y == label].mean(axis=0) for label in range(10)])
+    parts = []
+    for x in (data.x, data.x_validation):
+        distances = np.square(x[:, None] - means).mean(axis=tuple(range(2, x.ndim + 1)))
+        odds = np.exp(-temperature * distances)
+        parts += [x, (odds / odds.sum(axis=1, keepdims=True)).astype("float32")]
+    return Data(*parts)
+
+
+def signs(data: Data, classes: int) -> Data:
+    """1 for the class and -1 for all others."""
+    data = one_hot(data, classes)
+    return Data(data.x, 2 * data.y - 1, data.x_validation, 2 * data.y_validation - 1)

@@ -200,3 +200,175 @@ def post_norm_transformer(length: int, tokens: int, classes: int, width: int = 1
     return keras.Model(
         inputs, layers.Dense(classes, activation="softmax")(layers.GlobalAveragePooling1D()(x))
     )
+
+
+def siren(width: int = 32, frequency: float = 8.0):
+    """Layers of sines, which take coordinates."""
+    inputs = x = keras.Input((2,))
+    for layer in range(3):
+        reach = 1.0 if layer == 0 else 6**0.5 / frequency
+        near = keras.initializers.VarianceScaling(reach**2 / 3, mode="fan_in", distribution="uniform")
+        x = keras.ops.sin(frequency * layers.Dense(width, kernel_initializer=near)(x))
+    return keras.Model(inputs, layers.Dense(1)(x))
+
+
+def factors(rows: int, columns: int, width: int = 8):
+    """The product of a learnt vector of the row and one of the column."""
+    inputs = keras.Input((2,), dtype="int32")
+    row = layers.Embedding(rows, width)(inputs[:, 0])
+    column = layers.Embedding(columns, width)(inputs[:, 1])
+    return keras.Model(inputs, keras.ops.sum(row * column, axis=-1, keepdims=True))
+
+
+def tagger(tokens: int, tags: int, width: int = 16):
+    """A tag for each token, from both sides."""
+    inputs = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(tokens, 8)(inputs)
+    x = layers.Bidirectional(layers.LSTM(width, return_sequences=True, unroll=True))(x)
+    return keras.Model(inputs, layers.Dense(tags, activation="softmax")(x))
+
+
+def language_model(length: int, tokens: int, width: int = 16, blocks: int = 2):
+    """The next token at each place, from those before it."""
+    inputs = keras.Input((length,), dtype="int32")
+    x = _Places()(layers.Embedding(tokens, width)(inputs))
+    for _ in range(blocks):
+        y = layers.RMSNormalization()(x)
+        x = x + layers.MultiHeadAttention(2, width // 2)(y, y, use_causal_mask=True)
+        y = layers.Dense(4 * width, activation="silu")(layers.RMSNormalization()(x))
+        x = x + layers.Dense(width)(y)
+    return keras.Model(inputs, layers.Dense(tokens, activation="softmax")(layers.RMSNormalization()(x)))
+
+
+def _patches(inputs, width: int, size: int = 2):
+    x = layers.Conv2D(width, size, strides=size)(inputs)
+    return layers.Reshape((-1, width))(x)
+
+
+def vision_transformer(width: int = 16):
+    inputs = keras.Input((14, 14, 1))
+    x = _Places()(_patches(inputs, width))
+    y = layers.LayerNormalization()(x)
+    x = x + layers.MultiHeadAttention(2, width // 2)(y, y)
+    y = layers.Dense(2 * width, activation="gelu")(layers.LayerNormalization()(x))
+    x = layers.LayerNormalization()(x + layers.Dense(width)(y))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling1D()(x)))
+
+
+def mixer(width: int = 16, blocks: int = 2):
+    """Dense layers over the patches and over the channels in turn."""
+    inputs = keras.Input((14, 14, 1))
+    x = _patches(inputs, width)
+    for _ in range(blocks):
+        y = layers.Permute((2, 1))(layers.LayerNormalization()(x))
+        y = layers.Dense(x.shape[1])(layers.Dense(32, activation="gelu")(y))
+        x = x + layers.Permute((2, 1))(y)
+        y = layers.Dense(2 * width, activation="gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(width)(y)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling1D()(x)))
+
+
+def separable():
+    inputs = x = keras.Input((14, 14, 1))
+    for filters in (16, 24, 32):
+        x = layers.SeparableConv2D(filters, 3, padding="same")(x)
+        x = layers.MaxPooling2D()(layers.Activation("relu")(norm()(x)))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
+
+
+def dense_blocks(growth: int = 6, depth: int = 4):
+    """Each layer takes what all before it gave."""
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Conv2D(2 * growth, 3, strides=2, padding="same")(inputs)
+    for _ in range(depth):
+        y = layers.Conv2D(growth, 3, padding="same")(layers.Activation("relu")(norm()(x)))
+        x = layers.Concatenate()([x, y])
+    x = layers.GlobalAveragePooling2D()(layers.Activation("relu")(norm()(x)))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def deep_relu(depth: int = 12, width: int = 32):
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Flatten()(inputs)
+    for _ in range(depth):
+        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def causal_convolutions(length: int, channels: int, filters: int = 16):
+    """Dilated convolutions that see only what came before, with what comes in added."""
+    inputs = keras.Input((length, channels))
+    x = layers.Conv1D(filters, 1)(inputs)
+    for dilation in (1, 2, 4, 8):
+        x = x + layers.Conv1D(filters, 3, padding="causal", dilation_rate=dilation, activation="elu")(x)
+    return keras.Model(inputs, layers.Dense(1)(x[:, -1]))
+
+
+def deep_set(members: int, features: int, width: int = 32):
+    """The mean over a set of what a network makes of each member."""
+    inputs = keras.Input((members, features))
+    x = layers.Dense(width, activation="relu")(layers.Dense(width, activation="relu")(inputs))
+    x = layers.Dense(width, activation="relu")(layers.GlobalAveragePooling1D()(x))
+    return keras.Model(inputs, layers.Dense(1)(x))
+
+
+def normed_mlp(shape: tuple, widths: tuple, outputs: int = 10):
+    inputs = keras.Input(shape)
+    x = layers.Flatten()(inputs)
+    for width in widths:
+        x = layers.Activation("relu")(norm()(layers.Dense(width, use_bias=False)(x)))
+    return keras.Model(inputs, layers.Dense(outputs, activation="softmax")(x))
+
+
+def squeezed(filters: int = 16):
+    """Convolutions whose channels are weighted by what is in the whole image; normalised image by image."""
+    inputs = x = keras.Input((14, 14, 1))
+    for _ in range(2):
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.Activation("silu")(layers.GroupNormalization(-1)(x))
+        weights = layers.Dense(filters // 4, activation="silu")(layers.GlobalAveragePooling2D()(x))
+        weights = layers.Dense(filters, activation="sigmoid")(weights)
+        x = layers.MaxPooling2D()(x * layers.Reshape((1, 1, filters))(weights))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
+
+
+def stacked_gru(length: int, tokens: int, classes: int, width: int = 24):
+    inputs = keras.Input((length,), dtype="int32")
+    x = layers.GRU(width, return_sequences=True, unroll=True)(layers.Embedding(tokens, 16)(inputs))
+    x = layers.GRU(width, unroll=True)(layers.LayerNormalization()(x))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def frozen_convolutions(filters: int = 32):
+    """Only the last layer learns, from convolutions as they were drawn."""
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Conv2D(filters, 5, strides=2, activation="relu", trainable=False)(inputs)
+    x = layers.Conv2D(filters, 3, activation="relu", trainable=False)(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
+
+
+def spectral(filters: tuple = (8, 16, 16)):
+    """Kernels divided by their largest singular value."""
+    inputs = x = keras.Input((14, 14, 1))
+    for count in filters:
+        x = layers.SpectralNormalization(layers.Conv2D(count, 3, padding="same"))(x)
+        x = layers.MaxPooling2D()(layers.LeakyReLU()(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
+
+
+def gated_mlp(features: int, width: int = 32, blocks: int = 2):
+    inputs = keras.Input((features,))
+    x = layers.Dense(width)(inputs)
+    for _ in range(blocks):
+        x = layers.Dense(width)(layers.Dense(width)(x) * layers.Dense(width, activation="sigmoid")(x))
+    return keras.Model(inputs, layers.Dense(1)(x))
+
+
+def denoiser(filters: int = 8):
+    inputs = keras.Input((14, 14, 1))
+    x = layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(
+        layers.GaussianNoise(1.0)(inputs)
+    )
+    x = layers.Conv2D(2 * filters, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(inputs, layers.Conv2D(1, 3, padding="same")(x))
