@@ -150,8 +150,9 @@ def probe_around(
     best, steps = _best_place(first), _even(min(left() // stages.last, longest))
     for place in (best, best - FINE):
         try_rate(place, steps, second)
-    while len(second) < stages.last and try_rate(_beyond(list(first.values()), second), steps, second):
-        pass
+    while len(second) < stages.last:
+        if not any(try_rate(place, steps, second) for place in _beyond(list(first.values()), second)):
+            break
     while second and not _fallen(second) and left() >= steps and try_rate(_away(second), steps, second):
         pass
     return [*first.values(), *second.values()]
@@ -185,12 +186,12 @@ def _away(tried: dict[float, Probe]) -> float:
     return max(tried) + COARSE if _are_too_low(tried) else min(tried) - COARSE
 
 
-def _beyond(shorter: list[Probe], tried: dict[float, Probe]) -> float:
-    """One quarter of a decade below those that were tried, or above if the highest of them would be taken."""
+def _beyond(shorter: list[Probe], tried: dict[float, Probe]) -> tuple[float, float]:
+    """A quarter of a decade beyond those that were tried: first on the side of what would be taken."""
+    places = max(tried) + FINE, min(tried) - FINE
     trained = any(not probe.diverged for probe in tried.values())
-    if trained and decided([*shorter, *tried.values()])[0].max_lr == tried[max(tried)].max_lr:
-        return max(tried) + FINE
-    return min(tried) - FINE
+    up = trained and decided([*shorter, *tried.values()])[0].max_lr == tried[max(tried)].max_lr
+    return places if up else places[::-1]
 
 
 def _are_too_low(tried: dict[float, Probe]) -> bool:

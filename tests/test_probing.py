@@ -70,6 +70,15 @@ def test_last_rate_lies_beyond_the_better_of_the_two_before(best, tried):
     assert all(probe.steps % 2 == 0 for probe in long)
 
 
+@pytest.mark.parametrize(
+    ("limits", "tried"), [((1e-3, 1.0), [-3, -2.75, -2.5]), ((1e-6, 1e-3), [-3, -3.25, -3.5])]
+)
+def test_at_the_limits_the_last_rates_lie_on_the_other_side(limits, tried):
+    best = 1e-4 if limits[0] == 1e-3 else 1e-2
+    long = [probe for probe in probe_around(1e-3, trainer(best), 480, limits) if probe.steps > 40]
+    assert np.log10([probe.max_lr for probe in long]) == pytest.approx(tried)
+
+
 def test_last_rate_is_not_nearer_to_where_training_gets_worse():
     """It begins at 2.3, falls to 1, and to no less than 1.9 half a decade above."""
 
