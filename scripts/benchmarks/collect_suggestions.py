@@ -20,6 +20,7 @@ from suggestion_tasks import TASKS, Data, Task
 
 from pyimagesearch_lr import LearningRateFinder, LRCurve, NoSuggestion, schedules
 from pyimagesearch_lr.files import written_whole
+from pyimagesearch_lr.probing import STAGES
 
 FOLDER = Path(__file__).with_name("suggestions")
 START_LR, END_LR = 1e-8, 100.0
@@ -218,7 +219,8 @@ class Trainer:
 
     def _verified(self, seed: int, steps: int, probe_steps: int) -> dict:
         curve = self.swept(seed, steps, verify=probe_steps)
-        cost = len(curve) + sum(probe.steps for probe in curve.probes)
+        before = STAGES.first_steps(probe_steps) if curve.probes else 0
+        cost = len(curve) + before + sum(probe.steps for probe in curve.probes)
         try:
             pick = rounded(curve.suggest("verified").max_lr)
         except NoSuggestion:  # nothing was tried, or nothing that was tried trained
