@@ -12,7 +12,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -233,28 +233,22 @@ def preserved(model: keras.Model, directory: str | os.PathLike | None = None) ->
 @contextmanager
 def preserved_randomness() -> Iterator[None]:
     """Put the global random states of Python, NumPy, Keras, TensorFlow and PyTorch back at the end."""
-    put_back = [
-        _setter(random.setstate, random.getstate()),
-        _setter(np.random.set_state, np.random.get_state()),
-        *_torch_states(),
-        _keras.random_states(),
-    ]
-    try:
+    with ExitStack() as at_end:
+        at_end.callback(random.setstate, random.getstate())
+        at_end.callback(np.random.set_state, np.random.get_state())
+        at_end.callback(_keras.random_states())
+        for put_back in _torch_states():
+            at_end.callback(put_back)
         yield
-    finally:
-        for each in put_back:
-            each()
 
 
 @contextmanager
 def preserved_randomness_of_layers() -> Iterator[None]:
     """Put back at the end what dropout draws from if that is not the layer's own: PyTorch's global state."""
-    put_back = _torch_states() if _keras.BACKEND == "torch" else []
-    try:
+    with ExitStack() as at_end:
+        for put_back in _torch_states() if _keras.BACKEND == "torch" else []:
+            at_end.callback(put_back)
         yield
-    finally:
-        for each in put_back:
-            each()
 
 
 @contextmanager

@@ -5,8 +5,8 @@ and length: the validation metric after one triangular cycle (base_lr = max_lr /
 decades, 3 seeds; then the best rate of each length, by a parabola through the best of the grid and its
 neighbours, and the exponent of a power law through them, with its standard error over the seeds.
 
-    python scripts/benchmarks/lengths.py                          # all; about 20 minutes on one core
-    python scripts/benchmarks/lengths.py fashion_residual_momentum
+    python scripts/benchmarks/lengths.py                          # all; some hours on one core
+    python scripts/benchmarks/lengths.py fashion_cnn_momentum     # 15 minutes; the last of all takes most
 
 Writes lengths.json beside itself, task by task.
 """
@@ -28,10 +28,10 @@ STEPS = (100, 200, 400, 800, 1600, 3200)
 SEEDS = range(3)
 PER_DECADE = 4
 RATES = {
-    "fashion_residual_momentum": (1e-2, 10.0),
-    "second_order_transformer_adamw": (1e-3, 1.0),
-    "counts_mlp_adam": (1e-4, 0.1),
-    "minigooglenet_momentum": (1e-3, 1.0),
+    "counts_mlp_adam": (1e-3, 10**-0.5),
+    "second_order_gru_momentum": (10**-1.5, 10**0.5),
+    "fashion_cnn_momentum": (10**-2.5, 10**-0.5),
+    "minigooglenet_momentum": (1e-2, 1.0),
 }
 
 

@@ -104,6 +104,7 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestion_summary": _suggestion_summary(score, _benchmark(root, "choosing")),
         "suggestions": _suggestions(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
+        "lengths": _lengths(_benchmark(root, "lengths")),
         "suggestion_targets": _suggestion_targets(score),
         "results": _results(training, len(training["history"]["loss"])),
         "short_recipe": _short_recipe(runs),
@@ -523,6 +524,18 @@ def _choosing(choosing: list[dict]) -> str:
         for row in (rows[600], rows[1200]):
             cells += [f"{row['mean']:.2f}", f"{row['median task']:.2f}", f"{row['worst task']:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _lengths(tasks: dict) -> str:
+    """The best rate of each length of the training, and the power of the length that it goes with."""
+    steps = list(next(iter(tasks.values()))["best_lr"])
+    head = ["best max_lr after", *(f"{int(each):,} steps" for each in steps), "power of the length"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for name, task in tasks.items():
+        power = "{mean:.2f} ± {standard_error:.2f}".format(**task["exponent"])
+        rates = [f"{task['best_lr'][each]:.1e}" for each in steps]
+        lines.append(f"| {' | '.join([f'`{name}`', *rates, power])} |")
     return "\n".join(lines)
 
 
