@@ -513,10 +513,24 @@ def check_sole_driver(callback: keras.callbacks.Callback) -> None:
             )
 
 
+def warn_of_scaled_weights(owner: str, optimizer: keras.optimizers.Optimizer) -> None:
+    """Warn if a rate that changes does not change how fast the weights learn, but the weights: `Ftrl`.
+
+    It computes the weights anew in each step, as the rate times what it has summed up so far.
+    """
+    if any(isinstance(part, keras.optimizers.Ftrl) for part in parts_of(optimizer)):
+        warn(
+            f"`{owner}`: `Ftrl` makes the weights anew in each step, in proportion to the learning rate, so "
+            "that raising the rate scales up the weights. Neither a sweep nor a cycle says how fast to learn "
+            "with it. Use another optimizer."
+        )
+
+
 def check_can_drive(callback: keras.callbacks.Callback) -> None:
     """Raise unless this callback alone can set the learning rate of its `fit`: a single rate, a number."""
     check_sole_driver(callback)
     owner, optimizer = type(callback).__name__, callback.model.optimizer
+    warn_of_scaled_weights(owner, optimizer)
     if has_several_rates(optimizer):
         raise RuntimeError(
             f"`{owner}` sets one learning rate, and this optimizer is made of several with their own. "

@@ -156,6 +156,10 @@ class LRFinder(Recorder):
             2 * steps_per_lr if num_steps is None else num_steps
         )  # says what is wrong, before `fit`
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        _keras.warn_of_scaled_weights("LRFinder", self.model.optimizer)
+        super().on_train_begin(logs)
+
     def new_sweep(self, num_steps: int) -> Sweep:
         return Sweep.over(**self._ramp, num_steps=num_steps, **self._rules)
 
@@ -391,6 +395,7 @@ class LearningRateFinder:
         asked = _asked(verify, settings.pop("verify_steps"), train_data)
         train_steps = optional(COUNT)("find", "train_steps", train_steps)
         _check_compiled(self.model)
+        _keras.warn_of_scaled_weights("LearningRateFinder", self.model.optimizer)
         repeats = COUNT("find", "repeats", settings["repeats"])
         _check_validation(validation_data, validation_steps)
         data = Data.of(train_data, batch_size, sample_weight)

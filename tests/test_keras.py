@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from models import KERAS, data, model, needs_none_as_target
 
-from pyimagesearch_lr import LearningRateFinder, LRFinder, _keras, _state, recording
+from pyimagesearch_lr import CyclicLR, LearningRateFinder, LRFinder, _keras, _state, recording
 
 
 def without(monkeypatch, *paths):
@@ -258,3 +258,32 @@ def test_batch_size_is_known_where_the_arrays_are_cut_evenly():
     for samples, size in ((64, 16), (70, None)):
         batches = _keras.array_batches(np.zeros((samples, 2)), None, None, 16, 10)
         assert keras.tree.flatten(batches.element_spec)[0].shape[0] == size
+
+
+DRIVERS = {
+    "LearningRateFinder": lambda model, x, y: LearningRateFinder(model).find(
+        (x, y), num_steps=4, verify=False, verbose=0
+    ),
+    "LRFinder": lambda model, x, y: model.fit(x, y, callbacks=[LRFinder(num_steps=1)], verbose=0),
+    "CyclicLR": lambda model, x, y: model.fit(x, y, callbacks=[CyclicLR(1e-3, 1e-2, 4)], verbose=0),
+}
+
+
+@pytest.mark.parametrize("owner", DRIVERS)
+def test_optimizer_whose_weights_follow_the_rate_is_told_of(owner):
+    """Ten times the rate is ten times the weights, with next to no gradient."""
+    variable, gradient = keras.Variable([0.5, -0.3]), keras.ops.convert_to_tensor([1e-6, 1e-6])
+    optimizer = keras.optimizers.Ftrl(1e-3)
+    optimizer.build([variable])
+    sizes = []
+    for rate in (1e-3, 1e-3, 1e-2):
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply([gradient], [variable])
+        sizes.append(np.abs(keras.ops.convert_to_numpy(variable)))
+    assert (sizes[2] > 5 * sizes[1]).all()
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Ftrl(1e-3), "mse")
+    x = np.random.default_rng(0).normal(size=(32, 2))
+    with pytest.warns(UserWarning, match=f"`{owner}`: `Ftrl` makes the weights anew in each step"):
+        DRIVERS[owner](model, x, x.sum(axis=1))
