@@ -260,12 +260,15 @@ def test_batch_size_is_known_where_the_arrays_are_cut_evenly():
         assert keras.tree.flatten(batches.element_spec)[0].shape[0] == size
 
 
+FIT = {"batch_size": 8, "verbose": 0}  # 4 steps
 DRIVERS = {
-    "LearningRateFinder": lambda model, x, y: LearningRateFinder(model).find(
-        (x, y), num_steps=4, verify=False, verbose=0
+    "LearningRateFinder": lambda model, x, y: LearningRateFinder(model, stop_factor=None).find(
+        (x, y), 1e-4, 1e-2, num_steps=4, verify=False, **FIT
     ),
-    "LRFinder": lambda model, x, y: model.fit(x, y, callbacks=[LRFinder(num_steps=1)], verbose=0),
-    "CyclicLR": lambda model, x, y: model.fit(x, y, callbacks=[CyclicLR(1e-3, 1e-2, 4)], verbose=0),
+    "LRFinder": lambda model, x, y: model.fit(
+        x, y, callbacks=[LRFinder(1e-4, 1e-2, stop_factor=None)], **FIT
+    ),
+    "CyclicLR": lambda model, x, y: model.fit(x, y, callbacks=[CyclicLR(1e-3, 1e-2, 2)], **FIT),
 }
 
 
