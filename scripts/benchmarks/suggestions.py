@@ -61,6 +61,7 @@ NEAR_CHANCE = 2.0
 WITHIN = 1.0
 CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
 VERIFIED = "ours, verified in {} steps"
+EARLIER = "Tasks that were reported before"
 COLUMNS = (
     "method",
     "mean",
@@ -95,7 +96,8 @@ def main(argv: list[str]) -> int:
     if arguments.by_task:
         print("\n" + by_task(picks, tasks, lengths))
     if (split, arguments.steps) == ("report", "all"):
-        save_summary(tasks, tables)
+        earlier = [task for task in recorded_tasks() if task.split == "tune" and "rate_free" in task.record]
+        save_summary(tasks, {**tables, EARLIER: rows_of(all_picks(earlier), STEPS)})
     return 0
 
 
@@ -342,8 +344,11 @@ def scored(picks: dict[str, list[Pick]], lengths: tuple[int, ...]) -> dict[str, 
 
 
 def rows_of(picks: dict[str, list[Pick]], lengths: tuple[int, ...]) -> list[dict]:
+    """A row for each method that was measured on all tasks: on fewer it could not be compared."""
     chosen = {name: [pick for pick in found if pick.steps in lengths] for name, found in picks.items()}
-    rows = [row_of(name, found, picks[name]) for name, found in chosen.items() if found]
+    tasks = {name: {pick.task.name for pick in found} for name, found in chosen.items()}
+    most = max(map(len, tasks.values()))
+    rows = [row_of(name, found, picks[name]) for name, found in chosen.items() if len(tasks[name]) == most]
     return sorted(rows, key=lambda row: row["mean"])
 
 
