@@ -478,7 +478,8 @@ class LearningRateFinder:
             return
         base_lr, start = answer
         rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
-        before = _losses_before_learning(feed, settings, STAGES.first_steps(max_steps, train_steps))
+        first_steps = STAGES.first_steps(max_steps, train_steps)
+        before = functools.cache(lambda: _losses_before_learning(feed, settings, first_steps))
         probes: list[Probe] = []
 
         def train(max_lr: float, steps: int) -> Probe:
@@ -492,7 +493,7 @@ class LearningRateFinder:
             feed(recording)
             losses = recording.sweeps[-1].raw_losses
             last = 1 if recording.validation_data is not None else max(2, round(steps * END_OF_PROBE))
-            probes.append(_probe_of(losses, last, low, max_lr, steps, before))
+            probes.append(_probe_of(losses, last, low, max_lr, steps, before()))
             self.curve = replace(curve, probes=tuple(probes))
             self._kept()
             return probes[-1]

@@ -47,6 +47,7 @@ class Variant:
             steps.
         same_batches: Bool, whether the loss before anything is learnt is that of the batches that a probe is
             judged by, in place of the sweep's first ones.
+        lower: Float, how many decades below what was chosen the answer lies.
     """
 
     stages: Stages = STAGES
@@ -54,10 +55,11 @@ class Variant:
     clearly_worse: float = CLEARLY_WORSE
     held_out: bool = False
     same_batches: bool = True
+    lower: float = 0.0
 
     def settings(self) -> dict:
         """As JSON: None where a rate is never clearly worse."""
-        rest = {"held_out": self.held_out, "same_batches": self.same_batches}
+        rest = {"held_out": self.held_out, "same_batches": self.same_batches, "lower": self.lower}
         worse = self.clearly_worse if math.isfinite(self.clearly_worse) else None
         return {**asdict(self.stages), "as_good": self.as_good, "clearly_worse": worse, **rest}
 
@@ -84,6 +86,8 @@ def variants() -> dict[str, Variant]:
         "first probes half as long again": staged(share=STAGES.share * 1.5),
         "no more than 5 first probes": staged(searching=0.5),
         "judged by the loss on held-out data": replace(rule, held_out=True),
+        "the answer 0.1 decades lower": replace(rule, lower=0.1),
+        "the answer 0.25 decades lower": replace(rule, lower=0.25),
     }
 
 
@@ -149,7 +153,7 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
         probes = probe_around(start, train, budget, limits, stages=variant.stages)
         trained = {probe.max_lr for probe in probes} - {probe.max_lr for probe in probes if probe.diverged}
         pick = decided(probes, variant.as_good, variant.clearly_worse)[0].max_lr if trained else start
-        found.append((task.response.regret(pick), sum(probe.steps for probe in probes)))
+        found.append((task.response.regret(pick * 10**-variant.lower), sum(probe.steps for probe in probes)))
     return found
 
 

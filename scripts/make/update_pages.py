@@ -521,6 +521,7 @@ def _chosen(choosing: list[dict], steps: int) -> dict:
         "clearly_worse": CLEARLY_WORSE,
         "held_out": False,
         "same_batches": True,
+        "lower": 0.0,
     }
     (row,) = [row for row in choosing if row["steps"] == steps and rule.items() <= row.items()]
     return row
@@ -606,7 +607,7 @@ def _suggestion_targets(score: dict) -> str:
     lines = ["| | reached | target, at most | |", "|---|---|---|---|"]
     for name, reached, target in targets:
         verdict = "met" if reached <= target else "missed"
-        lines.append(f"| {name} | {reached:.2f} | {target:.3g} | {verdict} |")
+        lines.append(f"| {name} | {reached:.3g} | {target:.3g} | {verdict} |")
     return "\n".join(lines)
 
 
