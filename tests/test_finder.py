@@ -1221,6 +1221,7 @@ class TestVerify:
 
     @pytest.mark.parametrize("data", ["generator", "short sweep", "asked not to"])
     def test_answer_that_was_not_tried_says_so_and_how_it_can_be(self, data):
+        keras.utils.set_random_seed(0)  # of so short a sweep not every order of the samples has an answer
         network, x, y = self.line(3200 if data == "generator" else 320)
         settings = {"verbose": 0, "num_steps": 39 if data == "short sweep" else 100}
         source = (x, y)
