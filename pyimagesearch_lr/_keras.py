@@ -434,6 +434,21 @@ def steps_of_fit(callback: keras.callbacks.Callback, argument: str) -> int:
     return params["epochs"] * params["steps"]
 
 
+def index_of(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
+    """The place of a variable, and of what an optimizer of ours keeps for it, among those that it trains.
+
+    Raises:
+        RuntimeError: If this version of Keras finds it in another way.
+    """
+    found = getattr(optimizer, "_get_variable_index", None)
+    if found is None:
+        raise RuntimeError(
+            f"`{type(optimizer).__name__}` does not find its momentum with Keras {keras.__version__}: use "
+            "`keras.optimizers.SGD`."
+        )
+    return found(variable)
+
+
 def set_learning_rate(optimizer: keras.optimizers.Optimizer, lr: float) -> None:
     """Set the rate of the optimizer's next step; the optimizer's rate must be settable."""
     rate_holder(optimizer).learning_rate = lr

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "curve": {"_arguments", "files", "plots", "probing", "smoothing", "suggest"},
     "sweep": {"_arguments", "schedules", "smoothing", "curve"},
     "layers": set(),
+    "optimizers": {"_arguments", "_keras"},
     "minigooglenet": {"_arguments", "layers"},
     "_tensorflow": set(),
     "_keras": {"_tensorflow", "_warn"},
@@ -93,7 +94,14 @@ MAY_IMPORT = {
         "pipeline.machine",
         "pipeline.terminal",
     },
-    "pipeline.model": {"__init__", "_keras", "pipeline.machine", "pipeline.plan", "pipeline.terminal"},
+    "pipeline.model": {
+        "__init__",
+        "_keras",
+        "optimizers",
+        "pipeline.machine",
+        "pipeline.plan",
+        "pipeline.terminal",
+    },
     "pipeline.saved_model": {"files", "layers"},
     "pipeline.examples": set(),
     "pipeline.prediction": {
@@ -153,6 +161,7 @@ TENSORFLOW_ROOMS = {"_fast", "_tensorflow", "layers"}
 TENSORFLOW_ROOMS |= {"pipeline.image_batches", "pipeline.machine", "pipeline.tensorboard_log"}
 PRIVATE_ROOMS = {"_fast", "_keras"}  # the only ones that may know a private name of Keras or TensorFlow
 KERAS_ROOMS = TENSORFLOW_ROOMS | {
+    "optimizers",
     "_keras",
     "_momentum",
     "_state",

@@ -99,6 +99,7 @@ class Data:
             self._targets(self.train_labels),
             self.plan.settings.batch_size,
             seed=self.plan.settings.seed,
+            shift=self.plan.recipe.shift,
             whole_pixels=self.plan.recipe.whole_pixels,
             alternate_flips=self.plan.recipe.alternate_flips,
             erased=self.plan.recipe.erased,

@@ -238,6 +238,7 @@ def training_batches(
     *,
     seed: int = 0,
     augmented: bool = True,
+    shift: float = 0.1,
     whole_pixels: bool = False,
     alternate_flips: bool = False,
     erased: float = 0.0,
@@ -257,6 +258,7 @@ def training_batches(
         batch_size: Int, images per batch.
         seed: Int.
         augmented: Bool, whether `augment` is applied.
+        shift: Float in [0, 1), as in `augment`.
         whole_pixels: Bool, as in `augment`.
         alternate_flips: Bool, whether each image is mirrored in every other epoch, half of them in the even
             ones, in place of at random: two epochs then show both sides of all (Keller Jordan, 2024,
@@ -305,7 +307,7 @@ def training_batches(
         if augmented:
             flip = tf.gather(mirrored_first, rows) ^ (epoch % 2 == 1) if alternate_flips else True
             draws = tf.random.fold_in(tf.stack([seed, epoch]), batch)
-            x = augment(x, draws, flip=flip, whole_pixels=whole_pixels)
+            x = augment(x, draws, shift, flip, whole_pixels)
             x = erase(x, tf.random.fold_in(draws, 0), erased) if erased else x
         return x, y
 

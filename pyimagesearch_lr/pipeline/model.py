@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyimagesearch_lr.pipeline import machine
-from pyimagesearch_lr.pipeline.plan import MINIGOOGLENET, SettingError
+from pyimagesearch_lr.pipeline.plan import CONV_MUON, MINIGOOGLENET, SettingError
 from pyimagesearch_lr.pipeline.terminal import info
 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")  # of a terminal, which Keras writes into its errors
@@ -53,13 +53,30 @@ def compile_by(recipe: Recipe, model: keras.Model, learning_rate: float) -> None
     """Compile a classifier with the optimizer and the loss of a recipe."""
     import keras
 
-    optimizer = keras.optimizers.SGD(
-        learning_rate, momentum=0.9, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay or None
-    )
+    optimizer = _optimizer(recipe, learning_rate)
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def _optimizer(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optimizer:
+    import keras
+
+    from pyimagesearch_lr.optimizers import MATRIX_TYPES, ConvMuon
+
+    kind, options = keras.optimizers.SGD, {}
+    if recipe.optimizer == CONV_MUON:
+        computed_in = keras.config.dtype_policy().compute_dtype
+        kind = ConvMuon
+        options = {"matrix_dtype": computed_in if computed_in in MATRIX_TYPES else MATRIX_TYPES[0]}
+    return kind(
+        learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay or None,
+        **options,
+    )
 
 
 def minigooglenet(plan: Plan, data: Data) -> keras.Model:

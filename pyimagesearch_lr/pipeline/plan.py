@@ -28,6 +28,7 @@ from pyimagesearch_lr.schedules import CYCLIC_MODES, epochs_that_end_a_cycle
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NUM_CLASSES = 10  # of Fashion-MNIST
 FASHION_MNIST, MINIGOOGLENET = "fashion-mnist", "minigooglenet"
+SGD, CONV_MUON = "sgd", "conv_muon"
 FASHION_MNIST_SIZE = 28  # pixels, of both sides
 LARGEST_IMAGE = 4096  # pixels, of a side
 LEAST_IMAGE = 16  # for MiniGoogLeNet
@@ -336,10 +337,13 @@ class Recipe:
         epochs_down: Number, epochs in which it falls.
         mode: String, as in `CyclicLR`.
         gamma: Float, as in `CyclicLR`, for "exp_range".
-        nesterov: Bool, whether SGD's momentum of 0.9 is Nesterov's.
+        optimizer: String, "sgd" or "conv_muon": `keras.optimizers.SGD` or `ConvMuon`.
+        momentum: Float in [0, 1), the optimizer's.
+        nesterov: Bool, whether the momentum is Nesterov's.
         weight_decay: Float, the share of every kernel that a step subtracts, times the learning rate.
         label_smoothing: Float from 0 to 1, the share of a label that is spread over all classes.
         dropout: Float in [0, 1), that of the network.
+        shift: Float in [0, 1), the largest shift of an image, as a share of its side.
         whole_pixels: Bool, whether images are shifted by whole pixels only, which keeps them sharp.
         alternate_flips: Bool, whether each image is mirrored in every other epoch, in place of at random.
         erased: Float in [0, 1), the side of a square of every image that is blanked, as a share of the side.
@@ -352,10 +356,13 @@ class Recipe:
     epochs_down: float
     mode: str = "triangular"
     gamma: float = 1.0
+    optimizer: str = SGD
+    momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     dropout: float = 0.5
+    shift: float = 0.1
     whole_pixels: bool = False
     alternate_flips: bool = False
     erased: float = 0.0
@@ -406,7 +413,8 @@ class Recipe:
         bounds = f"{self.mode} learning rate between {min_lr:g} and {max_lr:g}"
         ways = f"up in {epochs_in_words(self.epochs_up)} and down in {self.epochs_down:g}"
         batches = f" in batches of {self.batch_size}" if self.batch_size else ""
-        return f"{epochs_in_words(self.epochs)}{stages}{batches}, {bounds}, {ways}"
+        optimizer = " with ConvMuon" if self.optimizer == CONV_MUON else ""
+        return f"{epochs_in_words(self.epochs)}{stages}{batches}{optimizer}, {bounds}, {ways}"
 
 
 def tutorial(settings: Settings) -> Recipe:

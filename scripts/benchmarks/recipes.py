@@ -6,9 +6,11 @@ included; training in bfloat16 and in float32 ends within noise of each other.
     python scripts/benchmarks/recipes.py                     # every run that is missing, one after another
     python scripts/benchmarks/recipes.py short:1 float32:2   # these, again
     python scripts/benchmarks/recipes.py tune:flat:1         # a pilot, one of `PILOTS`, on held-out data
+    python scripts/benchmarks/recipes.py trial:muon:1        # one of `TRIALS`, without a finder
 
 Runs: `short` is `train.py --recipe short`; `bfloat16` and `float32` are the tutorial's recipe with one cycle
-in one epoch; `tune` is a pilot: a recipe on trial, with 5,000 training images held out. Each run
+in one epoch; `tune` is a pilot: a recipe on trial, with 5,000 training images held out; `trial` likewise, but
+up to a rate that is given, to compare single ingredients in a few epochs. Each run
 is a separate process, timed from start to end: run nothing beside it if the time matters. Each is kept in
 scripts/benchmarks/recipes.json when it ends.
 """
@@ -28,7 +30,7 @@ from types import SimpleNamespace
 from measuring import ROOT, keep, kept
 
 from pyimagesearch_lr.pipeline import plan
-from pyimagesearch_lr.pipeline.plan import Recipe, Stage
+from pyimagesearch_lr.pipeline.plan import CONV_MUON, Recipe, Stage
 
 JSON = Path(__file__).with_suffix(".json")
 SEEDS = (1, 2, 3)
@@ -39,6 +41,7 @@ SETTINGS: dict[str, dict] = {
     "bfloat16": {**ONE_EPOCH, "DTYPE_POLICY": "mixed_bfloat16"},
     "float32": {**ONE_EPOCH, "DTYPE_POLICY": "float32"},
     "tune": {"HOLD_OUT": 5000},
+    "trial": {"HOLD_OUT": 5000, "MIN_LR": 1e-5},
 }
 BEFORE = Recipe(  # the short recipe when the pilots began; a copy, so that they stay what they were
     (Stage(20, 7), Stage(28, 7)),
@@ -66,6 +69,21 @@ PILOTS = {
     "flat": dataclasses.replace(BEFORE, stages=(Stage(28, 14),)),
     "eight128": EIGHT,
     "seven64": SEVEN,
+}
+
+SPRINT = dataclasses.replace(  # a recipe of few epochs, to compare single ingredients with
+    MIRRORED, stages=(Stage(20, 4),), epochs_up=1, epochs_down=3, batch_size=128
+)
+GENTLE = dataclasses.replace(SPRINT, shift=0.05, dropout=0.0)
+MUON = dataclasses.replace(GENTLE, optimizer=CONV_MUON, momentum=0.8)
+TRIALS = {  # each with its highest learning rate
+    "sgd": (0.1, SPRINT),
+    "sgd_gentle": (0.1, GENTLE),
+    "muon": (0.05, MUON),
+    "muon_28": (
+        0.05,
+        dataclasses.replace(MUON, stages=(Stage(20, 3), Stage(28, 3)), epochs_up=1.5, epochs_down=4.5),
+    ),
 }
 
 
@@ -97,6 +115,8 @@ def measured(name: str) -> dict:
 def _recipe(name: str) -> Recipe | None:
     """The complete recipe that a run trains by; None for the tutorial's."""
     kind, *variant, _ = name.split(":")
+    if kind == "trial":
+        return TRIALS[variant[0]][1]
     return PILOTS[variant[0]] if kind == "tune" else plan.COMPLETE.get(kind)
 
 
@@ -111,8 +131,13 @@ def run(name: str, folder: str) -> int:
         os.environ.setdefault("FASHION_MNIST_DIR", str(ROOT / "data/fashion-mnist"))
     os.chdir(folder)
     values = {key: value for key, value in vars(config).items() if key.isupper()} | SETTINGS[kind]
+    recipe = _recipe(name)
     if kind == "tune":
-        plan.COMPLETE["short"] = _recipe(name)
+        plan.COMPLETE["short"] = recipe
+    if kind == "trial":
+        plan.tutorial = lambda settings: recipe
+        values |= {"MAX_LR": TRIALS[name.split(":")[1]][0], "BATCH_SIZE": recipe.batch_size}
+        values |= {"NUM_EPOCHS": recipe.epochs, "STEP_SIZE": recipe.epochs_of_cycle / 2}
     argv = ["--recipe", "short"] if kind in ("short", "tune") else []
     return pipeline.main(SimpleNamespace(**{**values, "SEED": int(seed)}), argv)
 

@@ -306,6 +306,14 @@ def test_alternate_flips_show_each_image_mirrored_in_every_other_epoch():
     assert 16 < mirrored[0].sum() < 48
 
 
+def test_images_are_shifted_as_far_as_is_asked():
+    images, labels = (dots(400) * 255).astype(np.uint8), np.zeros(400)
+    for shift, most in ((0.1, (2, 4)), (0.05, (1, 2)), (0.0, (0, 0))):
+        batches = image_batches.training_batches(images, labels, 400, shift=shift, whole_pixels=True)
+        down, right, _ = moves_seen(next(iter(batches))[0].numpy(), column=10)
+        assert (np.abs(down).max(), np.abs(right).max()) == most
+
+
 def test_erased_images_are_the_same_but_for_a_square_of_each():
     def first(**settings):
         return take(image_batches.training_batches(*numbered(16), 16, **settings), 1)[0][0]

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -443,6 +443,11 @@ def test_recipe_says_its_batches():
         "3 epochs in batches of 128, triangular learning rate between 0.001 and 0.1, "
         "up in 1 epoch and down in 2"
     )
+
+
+def test_recipe_says_its_optimizer_where_it_is_not_sgd():
+    recipe = replace(IN_BATCHES_OF_128, optimizer="conv_muon")
+    assert recipe.describe(1e-3, 0.1).startswith("3 epochs in batches of 128 with ConvMuon, triangular ")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from test_training import CONFIG, STEPS, Run, ctrl_c_from_batch, first_images, run
 
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
+from pyimagesearch_lr.optimizers import ConvMuon
 from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, plan, saved_model
 from pyimagesearch_lr.pipeline import model as model_room
 from pyimagesearch_lr.pipeline.command_line import parse
@@ -327,9 +329,34 @@ def test_smoothed_labels_give_the_loss_worked_out_by_hand():
     assert received == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("policy", "matrix_dtype"),
+    [("float32", "float32"), ("mixed_bfloat16", "bfloat16"), ("mixed_float16", "float32")],
+)
+def test_a_recipe_chooses_its_optimizer_and_the_precision_its_type_of_matrices(policy, matrix_dtype):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    optimizer = model_room._optimizer(Recipe((), 1, 1, optimizer="conv_muon", momentum=0.7), 0.5)
+    keras.config.set_dtype_policy(before)
+    assert type(optimizer) is ConvMuon
+    assert (optimizer.matrix_dtype, optimizer.momentum) == (matrix_dtype, 0.7)
+
+
+def test_a_recipe_says_how_far_images_are_shifted(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(image_batches, "training_batches", lambda *args, **kwargs: asked.update(kwargs))
+    made = plan.Plan.made(SimpleNamespace(**CONFIG), parse([]))
+    for shift in (0.1, 0.05):
+        recipe = dataclasses.replace(made.recipe, shift=shift)
+        data = Data(dataclasses.replace(made, recipe=recipe), *first_images()[0], *first_images()[1])
+        data.training_batches(20)
+        assert asked["shift"] == shift
+
+
 def test_the_tutorials_recipe_is_what_the_tutorial_compiles():
     settings = Settings.from_config(type("config", (), {**CONFIG}))
     assert plan.tutorial(settings) == Recipe((Stage(32, 4),), epochs_up=1, epochs_down=1, mode="triangular")
     model = compiled()
     assert (model.optimizer.momentum, model.optimizer.nesterov) == (0.9, False)
     assert model.optimizer.weight_decay is None
+    assert type(model.optimizer) is keras.optimizers.SGD
