@@ -21,7 +21,7 @@ train: .venv/.installed data  ## train with the bounds in config.py
 auto: .venv/.installed data  ## find the bounds, then train with them
 	$(PY) train.py --auto
 
-short: .venv/.installed data  ## find the bounds, then train to the tutorial's accuracy in half an hour
+short: .venv/.installed data  ## find the bounds, then train to the tutorial's accuracy in six epochs
 	$(PY) train.py --recipe short
 
 quick: .venv/.installed  ## find and train on the small bundled sample

@@ -26,14 +26,34 @@ def test_short_run_is_of_the_recipe_as_it_is_with_bounds_of_the_finder(name):
     assert run["training"] == plan.COMPLETE["short"].describe(settings["min_lr"], settings["max_lr"])
     assert settings["bounds_from"] == "the finder"
     assert (settings["hold_out"], settings["seed"]) == (0, int(name.split(":")[1]))
-    assert run["history"]["val_accuracy"][-1] == pytest.approx(run["test_accuracy"], abs=1e-6)
+    alone = run["accuracy_without_mirror_images"]
+    assert run["history"]["val_accuracy"][-1] == pytest.approx(alone, abs=2e-4)  # bfloat16, other batches
     assert run["seconds"] > run["finder_seconds"] + sum(run["history"]["seconds"])
 
 
-def test_short_recipe_reaches_the_tutorials_accuracy_in_half_an_hour():
+def test_short_recipe_reaches_the_tutorials_accuracy_in_less_than_half_an_hour():
     assert len(SHORT) >= 3
     assert mean(run["test_accuracy"] for run in SHORT.values()) >= 0.945
     assert max(run["seconds"] for run in SHORT.values()) <= 30 * 60
+
+
+@pytest.mark.xfail(strict=True, reason="measured only on a day on which the machine was slow")
+def test_short_recipe_takes_at_most_13_minutes():
+    assert max(run["seconds"] for run in SHORT.values()) <= 13 * 60
+
+
+def test_trials_of_the_short_recipes_ingredients_lead_to_it():
+    """Each step of the docs' list raised the accuracy on held-out images, mirrored or not."""
+    steps = [RUNS[f"trial:{name}:1"] for name in ("sgd", "sgd_gentle", "muon", "muon_7")]
+    for measure in ("held_out_accuracy", "accuracy_without_mirror_images"):
+        reached = [run[measure] for run in steps]
+        assert reached == sorted(reached)
+    losses = [run["held_out_loss"] for run in steps]
+    assert losses == sorted(losses, reverse=True)
+    assert all(run["history"]["loss"][-1] > run["history"]["val_loss"][-1] for run in steps)
+    short, last = plan.COMPLETE["short"], steps[-1]["recipe"]
+    differ = {name for name, value in dataclasses.asdict(short).items() if value != last[name]}
+    assert differ <= {"stages", "epochs_up", "epochs_down"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,12 +96,12 @@ def test_tutorials_recipe_reaches_the_tutorials_accuracy():
 
 
 def test_pilots_did_not_see_the_test_images():
-    pilots = [run for name, run in RUNS.items() if name.startswith(("pilot:", "tune:"))]
-    assert len(pilots) >= 6
+    pilots = [run for name, run in RUNS.items() if name.startswith(("pilot:", "tune:", "trial:"))]
+    assert len(pilots) == 12  # docs/benchmarks.md counts them
     assert not any("test_accuracy" in run for run in pilots)
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name.startswith("tune:")])
+@pytest.mark.parametrize("name", [name for name in RUNS if name.startswith(("tune:", "trial:"))])
 def test_pilot_is_of_the_recipe_that_is_recorded_with_it(name):
     run = RUNS[name]
     stages = tuple(plan.Stage(*stage) for stage in run["recipe"]["stages"])

@@ -32,6 +32,7 @@ SGD, CONV_MUON = "sgd", "conv_muon"
 FASHION_MNIST_SIZE = 28  # pixels, of both sides
 LARGEST_IMAGE = 4096  # pixels, of a side
 LEAST_IMAGE = 16  # for MiniGoogLeNet
+FEW_STEPS = 1000  # of a complete recipe
 MAX_SEED = 2**32 - 1
 MOST = 10**7
 LONGEST_VALUE = 1000
@@ -431,14 +432,19 @@ def tutorial(settings: Settings) -> Recipe:
 TUTORIAL = "tutorial"
 COMPLETE = {
     "short": Recipe(
-        stages=(Stage(20, 7), Stage(28, 7)),
-        epochs_up=4,
-        epochs_down=10,
+        stages=(Stage(20, 4), Stage(28, 2)),
+        epochs_up=1,
+        epochs_down=5,
+        optimizer=CONV_MUON,
         nesterov=True,
         weight_decay=5e-3,
         label_smoothing=0.1,
-        dropout=0.2,
+        dropout=0.0,
+        shift=0.05,
         whole_pixels=True,
+        alternate_flips=True,
+        mirrored_mean=True,
+        batch_size=128,
     ),
 }
 RECIPES = (TUTORIAL, *COMPLETE)
@@ -570,6 +576,17 @@ class Plan:
                 f"{num_images} to train on: add images, or leave --recipe out."
             )
         self.settings.check_leaves_images("batch_size", num_images)
+
+    def advice_for(self, steps_per_epoch: int) -> str | None:
+        """What to do if a complete recipe takes few steps with the images, for the user; None otherwise."""
+        steps = self.recipe.epochs * steps_per_epoch
+        is_complete = self.recipe_name in COMPLETE and self.train and not self.quick
+        if not is_complete or steps >= FEW_STEPS:
+            return None
+        return (
+            f"--recipe {self.recipe_name} takes {steps:,} steps with these images, and it was made for "
+            "60,000 images: more epochs without it are likely to end better."
+        )
 
     def same_on_resume(self, bounds: Bounds | None) -> dict[str, Any]:
         """The settings that must stay the same when a training continues; bounds only if they are given."""

@@ -66,6 +66,9 @@ def run(plan: Plan) -> int:
     machine.load_libraries()
     machine.require_tensorflow()
     data = load(plan)
+    advice = plan.advice_for(data.steps_per_epoch)
+    if advice:
+        info(advice)
     try:
         return _phases(plan, data)
     except Exception as error:

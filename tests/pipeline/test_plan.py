@@ -438,6 +438,17 @@ def test_batch_size_of_a_recipe_takes_the_place_of_the_settings_but_for_a_quick_
         plan.check_batch(expected)
 
 
+def test_recipe_with_few_images_is_advised_against():
+    epochs = COMPLETE["short"].epochs
+    advice = planned("--recipe", "short").advice_for(10)
+    assert advice.startswith(
+        f"--recipe short takes {10 * epochs} steps with these images, and it was made for"
+    )
+    assert planned("--recipe", "short").advice_for(60_000 // 128) is None
+    for argv in ((), ("--quick", "--recipe", "short"), ("--recipe", "short", "--lr-find", "1")):
+        assert planned(*argv).advice_for(10) is None
+
+
 def test_recipe_says_its_batches():
     assert IN_BATCHES_OF_128.describe(1e-3, 0.1) == (
         "3 epochs in batches of 128, triangular learning rate between 0.001 and 0.1, "
