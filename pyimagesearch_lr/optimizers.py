@@ -52,7 +52,7 @@ class ConvMuon(keras.optimizers.SGD):
         ns_steps: Int of at least 1, the iterations for `U`.
         matrix_dtype: String, "float32" or "bfloat16", in which matrices are multiplied to find `U`. bfloat16
             is enough, and fast where the processor has units for it.
-        **kwargs: As in `keras.optimizers.SGD`.
+        **kwargs: As in `keras.optimizers.SGD`; a `weight_decay` comes before each step, and shrinks the norm.
 
     Raises:
         TypeError: If `others` or `ns_steps` is not a number.

@@ -11,10 +11,6 @@ from pyimagesearch_lr import LearningRateFinder
 from pyimagesearch_lr.optimizers import ConvMuon
 
 
-def _variable(shape, seed=0):
-    return keras.Variable(np.random.default_rng(seed).normal(size=shape).astype("float32"))
-
-
 def _stepped(optimizer, start, gradients):
     """What a variable is after steps with these gradients."""
     variable = keras.Variable(start)

@@ -231,7 +231,7 @@ def _results_in_short(training: dict, runs: dict) -> str:
             f"{mean(run['seconds'] for run in short) / 60:.0f} minutes, finder included",
             "90 minutes",
         ),
-        "without mirror images": (
+        "test accuracy without mirror images": (
             "",
             f"{mean(run['accuracy_without_mirror_images'] for run in short):.4f}",
             "",
