@@ -501,7 +501,7 @@ class LearningRateFinder:
         if settings["verbose"]:
             print(f"Trying rates around {start:.1e}, for at most {max_steps:,} steps:")
         try:
-            limits = (curve.lrs[0], curve.lrs[-1])
+            limits = (float(curve.lrs[0]), float(curve.metadata["end_lr"]))
             probe_around(start, train, max_steps, limits, train_steps=train_steps)
         finally:
             self.curve = replace(curve, probes=tuple(probes))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from pyimagesearch_lr._arguments import COUNT, optional, whole
-from pyimagesearch_lr.suggest import Probe, decided
+from pyimagesearch_lr.suggest import CLEAR_FALL, Probe, decided
 
 MIN_VERIFY_STEPS = 120
 SWEEPS = 3
@@ -18,6 +19,7 @@ COARSE = 0.5
 FINE = 0.25
 RATE_BEFORE = 1e-12  # which changes nothing
 NOTHING_HAPPENED = 0.01
+NO_DIFFERENCE = 1e-3
 PROPORTIONAL = 2.0
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
@@ -25,17 +27,28 @@ STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: st
 
 @dataclass(frozen=True)
 class Stages:
-    """How the steps are divided among probes; chosen on the tuning tasks of `scripts/benchmarks/choosing.py`.
+    """Which probes get how many steps; chosen on the tuning tasks of `scripts/benchmarks/choosing.py`.
 
     Args:
         share: Float, the share of all steps that each probe of the first stage takes, and as many before it.
+        widening: Float, the share of all steps up to which the first stage also goes on at open ends.
         searching: Float, the share of all steps at which the first stage ends.
         last: Int, the number of rates of the second stage.
+        open_below: Float; the lower end is open while the loss falls there as far as at the best, but for
+            this share.
+        open_above: Float, that share at the upper end.
+        alike: Float, the share of the best one's fall by which other falls may be smaller and look alike.
+        widest: Float, the longest stride upwards in decades, while nothing happens.
     """
 
     share: float = 1 / 12
+    widening: float = 7 / 12
     searching: float = 0.75
     last: int = 3
+    open_below: float = 0.4
+    open_above: float = 0.1
+    alike: float = 0.02
+    widest: float = 2.0
 
     def first_steps(self, max_steps: int, train_steps: int | None = None) -> int:
         """How many steps a probe of the first stage has, and are taken before anything is tried."""
@@ -99,10 +112,12 @@ def probe_around(
 
     Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
     apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
-    long as it falls. Then, with all the steps that are left, a quarter of a decade apart: the best of them,
-    the one below, and one beyond that of the two which `decided` takes; all others are dropped. A probe that
-    diverges ends at once, and costs less. While none ends clearly below the loss that it began with, lower
-    rates are tried, or higher ones where it is plain that these were too low to learn with.
+    long as it falls; then on at either end while that is nearly as good as the best, since losses go up and
+    down among rates, and short trainings look alike. Then, with all the steps that are left, a quarter of a
+    decade apart, or half of one if three rates or more look alike: the best of them, the one below, and one
+    beyond that of the two which `decided` takes; all others are dropped. A probe that diverges ends at once,
+    and costs less. While none ends clearly below the loss that it began with, lower rates are tried, or
+    higher ones, in longer and longer strides, where it is plain that these were too low to learn with.
 
     Args:
         max_lr: Float, where to begin.
@@ -133,29 +148,39 @@ def probe_around(
     def try_rate(place: float, steps: int, stage: dict[float, Probe]) -> bool:
         new = low <= place <= high and place not in stage
         if new:
-            stage[place] = train(10**place, steps)
+            known = first.get(place)
+            stage[place] = known if known and known.steps >= steps else train(10**place, steps)
         return new
 
+    def tried() -> list[Probe]:
+        return list({id(probe): probe for probe in [*first.values(), *second.values()]}.values())
+
     def left(share: float = 1.0) -> int:
-        taken = before + sum(probe.steps for probe in [*first.values(), *second.values()])
+        taken = before + sum(probe.steps for probe in tried())
         return int(share * max_steps) - taken
 
     centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
     for place in (centre, centre - COARSE, centre + COARSE):
         try_rate(place, before, first)
-    while first and left(stages.searching) >= before and try_rate(_next_place(first), before, first):
-        pass
+    while first and left(stages.searching) >= before:
+        places = _beside_the_best(first) if _fallen(first) else _away(first, high, stages.widest)
+        if left(stages.widening) >= before:
+            places += _open_ends(first, stages)
+        if not any(try_rate(place, before, first) for place in places):
+            break
     if not first:
         return []
     best, steps = _best_place(first), _even(min(left() // stages.last, longest))
-    for place in (best, best - FINE):
+    stride = COARSE if len(_as_far_as_the_best(first, stages.alike)) > 2 else FINE
+    for place in (best, best - stride):
         try_rate(place, steps, second)
     while len(second) < stages.last:
-        if not any(try_rate(place, steps, second) for place in _beyond(list(first.values()), second)):
+        if not any(try_rate(place, steps, second) for place in _beyond(list(first.values()), second, stride)):
             break
-    while second and not _fallen(second) and left() >= steps and try_rate(_away(second), steps, second):
-        pass
-    return [*first.values(), *second.values()]
+    while second and not _fallen(second) and left() >= steps:
+        if not any(try_rate(place, steps, second) for place in _away(second, high, stages.widest)):
+            break
+    return tried()
 
 
 def _fallen(tried: dict[float, Probe]) -> dict[float, Probe]:
@@ -173,38 +198,75 @@ def _best_place(tried: dict[float, Probe]) -> float:
     return min(tried, key=order)
 
 
-def _next_place(tried: dict[float, Probe]) -> float:
-    """Where to look next: beside the best, away from the others; one that was tried if there is no such."""
-    if not _fallen(tried):
-        return _away(tried)
+def _as_far_as_the_best(tried: dict[float, Probe], but_for: float) -> list[float]:
+    """The places where the loss fell clearly, and as far as at the best but for that share."""
+    fallen = _fallen(tried)
+    least = (1 - but_for) * max((probe.fall for probe in fallen.values()), default=0.0)
+    return [place for place, probe in fallen.items() if probe.fall >= least]
+
+
+def _beside_the_best(tried: dict[float, Probe]) -> list[float]:
+    """Half a decade above and below it, whether they were tried or not."""
     best = _best_place(tried)
-    return best + COARSE if best == max(tried) else best - COARSE
+    return [best + COARSE, best - COARSE]
 
 
-def _away(tried: dict[float, Probe]) -> float:
-    """Beyond rates none of which let the loss fall clearly."""
-    return max(tried) + COARSE if _are_too_low(tried) else min(tried) - COARSE
+def _open_ends(tried: dict[float, Probe], stages: Stages) -> list[float]:
+    """Half a decade beyond each end that is nearly as good as the best; the better end first."""
+    lowest, highest = min(tried), max(tried)
+    ends = {lowest: lowest - COARSE} if lowest in _as_far_as_the_best(tried, stages.open_below) else {}
+    if highest in _as_far_as_the_best(tried, stages.open_above):
+        ends[highest] = highest + COARSE
+    return [ends[end] for end in sorted(ends, key=lambda end: -tried[end].fall)]
 
 
-def _beyond(shorter: list[Probe], tried: dict[float, Probe]) -> tuple[float, float]:
-    """A quarter of a decade beyond those that were tried: first on the side of what would be taken."""
-    places = max(tried) + FINE, min(tried) - FINE
+def _away(tried: dict[float, Probe], high: float, widest: float) -> list[float]:
+    """Beyond rates none of which let the loss fall clearly: no place where the lowest of them did nothing.
+
+    Upwards no further than the highest place of the grid.
+    """
+    lowest, highest = min(tried), max(tried)
+    if not _are_too_low(tried):
+        return [] if _left_alone(tried[lowest]) else [lowest - COARSE]
+    stride = COARSE
+    if lowest < highest and (_left_alone(tried[highest]) or _are_the_same(tried)):
+        stride = min(max(COARSE, 2 * (highest - sorted(tried)[-2])), widest)
+    return [min(highest + stride, max(highest + COARSE, COARSE * np.floor(high / COARSE)))]
+
+
+def _beyond(shorter: list[Probe], tried: dict[float, Probe], stride: float) -> tuple[float, float]:
+    """A stride beyond those that were tried: first on the side of what would be taken."""
+    places = max(tried) + stride, min(tried) - stride
     trained = any(not probe.diverged for probe in tried.values())
     up = trained and decided([*shorter, *tried.values()])[0].max_lr == tried[max(tried)].max_lr
     return places if up else places[::-1]
 
 
+def _left_alone(probe: Probe) -> bool:
+    """Whether the loss is where it was."""
+    return abs(probe.fall) < NOTHING_HAPPENED * abs(probe.first_loss)
+
+
+def _are_the_same(tried: dict[float, Probe]) -> bool:
+    """Whether the rate makes next to no difference: a higher one ends lower, near the start, by a hair."""
+    probes = [tried[place] for place in sorted(tried)]
+    first = abs(probes[0].first_loss)
+    near = len(probes) > 1 and all(abs(probe.fall) < CLEAR_FALL * first for probe in probes)
+    return near and all(0 < low.loss - high.loss < NO_DIFFERENCE * first for low, high in pairwise(probes))
+
+
 def _are_too_low(tried: dict[float, Probe]) -> bool:
     """Whether even the highest rate is too low to learn with.
 
-    It left the loss where it was; or the loss fell most with it, and in proportion to the rate. Rates that
-    are too high to learn with leave it elsewhere: a network that guesses ends at the same loss with all.
+    It left the loss where it was, or where the others did; or the loss fell most with it, and in proportion
+    to the rate. Rates that are too high to learn with leave it elsewhere: a network that guesses ends near
+    the same loss with all.
     """
     *_, highest = sorted(tried)
+    if _left_alone(tried[highest]) or _are_the_same(tried):
+        return True
     falls = {place: probe.fall for place, probe in tried.items()}
     largest = falls.pop(highest)
-    if abs(largest) < NOTHING_HAPPENED * abs(tried[highest].first_loss):
-        return True
     return largest > 0 and all(largest >= PROPORTIONAL * fall for fall in falls.values())
 
 

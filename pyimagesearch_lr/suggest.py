@@ -19,9 +19,10 @@ from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, simple_moving_a
 MIN_POINTS = 10
 FALL_BEGINS = 0.05
 TURNS = 0.1
-AS_GOOD = 0.01
+AS_GOOD = 0.003
 CLEAR_FALL = 0.05
 CLEARLY_WORSE = 0.1
+MUCH_WORSE = 0.15
 BASE_STEPS = 100
 STEPS_LATE = 5
 TOWARDS_THE_RISE = 0.7
@@ -159,19 +160,24 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
 
 
 def decided(
-    probes: Sequence[Probe], as_good: float = AS_GOOD, clearly_worse: float = CLEARLY_WORSE
+    probes: Sequence[Probe],
+    as_good: float = AS_GOOD,
+    clearly_worse: float = CLEARLY_WORSE,
+    much_worse: float = MUCH_WORSE,
 ) -> tuple[Probe, Probe]:
     """The probe that is chosen and the one of the lowest loss, of those that were tried for longest.
 
     Chosen is the lowest rate as good as the best: a rate that is higher than it need be is the more likely
     one to diverge in a longer training. For the same reason it is not the highest of them if in a shorter
     probe the next rate above trained clearly worse than the best did in as many steps: it is at the edge of
-    what trains, and the one below is taken. A rate that diverged in a probe of any length is excluded.
+    what trains, and the one below is taken unless it trained much worse. A rate that diverged in a probe of
+    any length is excluded.
 
     Args:
         probes: Sequence of `Probe`, of which one at least did not diverge at a rate of its own.
         as_good: Float, the share of the best one's fall by which a loss may be higher and be as good.
         clearly_worse: Float, the share of that fall by which it is higher and clearly worse.
+        much_worse: Float, the share of that fall by which it is higher and much worse.
     """
     trained = _trained(probes)
     longest = max(probe.steps for probe in trained)
@@ -180,8 +186,11 @@ def decided(
     place = next(
         place for place, probe in enumerate(decisive) if probe.loss <= lowest.loss + lowest.tolerance(as_good)
     )
-    at_edge = 0 < place == len(decisive) - 1 and _is_worse_above(decisive[place], probes, clearly_worse)
-    return decisive[place - at_edge], lowest
+    chosen, below = decisive[place], decisive[max(0, place - 1)]
+    at_edge = place == len(decisive) - 1 and _is_worse_above(chosen, probes, clearly_worse)
+    if at_edge and below.loss <= chosen.loss + chosen.tolerance(much_worse):
+        chosen = below
+    return chosen, lowest
 
 
 def _trained(probes: Sequence[Probe]) -> list[Probe]:

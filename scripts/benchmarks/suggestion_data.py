@@ -301,3 +301,92 @@ def signs(data: Data, classes: int) -> Data:
     """1 for the class and -1 for all others."""
     data = one_hot(data, classes)
     return Data(data.x, 2 * data.y - 1, data.x_validation, 2 * data.y_validation - 1)
+
+
+def spirals(count: int, turns: float = 1.5, noise: float = 0.03) -> Data:
+    """Points of a plane that lie on one of two spirals."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, count + 2000)
+    along = np.sqrt(rng.uniform(0.02, 1, len(y)))
+    angle = 2 * np.pi * turns * along + np.pi * y
+    x = along[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + noise * rng.normal(
+        size=(len(y), 2)
+    )
+    return _parted(x, y.astype("int32"), train=count)
+
+
+def images_of_digits() -> Data:
+    data = digits()
+    return Data(
+        data.x.reshape(-1, 8, 8, 1), data.y, data.x_validation.reshape(-1, 8, 8, 1), data.y_validation
+    )
+
+
+def rows_of_digits() -> Data:
+    """The rows of each digit one after the other."""
+    data = digits()
+    return Data(data.x.reshape(-1, 8, 8), data.y, data.x_validation.reshape(-1, 8, 8), data.y_validation)
+
+
+def scaled_targets(data: Callable[[], Data], scale: float, mean: float) -> Data:
+    """Targets with another mean and deviation."""
+    made = data()
+    return Data(made.x, made.y * scale + mean, made.x_validation, made.y_validation * scale + mean)
+
+
+def reversed_tokens(count: int, length: int = 10, tokens: int = 12) -> Data:
+    """Sequences, and the same in reverse."""
+    x = np.random.default_rng(0).integers(0, tokens, (count + 2000, length))
+    y = x[:, ::-1].copy()
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def pairs_of_digits(count: int = 8192) -> Data:
+    """Two digits, and whether they are the same; half of them are."""
+    data, rng = digits(), np.random.default_rng(0)
+
+    def paired(x: np.ndarray, y: np.ndarray, pairs: int) -> tuple[np.ndarray, np.ndarray]:
+        first = rng.integers(0, len(x), pairs)
+        second = rng.integers(0, len(x), pairs)
+        for place in np.flatnonzero(rng.random(pairs) < 0.45):
+            second[place] = rng.choice(np.flatnonzero(y == y[first[place]]))
+        return np.stack([x[first], x[second]], axis=1), (y[first] == y[second]).astype("int32")
+
+    return Data(*paired(data.x, data.y, count), *paired(data.x_validation, data.y_validation, 2000))
+
+
+def graphs(count: int, nodes: int = 8) -> Data:
+    """Random graphs as matrices, and the number of their triangles."""
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0.2, 0.7, (count + 2000, 1, 1))
+    upper = np.triu(rng.random((count + 2000, nodes, nodes)) < share, k=1)
+    x = (upper | upper.transpose(0, 2, 1)).astype("float32")
+    y = np.trace(x @ x @ x, axis1=1, axis2=2) / 6
+    return _standard_targets(Data(x[:count], y[:count], x[count:], y[count:]))
+
+
+def bags(count: int, members: int = 10) -> Data:
+    """Bags of points, and whether one of them lies in a small disc."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count + 2000, members, 2)).astype("float32")
+    y = (np.linalg.norm(x - [1.0, 0.5], axis=2) < 0.35).any(axis=1).astype("int32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def digits_of_which_some_are_wrong(share: float = 0.3) -> Data:
+    """A share of the labels to train on is drawn at random; those to validate on are right."""
+    data, rng = digits(), np.random.default_rng(0)
+    y = np.where(rng.random(len(data.y)) < share, rng.integers(0, 10, len(data.y)), data.y)
+    return Data(data.x, y, data.x_validation, data.y_validation)
+
+
+def oscillations(count: int, length: int = 20) -> Data:
+    """The sum of two waves that die away, with noise, and what follows four steps later without it."""
+    rng = np.random.default_rng(0)
+    time = np.arange(length + 4)
+    frequency = rng.uniform(0.15, 0.6, (count + 2000, 2, 1))
+    phase = rng.uniform(0, 2 * np.pi, frequency.shape)
+    waves = (np.sin(frequency * time + phase) * np.exp(-0.02 * time)).sum(axis=1)
+    x = waves[:, :length] + 0.05 * rng.normal(size=(len(waves), length))
+    x, y = x[..., None].astype("float32"), waves[:, -1]
+    return _standard_targets(Data(x[:count], y[:count], x[count:], y[count:]))

@@ -372,3 +372,126 @@ def denoiser(filters: int = 8):
     x = layers.Conv2D(2 * filters, 3, padding="same", activation="relu")(x)
     x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu")(x)
     return keras.Model(inputs, layers.Conv2D(1, 3, padding="same")(x))
+
+
+def digits_cnn(norm=None):
+    inputs = x = keras.Input((8, 8, 1))
+    for filters in (16, 32):
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.MaxPooling2D()(layers.Activation("relu")(norm()(x) if norm else x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
+
+
+def recurrent_rows(cell: type, width: int = 32):
+    inputs = keras.Input((8, 8))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(cell(width, unroll=True)(inputs)))
+
+
+def sequence_transformer(length: int, tokens: int, width: int = 24):
+    """A token for each place, from all of them."""
+    inputs = keras.Input((length,), dtype="int32")
+    x = _Places()(layers.Embedding(tokens, width)(inputs))
+    y = layers.LayerNormalization()(x)
+    x = x + layers.MultiHeadAttention(2, width // 2)(y, y)
+    y = layers.Dense(2 * width, activation="relu")(layers.LayerNormalization()(x))
+    x = layers.LayerNormalization()(x + layers.Dense(width)(y))
+    return keras.Model(inputs, layers.Dense(tokens, activation="softmax")(x))
+
+
+def siamese(width: int = 32):
+    """The same layers for both, and how far apart they come out."""
+    inputs = keras.Input((2, 64))
+    x = layers.Dense(width)(layers.Dense(64, activation="relu")(inputs))
+    x = keras.ops.abs(x[:, 0] - x[:, 1])
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
+
+
+def message_passing(nodes: int = 8, width: int = 16, rounds: int = 3):
+    """What the neighbours hold, summed and transformed, some times over."""
+    inputs = keras.Input((nodes, nodes))
+    x = layers.Dense(width, activation="relu")(keras.ops.sum(inputs, axis=-1, keepdims=True))
+    for _ in range(rounds):
+        received = keras.ops.matmul(inputs, x) / nodes
+        x = layers.Dense(width, activation="relu")(layers.Concatenate()([x, received]))
+    x = layers.Dense(width, activation="relu")(keras.ops.mean(x, axis=1))
+    return keras.Model(inputs, layers.Dense(1)(x))
+
+
+def recurrent_model(length: int, tokens: int, width: int = 24):
+    """The next token at each place, from those before it."""
+    inputs = keras.Input((length,), dtype="int32")
+    x = layers.GRU(width, return_sequences=True, unroll=True)(layers.Embedding(tokens, 16)(inputs))
+    return keras.Model(inputs, layers.Dense(tokens, activation="softmax")(x))
+
+
+def convolutions_of_tokens(length: int, tokens: int, classes: int):
+    inputs = keras.Input((length,), dtype="int32")
+    x = layers.Conv1D(24, 3, activation="relu")(layers.Embedding(tokens, 12)(inputs))
+    x = layers.GlobalAveragePooling1D()(layers.Conv1D(24, 3, activation="relu")(x))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def highway(features: int, width: int = 32, depth: int = 5):
+    """Gates that begin nearly shut, and let more through as they learn."""
+    inputs = keras.Input((features,))
+    x = layers.Dense(width)(inputs)
+    for _ in range(depth):
+        gate = layers.Dense(width, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2.0))(
+            x
+        )
+        x = gate * layers.Dense(width, activation="tanh")(x) + (1 - gate) * x
+    return keras.Model(inputs, layers.Dense(1)(x))
+
+
+class _Share(layers.Layer):
+    """Multiplies by one learnt number that begins at 0."""
+
+    def build(self, shape):
+        self.share = self.add_weight(shape=(), initializer="zeros")
+
+    def call(self, x):
+        return self.share * x
+
+
+def rezero(features: int, width: int = 48, depth: int = 6):
+    """Layers added to what comes in, each with a weight that begins at 0."""
+    inputs = keras.Input((features,))
+    x = layers.Dense(width)(inputs)
+    for _ in range(depth):
+        x = x + _Share()(layers.Dense(width, activation="relu")(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def experts(features: int, count: int = 4, width: int = 16):
+    """A weighted mean of what some small networks answer; the weights come from the inputs too."""
+    inputs = keras.Input((features,))
+    weights = layers.Dense(count, activation="softmax")(inputs)
+    answers = [layers.Dense(1)(layers.Dense(width, activation="relu")(inputs)) for _ in range(count)]
+    answers = layers.Concatenate()(answers)
+    return keras.Model(inputs, keras.ops.sum(weights * answers, axis=-1, keepdims=True))
+
+
+def attention_of_bags(members: int, features: int, width: int = 32):
+    """A mean of the members, weighted by what the network makes of each."""
+    inputs = keras.Input((members, features))
+    x = layers.Dense(width, activation="relu")(layers.Dense(width, activation="relu")(inputs))
+    weights = layers.Softmax(axis=1)(layers.Dense(1)(layers.Dense(16, activation="tanh")(x)))
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(keras.ops.sum(weights * x, axis=1)))
+
+
+def dropped_cnn(filters: tuple = (12, 24)):
+    inputs = x = keras.Input((14, 14, 1))
+    for count in filters:
+        x = layers.Conv2D(count, 3, padding="same", activation="relu")(x)
+        x = layers.SpatialDropout2D(0.1)(layers.MaxPooling2D()(x))
+    x = layers.Dropout(0.4)(layers.Dense(48, activation="relu")(layers.Flatten()(x)))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def wide_and_deep(features: int, width: int = 32):
+    """A linear model and a network, added."""
+    inputs = keras.Input((features,))
+    deep = layers.Dense(1)(
+        layers.Dense(width, activation="relu")(layers.Dense(width, activation="relu")(inputs))
+    )
+    return keras.Model(inputs, layers.Activation("sigmoid")(deep + layers.Dense(1, use_bias=False)(inputs)))

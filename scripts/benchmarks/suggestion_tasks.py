@@ -151,6 +151,13 @@ def smoothed_crossentropy(y: np.ndarray, predicted: np.ndarray):
 
 
 @keras.saving.register_keras_serializable("suggestion_tasks")
+def gamma(y: np.ndarray, predicted: np.ndarray):
+    """Negative logarithm of the likelihood under a gamma distribution of shape 1 with that mean."""
+    predicted = keras.ops.maximum(predicted, 1e-6)
+    return keras.ops.reshape(y, (-1, 1)) / predicted + keras.ops.log(predicted)
+
+
+@keras.saving.register_keras_serializable("suggestion_tasks")
 def dice(y: np.ndarray, predicted: np.ndarray):
     """One less the overlap of all pixels of a batch."""
     return keras.losses.dice(keras.ops.reshape(y, keras.ops.shape(predicted)), predicted)
@@ -202,6 +209,8 @@ _frequent = partial(data_of.most_frequent, 8192)
 _friedman1 = partial(data_of.friedman, datasets.make_friedman1, 2048, 1.0)
 _friedman2 = partial(data_of.friedman, datasets.make_friedman2, 2048, 50.0)
 _friedman3 = partial(data_of.friedman, datasets.make_friedman3, 4096, 0.1)
+_raw_friedman1 = partial(data_of.scaled_targets, _friedman1, 5.0, 14.0)
+_tiny_friedman1 = partial(data_of.scaled_targets, _friedman1, 0.01, 0.0)
 _rare, _rarer = partial(data_of.imbalanced, 8192, 0.04, 20), partial(data_of.imbalanced, 8192, 0.02, 30)
 _labels, _counts = partial(data_of.labels, 4096), partial(data_of.counts, 4096)
 
@@ -340,8 +349,7 @@ TUNE = [
      partial(_binary, (30,), (64, 64), "selu"), _adamw, 64, 100, {**_detection, **_adaptive}),
     ("friedman1_mlp_pairs_sgd", _few(_friedman1, 512), partial(_scalar, (10,), (32, 32)), _sgd, 2, 1200,
      _regression),
-]
-REPORT = [
+    # reported on until it was chosen once more
     ("fashion_linear_ftrl", _clothes, partial(_mlp, (14, 14, 1), ()), optimizers.Ftrl, 64, 300,
      {"rates": (1e-4, 100.0)}),
     ("waves_of_a_picture_siren_adam", partial(data_of.picture, 4096), networks.siren, _adam, 128, 600,
@@ -396,6 +404,63 @@ REPORT = [
     ("fashion_spectral_momentum", _clothes, networks.spectral, _momentum, 32, 400, {}),
     ("wine_quality_gated_adamax", data_of.wine_quality, partial(networks.gated_mlp, 12), optimizers.Adamax,
      64, 2400, {**_regression, **_adaptive, "needs_csv": True}),
+]
+REPORT = [
+    ("spirals_mlp_adam", partial(data_of.spirals, 2048), partial(_binary, (2,), (32, 32, 32), "elu"), _adam,
+     64, 800, {**_detection, **_adaptive}),
+    ("digits_images_cnn_rmsprop", data_of.images_of_digits, networks.digits_cnn, _rmsprop, 32, 200,
+     _adaptive),
+    ("digits_images_normed_cnn_lamb", data_of.images_of_digits, partial(networks.digits_cnn, networks.norm),
+     optimizers.Lamb, 128, 160, _adaptive),
+    ("digits_rows_lstm_adam", data_of.rows_of_digits, partial(networks.recurrent_rows, layers.LSTM), _adam,
+     32, 400, _adaptive),
+    ("digits_rows_rnn_clipped_nesterov", data_of.rows_of_digits,
+     partial(networks.recurrent_rows, layers.SimpleRNN), partial(_nesterov, clipnorm=1.0), 16, 600, {}),
+    ("raw_targets_mlp_adam", _raw_friedman1, partial(_scalar, (10,), (64, 64)), _adam, 32, 600,
+     {**_regression, **_adaptive}),
+    ("raw_targets_mlp_clipped_sgd", _raw_friedman1, partial(_scalar, (10,), (32, 32), "tanh"), _clipped_sgd,
+     64, 500, _regression),
+    ("tiny_targets_mlp_momentum", _tiny_friedman1, partial(_scalar, (10,), (64, 64)), _momentum, 64, 500,
+     {**_regression, "rates": (1e-4, 100.0)}),
+    ("reversed_transformer_adamw", partial(data_of.reversed_tokens, 8192),
+     partial(networks.sequence_transformer, 10, 12), _adamw, 64, 800, {"metric": PLACES, **_adaptive}),
+    ("same_digit_siamese_adam", data_of.pairs_of_digits, networks.siamese, _adam, 64, 600,
+     {**_detection, **_adaptive}),
+    ("diabetes_linear_adam", data_of.diabetes, partial(_scalar, (10,), ()), _adam, 32, 200,
+     {**_regression, "rates": (1e-5, 10.0)}),
+    ("amounts_gamma_rmsprop", partial(data_of.amounts, 4096),
+     partial(_mlp, (8,), (48, 48), "swish", outputs=1, last="exponential"), _rmsprop, 128, 400,
+     {"loss": gamma, "metric": LOGARITHMS, **_adaptive}),
+    ("graphs_message_passing_adam", partial(data_of.graphs, 4096), networks.message_passing, _adam, 64, 500,
+     {**_regression, **_adaptive}),
+    ("digits_mlp_muon", data_of.digits, partial(_mlp, (64,), (64, 64), "gelu"), optimizers.Muon, 64, 240,
+     _adaptive),
+    ("digits_full_batch_sgd", data_of.digits, partial(_mlp, (64,), (48, 48)), _sgd, 1024, 200,
+     {"rates": (1e-4, 100.0)}),
+    ("next_tokens_gru_adafactor", partial(data_of.next_tokens, 8192),
+     partial(networks.recurrent_model, 12, 12), partial(optimizers.Adafactor, relative_step=False), 32, 500,
+     {"metric": PLACES, "rates": (1e-5, 10.0)}),
+    ("most_frequent_convolutions_nesterov", _frequent, partial(networks.convolutions_of_tokens, 24, 8, 8),
+     _nesterov, 32, 600, {}),
+    ("friedman3_highway_momentum", _friedman3, partial(networks.highway, 4), _momentum, 128, 600,
+     _regression),
+    ("digits_rezero_adam", data_of.digits, partial(networks.rezero, 64), _adam, 32, 300, _adaptive),
+    ("friedman1_experts_nadam", _friedman1, partial(networks.experts, 10), optimizers.Nadam, 64, 500,
+     {**_regression, **_adaptive}),
+    ("bags_attention_momentum", partial(data_of.bags, 8192), partial(networks.attention_of_bags, 10, 2),
+     _momentum, 64, 800, _detection),
+    ("noisy_labels_mlp_adam", data_of.digits_of_which_some_are_wrong, partial(_mlp, (64,), (64, 64)), _adam,
+     32, 600, _adaptive),
+    ("few_friedman1_mlp_adamw", _few(_friedman1, 192), partial(_scalar, (10,), (64, 64)), _adamw, 16, 400,
+     {**_regression, **_adaptive}),
+    ("fashion_normed_cnn_lion", _clothes, _normed_cnn, _lion, 32, 400, {"rates": (1e-7, 0.1)}),
+    ("fashion_dropped_cnn_decayed_nesterov", _clothes, networks.dropped_cnn,
+     partial(_nesterov, weight_decay=1e-3), 32, 500, {}),
+    ("forecast_lstm_adamax", partial(data_of.oscillations, 4096),
+     partial(networks.recurrent_regression, layers.LSTM, (20, 1)), optimizers.Adamax, 64, 600,
+     {"loss": "huber", "metric": R2, **_adaptive}),
+    ("rare_wide_and_deep_adagrad", _rare, partial(networks.wide_and_deep, 20), optimizers.Adagrad, 128, 600,
+     {**_detection, "rates": (1e-4, 100.0)}),
 ]
 # fmt: on
 TASKS = [
