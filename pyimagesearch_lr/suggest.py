@@ -19,7 +19,7 @@ from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, simple_moving_a
 MIN_POINTS = 10
 FALL_BEGINS = 0.05
 TURNS = 0.1
-AS_GOOD = 0.003
+AS_GOOD = 0.005
 CLEAR_FALL = 0.05
 CLEARLY_WORSE = 0.1
 MUCH_WORSE = 0.15

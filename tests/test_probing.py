@@ -165,9 +165,9 @@ def test_no_probes_say_how_to_get_them():
 
 
 def test_of_rates_that_trained_as_well_the_lowest_is_taken():
-    losses = [(1e-3, 0.58), (1e-2, 0.5045), (1e-1, 0.5), (1.0, 0.503)]
+    losses = [(1e-3, 0.58), (1e-2, 0.5075), (1e-1, 0.5), (1.0, 0.503)]
     probes = [Probe(1e-4, max_lr, 100, loss, first_loss=2.1) for max_lr, loss in losses]
-    assert best_probe(probes).max_lr == 1e-2  # within 3 thousandths of the fall of 1.6
+    assert best_probe(probes).max_lr == 1e-2  # within 5 thousandths of the fall of 1.6
     assert best_probe([Probe(1e-4, p.max_lr, 100, p.loss, first_loss=1.5) for p in probes]).max_lr == 1e-1
 
 
@@ -240,7 +240,7 @@ def test_answer_at_an_edge_of_the_sweep_says_so(max_lr, stop_reason, said):
     curve = LRCurve(
         lrs, lrs, lrs, stop_reason, probes=(Probe(max_lr / 10, max_lr, 100, 0.5, first_loss=2.0),)
     )
-    assert curve.suggest().reason.endswith(said or "within 0.0045.")
+    assert curve.suggest().reason.endswith(said or "within 0.0075.")
 
 
 @pytest.mark.parametrize("max_steps", [600, 1200])

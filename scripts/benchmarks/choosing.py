@@ -86,7 +86,7 @@ def variants() -> dict[str, Variant]:
     return {
         "the rule": rule,
         "the lowest loss, no lower rate for a tie": replace(rule, as_good=0.0),
-        "ties within 1 % of the fall in place of 0.3 %": replace(rule, as_good=0.01),
+        "ties within 1 % of the fall in place of 0.5 %": replace(rule, as_good=0.01),
         "ties within 5 %": replace(rule, as_good=0.05),
         "the best also where the next rate is clearly worse": replace(rule, clearly_worse=math.inf),
         "clearly worse by 5 % of the fall in place of 10 %": replace(rule, clearly_worse=0.05),

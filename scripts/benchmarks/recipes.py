@@ -86,6 +86,10 @@ TRIALS = {  # each with its highest learning rate
         0.02,
         dataclasses.replace(MUON, stages=(Stage(20, 5), Stage(28, 2)), epochs_up=1.5, epochs_down=5.5),
     ),
+    "muon_16": (
+        0.018,
+        dataclasses.replace(MUON, stages=(Stage(20, 8), Stage(28, 8)), epochs_up=2, epochs_down=14),
+    ),
 }
 
 
