@@ -1423,3 +1423,18 @@ class TestCompare:
     def test_model_that_is_not_compiled(self):
         with pytest.raises(RuntimeError, match=r"model\.compile"):
             compare({"a": keras.Sequential([keras.Input((2,))])}, None, data(8), **SWEEP)
+
+
+@pytest.mark.filterwarnings("ignore:.*Ftrl.*makes the weights anew:UserWarning")
+def test_rates_above_where_the_sweep_ended_may_be_tried():
+    """A sweep breaks down by what it did before; a training that begins at such a rate need not."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2048, 64)).astype("float32")
+    y = (x @ rng.normal(size=(64, 10))).argmax(axis=1)
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.Ftrl(), "sparse_categorical_crossentropy")
+    sweep = {"num_steps": 200, "batch_size": 64, "verify": 1200, "verbose": 0}
+    curve = LearningRateFinder(model).find((x, y), 1e-8, 100.0, **sweep)
+    assert curve.stop_reason == "diverged"
+    assert curve.lrs[-1] < 1e-3 < 1e-2 < curve.suggest("verified").max_lr <= 100.0
