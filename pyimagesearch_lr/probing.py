@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyimagesearch_lr._arguments import COUNT, optional, whole
-from pyimagesearch_lr.suggest import CLEAR_FALL, Probe, decided
+from pyimagesearch_lr.suggest import Probe, decided
 
 MIN_VERIFY_STEPS = 120
 SWEEPS = 3
@@ -19,6 +19,7 @@ COARSE = 0.5
 FINE = 0.25
 RATE_BEFORE = 1e-12  # which changes nothing
 NOTHING_HAPPENED = 0.01
+NEAR = 0.25
 NO_DIFFERENCE = 1e-3
 PROPORTIONAL = 2.0
 
@@ -171,7 +172,7 @@ def probe_around(
     if not first:
         return []
     best, steps = _best_place(first), _even(min(left() // stages.last, longest))
-    stride = COARSE if len(_as_far_as_the_best(first, stages.alike)) > 2 else FINE
+    stride = COARSE if len(_alike(first, stages.alike)) > 2 else FINE
     for place in (best, best - stride):
         try_rate(place, steps, second)
     while len(second) < stages.last:
@@ -198,11 +199,13 @@ def _best_place(tried: dict[float, Probe]) -> float:
     return min(tried, key=order)
 
 
-def _as_far_as_the_best(tried: dict[float, Probe], but_for: float) -> list[float]:
-    """The places where the loss fell clearly, and as far as at the best but for that share."""
+def _alike(tried: dict[float, Probe], share: float) -> list[float]:
+    """The places where the loss fell clearly, and which that share makes as good as the best."""
     fallen = _fallen(tried)
-    least = (1 - but_for) * max((probe.fall for probe in fallen.values()), default=0.0)
-    return [place for place, probe in fallen.items() if probe.fall >= least]
+    if not fallen:
+        return []
+    best = fallen[_best_place(fallen)]
+    return [place for place, probe in fallen.items() if probe.loss <= best.loss + best.tolerance(share)]
 
 
 def _beside_the_best(tried: dict[float, Probe]) -> list[float]:
@@ -214,10 +217,10 @@ def _beside_the_best(tried: dict[float, Probe]) -> list[float]:
 def _open_ends(tried: dict[float, Probe], stages: Stages) -> list[float]:
     """Half a decade beyond each end that is nearly as good as the best; the better end first."""
     lowest, highest = min(tried), max(tried)
-    ends = {lowest: lowest - COARSE} if lowest in _as_far_as_the_best(tried, stages.open_below) else {}
-    if highest in _as_far_as_the_best(tried, stages.open_above):
-        ends[highest] = highest + COARSE
-    return [ends[end] for end in sorted(ends, key=lambda end: -tried[end].fall)]
+    best = tried[_best_place(tried)].fall
+    ends = (lowest, lowest - COARSE, stages.open_below), (highest, highest + COARSE, stages.open_above)
+    beyond = {place: tried[end].fall for end, place, share in ends if tried[end].fall >= (1 - share) * best}
+    return sorted(beyond, key=beyond.__getitem__, reverse=True) if _fallen(tried) else []
 
 
 def _away(tried: dict[float, Probe], high: float, widest: float) -> list[float]:
@@ -251,7 +254,7 @@ def _are_the_same(tried: dict[float, Probe]) -> bool:
     """Whether the rate makes next to no difference: a higher one ends lower, near the start, by a hair."""
     probes = [tried[place] for place in sorted(tried)]
     first = abs(probes[0].first_loss)
-    near = len(probes) > 1 and all(abs(probe.fall) < CLEAR_FALL * first for probe in probes)
+    near = len(probes) > 1 and all(abs(probe.fall) < NEAR * first for probe in probes)
     return near and all(0 < low.loss - high.loss < NO_DIFFERENCE * first for low, high in pairwise(probes))
 
 

@@ -19,10 +19,9 @@ from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, simple_moving_a
 MIN_POINTS = 10
 FALL_BEGINS = 0.05
 TURNS = 0.1
-AS_GOOD = 0.005
+AS_GOOD = 0.01
 CLEAR_FALL = 0.05
 CLEARLY_WORSE = 0.1
-MUCH_WORSE = 0.15
 BASE_STEPS = 100
 STEPS_LATE = 5
 TOWARDS_THE_RISE = 0.7
@@ -118,8 +117,14 @@ class Probe:
         return self.learned and (not self.first_loss or self.fall >= CLEAR_FALL * abs(self.first_loss))
 
     def tolerance(self, share: float = AS_GOOD) -> float:
-        """Losses no more than this above its own are as good: that share of its whole fall."""
-        return share * max(0.0, self.fall)
+        """Losses no more than this above its own are as good: that share of its whole fall.
+
+        Of the fall of its logarithm if that is less: a loss that falls over decades, as where the targets are
+        tiny beside what an untrained network gives, is still far from its end after most of its fall.
+        """
+        if self.loss <= 0 or not self.learned or not self.first_loss:
+            return share * max(0.0, self.fall)
+        return min(share * self.fall, self.loss * ((self.first_loss / self.loss) ** share - 1))
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
@@ -160,24 +165,19 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
 
 
 def decided(
-    probes: Sequence[Probe],
-    as_good: float = AS_GOOD,
-    clearly_worse: float = CLEARLY_WORSE,
-    much_worse: float = MUCH_WORSE,
+    probes: Sequence[Probe], as_good: float = AS_GOOD, clearly_worse: float = CLEARLY_WORSE
 ) -> tuple[Probe, Probe]:
     """The probe that is chosen and the one of the lowest loss, of those that were tried for longest.
 
     Chosen is the lowest rate as good as the best: a rate that is higher than it need be is the more likely
     one to diverge in a longer training. For the same reason it is not the highest of them if in a shorter
     probe the next rate above trained clearly worse than the best did in as many steps: it is at the edge of
-    what trains, and the one below is taken unless it trained much worse. A rate that diverged in a probe of
-    any length is excluded.
+    what trains, and the one below is taken. A rate that diverged in a probe of any length is excluded.
 
     Args:
         probes: Sequence of `Probe`, of which one at least did not diverge at a rate of its own.
         as_good: Float, the share of the best one's fall by which a loss may be higher and be as good.
         clearly_worse: Float, the share of that fall by which it is higher and clearly worse.
-        much_worse: Float, the share of that fall by which it is higher and much worse.
     """
     trained = _trained(probes)
     longest = max(probe.steps for probe in trained)
@@ -186,11 +186,8 @@ def decided(
     place = next(
         place for place, probe in enumerate(decisive) if probe.loss <= lowest.loss + lowest.tolerance(as_good)
     )
-    chosen, below = decisive[place], decisive[max(0, place - 1)]
-    at_edge = place == len(decisive) - 1 and _is_worse_above(chosen, probes, clearly_worse)
-    if at_edge and below.loss <= chosen.loss + chosen.tolerance(much_worse):
-        chosen = below
-    return chosen, lowest
+    at_edge = 0 < place == len(decisive) - 1 and _is_worse_above(decisive[place], probes, clearly_worse)
+    return decisive[place - at_edge], lowest
 
 
 def _trained(probes: Sequence[Probe]) -> list[Probe]:
@@ -205,7 +202,7 @@ def _is_worse_above(chosen: Probe, probes: Sequence[Probe], clearly_worse: float
     if above is None or above.diverged:
         return above is not None
     best = min((p for p in probes if p.steps == above.steps and not p.diverged), key=lambda p: p.loss)
-    return above.loss - best.loss > best.tolerance(clearly_worse) > 0
+    return above.loss - best.loss > clearly_worse * best.fall > 0
 
 
 def best_probe(probes: Sequence[Probe]) -> Suggestion:

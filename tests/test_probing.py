@@ -104,14 +104,6 @@ def test_rate_below_one_that_is_clearly_worse_is_left_alone(above, chosen):
     assert best_probe([*short, *long]).max_lr == chosen
 
 
-@pytest.mark.parametrize(("below", "chosen"), [(0.55, 1e-3), (0.65, 1e-2)])
-def test_rate_below_that_is_much_worse_is_not_taken_in_its_place(below, chosen):
-    """A fall of 2 in the long probes, of which 15 % are 0.3."""
-    short = [Probe(1e-4, 1e-2, 50, 0.5, first_loss=2.3), Probe(1e-2, 1e-1, 50, 1.0, first_loss=2.3)]
-    long = [Probe(1e-4, lr, 100, loss, first_loss=2.3) for lr, loss in [(1e-3, below), (1e-2, 0.3)]]
-    assert best_probe([*short, *long]).max_lr == chosen
-
-
 def test_one_rate_that_was_tried_is_the_answer_whatever_is_above():
     probes = [Probe(1e-4, 1e-2, 100, 0.5, first_loss=2.5), Probe(1e-2, 1e-1, 25, math.inf)]
     assert best_probe(probes).max_lr == 1e-2
@@ -165,10 +157,25 @@ def test_no_probes_say_how_to_get_them():
 
 
 def test_of_rates_that_trained_as_well_the_lowest_is_taken():
-    losses = [(1e-3, 0.58), (1e-2, 0.5075), (1e-1, 0.5), (1.0, 0.503)]
+    """Within a hundredth of the fall, 0.016, and of that of the logarithm, which makes 0.0072 of it."""
+    losses = [(1e-3, 0.51), (1e-2, 0.507), (1e-1, 0.5), (1.0, 0.503)]
     probes = [Probe(1e-4, max_lr, 100, loss, first_loss=2.1) for max_lr, loss in losses]
-    assert best_probe(probes).max_lr == 1e-2  # within 5 thousandths of the fall of 1.6
+    assert best_probe(probes).max_lr == 1e-2
     assert best_probe([Probe(1e-4, p.max_lr, 100, p.loss, first_loss=1.5) for p in probes]).max_lr == 1e-1
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_losses_that_fall_over_decades_are_not_as_good_as_each_other(scale):
+    """As of targets that are tiny beside what an untrained network gives; their unit changes nothing."""
+    losses = [(1e-3, 0.02), (1e-2, 0.002), (1e-1, 0.0002), (1.0, 0.000196)]
+    probes = [Probe(1e-4, lr, 100, scale * loss, first_loss=scale * 2.3) for lr, loss in losses]
+    assert best_probe(probes).max_lr == 1e-1
+
+
+def test_losses_below_zero_are_compared_by_their_fall():
+    losses = [(1e-3, -0.85), (1e-2, -0.895), (1e-1, -0.9)]
+    probes = [Probe(1e-4, max_lr, 100, loss, first_loss=-0.1) for max_lr, loss in losses]
+    assert best_probe(probes).max_lr == 1e-2
 
 
 def test_noise_of_the_best_is_no_reason_to_take_a_lower_rate():
@@ -183,12 +190,6 @@ def test_rate_that_diverged_in_a_longer_probe_is_out():
 
 def test_short_trials_do_not_outdo_long_ones():
     probes = [Probe(1e-4, 1e-3, 100, 0.1), Probe(1e-4, 1e-2, 200, 0.5)]
-    assert best_probe(probes).max_lr == 1e-2
-
-
-def test_a_thousandth_of_the_fall_is_no_reason_for_a_higher_rate():
-    losses = [(1e-3, 0.4), (1e-2, 0.003), (1e-1, 0.001), (1.0, 1e-6)]
-    probes = [Probe(1e-4, max_lr, 100, loss, error=1e-7, first_loss=2.3) for max_lr, loss in losses]
     assert best_probe(probes).max_lr == 1e-2
 
 
@@ -240,7 +241,7 @@ def test_answer_at_an_edge_of_the_sweep_says_so(max_lr, stop_reason, said):
     curve = LRCurve(
         lrs, lrs, lrs, stop_reason, probes=(Probe(max_lr / 10, max_lr, 100, 0.5, first_loss=2.0),)
     )
-    assert curve.suggest().reason.endswith(said or "within 0.0075.")
+    assert curve.suggest().reason.endswith(said or "within 0.007.")
 
 
 @pytest.mark.parametrize("max_steps", [600, 1200])
@@ -320,7 +321,7 @@ def test_rates_are_not_lowered_further_where_they_do_nothing():
     probes = probe_around(1e-2, train, 600, (1e-8, 10.0))
     assert min(probe.max_lr for probe in probes) > 10**-3.1
     assert max(probe.steps for probe in probes) >= 100
-    assert best_probe(probes).max_lr == pytest.approx(1e-2)
+    assert 5e-3 < best_probe(probes).max_lr < 1.1e-2
 
 
 @pytest.mark.parametrize("max_steps", [120, 600, 1200])

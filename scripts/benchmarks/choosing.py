@@ -29,7 +29,6 @@ from pyimagesearch_lr.probing import STAGES, Stages, probe_around
 from pyimagesearch_lr.suggest import (
     AS_GOOD,
     CLEARLY_WORSE,
-    MUCH_WORSE,
     NoSuggestion,
     Probe,
     decided,
@@ -51,8 +50,6 @@ class Variant:
         stages: `Stages`.
         as_good: Float, the share of the fall by which a lower rate may end with a higher loss.
         clearly_worse: Float, the share of the fall by which the next rate above is worse where it is an edge.
-        much_worse: Float, the share of the fall by which the rate below that edge is worse where it is not
-            taken in its place.
         held_out: Bool, whether a probe is judged by the loss on held-out data in place of that of its last
             steps.
         same_batches: Bool, whether the loss before anything is learnt is that of the batches that a probe is
@@ -63,17 +60,15 @@ class Variant:
     stages: Stages = STAGES
     as_good: float = AS_GOOD
     clearly_worse: float = CLEARLY_WORSE
-    much_worse: float = MUCH_WORSE
     held_out: bool = False
     same_batches: bool = True
     lower: float = 0.0
 
     def settings(self) -> dict:
-        """As JSON: None for a share that is never reached."""
+        """As JSON: None where a rate is never clearly worse."""
         rest = {"held_out": self.held_out, "same_batches": self.same_batches, "lower": self.lower}
-        shares = {name: getattr(self, name) for name in ("as_good", "clearly_worse", "much_worse")}
-        finite = {name: share if math.isfinite(share) else None for name, share in shares.items()}
-        return {**asdict(self.stages), **finite, **rest}
+        worse = self.clearly_worse if math.isfinite(self.clearly_worse) else None
+        return {**asdict(self.stages), "as_good": self.as_good, "clearly_worse": worse, **rest}
 
 
 def variants() -> dict[str, Variant]:
@@ -86,12 +81,11 @@ def variants() -> dict[str, Variant]:
     return {
         "the rule": rule,
         "the lowest loss, no lower rate for a tie": replace(rule, as_good=0.0),
-        "ties within 1 % of the fall in place of 0.5 %": replace(rule, as_good=0.01),
+        "ties within 0.5 % of the fall in place of 1 %": replace(rule, as_good=0.005),
         "ties within 5 %": replace(rule, as_good=0.05),
         "the best also where the next rate is clearly worse": replace(rule, clearly_worse=math.inf),
         "clearly worse by 5 % of the fall in place of 10 %": replace(rule, clearly_worse=0.05),
         "clearly worse by 20 %": replace(rule, clearly_worse=0.2),
-        "the rate below taken then however much worse it is": replace(rule, much_worse=math.inf),
         "not on at an end that is nearly as good": staged(widening=0.0),
         "on while an end falls three quarters as far in place of 60 %": staged(open_below=0.25),
         "on at ends to the end of the first stage": staged(widening=STAGES.searching),
@@ -170,8 +164,7 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
         limits = (float(rates[0]) * 10**-NEAR, 100.0)
         probes = probe_around(start, train, budget, limits, stages=variant.stages)
         trained = {probe.max_lr for probe in probes} - {probe.max_lr for probe in probes if probe.diverged}
-        shares = variant.as_good, variant.clearly_worse, variant.much_worse
-        pick = decided(probes, *shares)[0].max_lr if trained else start
+        pick = decided(probes, variant.as_good, variant.clearly_worse)[0].max_lr if trained else start
         found.append((task.response.regret(pick * 10**-variant.lower), sum(probe.steps for probe in probes)))
     return found
 

@@ -390,3 +390,190 @@ def oscillations(count: int, length: int = 20) -> Data:
     x = waves[:, :length] + 0.05 * rng.normal(size=(len(waves), length))
     x, y = x[..., None].astype("float32"), waves[:, -1]
     return _standard_targets(Data(x[:count], y[:count], x[count:], y[count:]))
+
+
+def moons(count: int) -> Data:
+    x, y = datasets.make_moons(count + 2000, noise=0.2, random_state=0)
+    return _parted(x, y.astype("int32"), train=count)
+
+
+def checkerboard(count: int, fields: int = 4) -> Data:
+    """Points of a square, and whether their field is black."""
+    x = np.random.default_rng(0).uniform(0, fields, (count + 2000, 2))
+    y = np.floor(x).sum(axis=1) % 2
+    return _parted(x, y.astype("int32"), train=count)
+
+
+def preferences(count: int, items: int) -> Data:
+    """Pairs of things, and which of both was preferred, the more likely the better it is."""
+    rng = np.random.default_rng(0)
+    worth = rng.normal(scale=1.5, size=items)
+    x = rng.integers(0, items, (count + 2000, 2))
+    y = rng.random(len(x)) < 1 / (1 + np.exp(worth[x[:, 1]] - worth[x[:, 0]]))
+    y = y.astype("int32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def sorted_tokens(count: int, length: int = 8, tokens: int = 10) -> Data:
+    x = np.random.default_rng(0).integers(0, tokens, (count + 2000, length))
+    y = np.sort(x, axis=1)
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def running_parity(count: int, length: int = 12) -> Data:
+    """Bits, and whether the number of ones among the last three is odd."""
+    x = np.random.default_rng(0).integers(0, 2, (count + 2000, length))
+    padded = np.pad(x, ((0, 0), (2, 0)))
+    y = (padded[:, 2:] + padded[:, 1:-1] + padded[:, :-2]) % 2
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def delayed(count: int, length: int = 12, tokens: int = 6, delay: int = 3) -> Data:
+    """Tokens, and for each place the one some places before."""
+    x = np.random.default_rng(0).integers(0, tokens, (count + 2000, length))
+    y = np.pad(x, ((0, 0), (delay, 0)))[:, :length]
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def series(count: int, length: int = 24) -> Data:
+    """A series in which each value depends on the two before, and the next one."""
+    rng = np.random.default_rng(0)
+    noise = 0.3 * rng.normal(size=(count + 2000, length + 30))
+    values = np.zeros_like(noise)
+    for place in range(2, values.shape[1]):
+        before = 1.2 * values[:, place - 1] - 0.8 * values[:, place - 2]
+        values[:, place] = np.tanh(before) + noise[:, place]
+    x, y = values[:, -length - 1 : -1, None].astype("float32"), values[:, -1]
+    return _standard_targets(Data(x[:count], y[:count], x[count:], y[count:]))
+
+
+def sparse_linear(count: int, features: int = 100, informative: int = 10) -> Data:
+    """A few of many features add up to the target."""
+    x, y = datasets.make_regression(
+        count + 2000, features, n_informative=informative, noise=20.0, random_state=0
+    )
+    return _standard_targets(_parted(x, y, train=count))
+
+
+def bags_of_words(count: int, words: int = 200, topics_: int = 5) -> Data:
+    """How often each word occurs in a text, and what it is about."""
+    rng = np.random.default_rng(0)
+    odds = rng.dirichlet(np.full(words, 0.3), topics_)
+    y = rng.integers(0, topics_, count + 2000)
+    mixed = 0.3 * odds[y] + 0.7 / words
+    x = rng.poisson(20 * mixed).astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def many_zeros(count: int, features: int = 8) -> Data:
+    """Counts, half of which are 0 whatever the inputs."""
+    data, rng = counts(count, features), np.random.default_rng(1)
+    kept = [(rng.random(len(y)) < 0.5).astype("float32") for y in (data.y, data.y_validation)]
+    return Data(data.x, data.y * kept[0], data.x_validation, data.y_validation * kept[1])
+
+
+def topics(count: int, length: int = 20, words: int = 60, classes: int = 6) -> Data:
+    """Texts of words that each topic has in other shares, and the topic."""
+    rng = np.random.default_rng(0)
+    shares = np.cumsum(0.2 * rng.dirichlet(np.full(words, 0.2), classes) + 0.8 / words, axis=1)
+    y = rng.integers(0, classes, count + 2000)
+    x = (rng.random((len(y), length, 1)) > shares[y][:, None]).sum(axis=2).clip(0, words - 1)
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def angles(count: int, features: int = 6) -> Data:
+    """Noisy projections of a direction of the plane, and its sine and cosine."""
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, (count + 2000, 1))
+    ahead = rng.uniform(0, 2 * np.pi, features)
+    x = (
+        np.cos(2 * (angle - ahead))
+        + 0.5 * np.cos(angle - ahead)
+        + 0.1 * rng.normal(size=(len(angle), features))
+    )
+    y = np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype("float32")
+    return _parted(x, y, train=count)
+
+
+def determinants(count: int) -> Data:
+    """Matrices of 3 rows and columns, and their determinants."""
+    x = np.random.default_rng(0).uniform(-1, 1, (count + 2000, 3, 3))
+    return _standard_targets(_parted(x.reshape(-1, 9), np.linalg.det(x), train=count))
+
+
+def shapes(count: int, size: int = 12) -> Data:
+    """Noisy pictures of a disc, a ring, a square, a cross or stripes, anywhere."""
+    rng = np.random.default_rng(0)
+    down, right = np.mgrid[:size, :size]
+    y = rng.integers(0, 5, count + 2000)
+    centres = rng.uniform(4, size - 5, (len(y), 2))
+    radii = rng.uniform(2.5, 4, len(y))
+    x = rng.normal(scale=0.6, size=(len(y), size, size, 1))
+    for image, label, (row, column), radius in zip(x, y, centres, radii, strict=True):
+        dy, dx = down - row, right - column
+        far, wide = np.hypot(dy, dx), np.maximum(abs(dy), abs(dx))
+        drawn = (
+            far < radius,
+            abs(far - radius) < 0.8,
+            wide < 0.85 * radius,
+            (np.minimum(abs(dy), abs(dx)) < 1) & (wide < radius),
+            (wide < radius) & (right % 2 == 0),
+        )
+        image[..., 0] += drawn[label]
+    x = x.astype("float32")
+    return Data(x[:count], y[:count], x[count:], y[count:])
+
+
+def spots(count: int, size: int = 12) -> Data:
+    """Pictures with up to nine bright spots, and their number."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, count + 2000)
+    x = rng.normal(scale=0.2, size=(len(y), size, size, 1))
+    for image, number in zip(x, y, strict=True):
+        places = rng.choice(36, number, replace=False)
+        for place in places:
+            row, column = 2 * (place // 6), 2 * (place % 6)
+            image[row : row + 2, column : column + 2, 0] += rng.uniform(0.5, 1.5)
+    x = x.astype("float32")
+    return _standard_targets(Data(x[:count], y[:count], x[count:], y[count:]))
+
+
+def clean_waves(count: int, length: int = 32) -> Data:
+    """Sums of two waves, as their own targets."""
+    rng = np.random.default_rng(0)
+    frequency = rng.uniform(0.5, 3, (count + 2000, 2, 1))
+    phase = rng.uniform(0, 2 * np.pi, frequency.shape)
+    x = np.sin(2 * np.pi * frequency * np.arange(length) / length + phase).sum(axis=1).astype("float32")
+    return without_targets(Data(x[:count], x[:count], x[count:], x[count:]))
+
+
+def categories(count: int, columns: int = 6, values: int = 10) -> Data:
+    """Columns of categories that add to the target alone, and two of them together."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, values, (count + 2000, columns))
+    alone, together = rng.normal(size=(columns, values)), rng.normal(size=(values, values))
+    y = alone[np.arange(columns), x].sum(axis=1) + 2 * together[x[:, 0], x[:, 1]]
+    y = y + 0.3 * rng.normal(size=len(y))
+    return _standard_targets(Data(x[:count], y[:count], x[count:], y[count:]))
+
+
+def trends(count: int, length: int = 24) -> Data:
+    """Random walks, and whether they drift upwards."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, count + 2000)
+    steps = rng.normal(size=(len(y), length)) + 0.3 * (2 * y[:, None] - 1)
+    x = (0.3 * steps.cumsum(axis=1))[..., None].astype("float32")
+    return Data(x[:count], y[:count].astype("int32"), x[count:], y[count:].astype("int32"))
+
+
+def unscaled_inputs(data: Callable[[], Data]) -> Data:
+    """Inputs with other means and deviations, from a tenth to 30."""
+    made = data()
+    scale = np.geomspace(0.1, 30, made.x.shape[1]).astype("float32")
+    return Data(scale * (made.x + 1), made.y, scale * (made.x_validation + 1), made.y_validation)
+
+
+def faint(scale: float) -> Data:
+    """Grey digits with hardly any contrast, as their own targets."""
+    data = grey_digits()
+    return without_targets(Data(scale * data.x, data.y, scale * data.x_validation, data.y_validation))

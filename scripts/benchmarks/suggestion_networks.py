@@ -495,3 +495,106 @@ def wide_and_deep(features: int, width: int = 32):
         layers.Dense(width, activation="relu")(layers.Dense(width, activation="relu")(inputs))
     )
     return keras.Model(inputs, layers.Activation("sigmoid")(deep + layers.Dense(1, use_bias=False)(inputs)))
+
+
+def digits_residual(filters: int = 16, blocks: int = 2):
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(filters, 3, padding="same")(inputs)
+    for _ in range(blocks):
+        y = layers.Conv2D(filters, 3, padding="same")(
+            layers.Activation("relu")(layers.LayerNormalization()(x))
+        )
+        x = x + y
+    x = layers.GlobalMaxPooling2D()(layers.LayerNormalization()(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def preferences(items: int):
+    """A worth of each thing, and the odds by the difference of two."""
+    inputs = keras.Input((2,), dtype="int32")
+    worth = layers.Embedding(items, 1)(inputs)
+    return keras.Model(inputs, layers.Activation("sigmoid")(worth[:, 0] - worth[:, 1]))
+
+
+def recurrent_tagger(length: int, tokens: int, width: int = 32):
+    inputs = keras.Input((length,), dtype="int32")
+    x = layers.LSTM(width, return_sequences=True, unroll=True)(layers.Embedding(tokens, 8)(inputs))
+    return keras.Model(inputs, layers.Dense(tokens, activation="softmax")(x))
+
+
+def convolutions_of_series(length: int):
+    inputs = keras.Input((length, 1))
+    x = layers.Conv1D(16, 5, activation="relu")(inputs)
+    x = layers.Conv1D(16, 5, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(1)(layers.Flatten()(x)))
+
+
+def lasso(features: int):
+    inputs = keras.Input((features,))
+    return keras.Model(inputs, layers.Dense(1, kernel_regularizer=keras.regularizers.L1(0.01))(inputs))
+
+
+def mixed_convolutions(width: int = 24, blocks: int = 2):
+    """Depthwise convolutions added to what comes in, then a mix of the channels; each with batch norm."""
+    inputs = keras.Input((8, 8, 1))
+    x = norm()(layers.Conv2D(width, 2, strides=2, activation="gelu")(inputs))
+    for _ in range(blocks):
+        x = x + norm()(layers.DepthwiseConv2D(3, padding="same", activation="gelu")(x))
+        x = norm()(layers.Conv2D(width, 1, activation="gelu")(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+
+
+def all_convolutions():
+    inputs = x = keras.Input((8, 8, 1))
+    for filters, strides in ((16, 1), (24, 2), (24, 2)):
+        x = layers.Conv2D(filters, 3, strides=strides, padding="same", activation="relu")(x)
+    return keras.Model(inputs, layers.Softmax()(layers.GlobalAveragePooling2D()(layers.Conv2D(10, 1)(x))))
+
+
+def inverted_bottlenecks(width: int = 8, blocks: int = 2):
+    inputs = keras.Input((14, 14, 1))
+    x = norm()(layers.Conv2D(width, 3, strides=2, padding="same")(inputs))
+    for _ in range(blocks):
+        y = layers.Activation("relu6")(norm()(layers.Conv2D(3 * width, 1)(x)))
+        y = layers.Activation("relu6")(norm()(layers.DepthwiseConv2D(3, padding="same")(y)))
+        x = x + norm()(layers.Conv2D(width, 1)(y))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+
+
+def mean_of_embeddings(length: int, words: int, classes: int):
+    inputs = keras.Input((length,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(words, 16)(inputs))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def cnn_of_shapes():
+    inputs = x = keras.Input((12, 12, 1))
+    for filters in (8, 16):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.MaxPooling2D()(layers.Activation("relu")(norm()(x)))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Flatten()(x)))
+
+
+def counting_cnn():
+    inputs = keras.Input((12, 12, 1))
+    x = layers.Conv2D(12, 3, padding="same", activation="relu")(inputs)
+    x = layers.Conv2D(12, 2, strides=2, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(1)(layers.Flatten()(x)))
+
+
+def autoencoder_of(length: int, middle: int = 6):
+    inputs = keras.Input((length,))
+    x = layers.Dense(middle)(layers.Dense(48, activation="tanh")(inputs))
+    return keras.Model(inputs, layers.Dense(length)(layers.Dense(48, activation="tanh")(x)))
+
+
+def embedded_columns(columns: int, values: int, width: int = 4):
+    inputs = keras.Input((columns,), dtype="int32")
+    parts = [layers.Embedding(values, width)(inputs[:, column]) for column in range(columns)]
+    x = layers.Dense(48, activation="relu")(layers.Concatenate()(parts))
+    return keras.Model(inputs, layers.Dense(1)(x))
+
+
+def recurrent_binary(cell: type, shape: tuple, width: int = 16):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(cell(width, unroll=True)(inputs)))

@@ -211,6 +211,7 @@ _friedman2 = partial(data_of.friedman, datasets.make_friedman2, 2048, 50.0)
 _friedman3 = partial(data_of.friedman, datasets.make_friedman3, 4096, 0.1)
 _raw_friedman1 = partial(data_of.scaled_targets, _friedman1, 5.0, 14.0)
 _tiny_friedman1 = partial(data_of.scaled_targets, _friedman1, 0.01, 0.0)
+_large_friedman1 = partial(data_of.scaled_targets, _friedman1, 100.0, 0.0)
 _rare, _rarer = partial(data_of.imbalanced, 8192, 0.04, 20), partial(data_of.imbalanced, 8192, 0.02, 30)
 _labels, _counts = partial(data_of.labels, 4096), partial(data_of.counts, 4096)
 
@@ -404,8 +405,6 @@ TUNE = [
     ("fashion_spectral_momentum", _clothes, networks.spectral, _momentum, 32, 400, {}),
     ("wine_quality_gated_adamax", data_of.wine_quality, partial(networks.gated_mlp, 12), optimizers.Adamax,
      64, 2400, {**_regression, **_adaptive, "needs_csv": True}),
-]
-REPORT = [
     ("spirals_mlp_adam", partial(data_of.spirals, 2048), partial(_binary, (2,), (32, 32, 32), "elu"), _adam,
      64, 800, {**_detection, **_adaptive}),
     ("digits_images_cnn_rmsprop", data_of.images_of_digits, networks.digits_cnn, _rmsprop, 32, 200,
@@ -461,6 +460,61 @@ REPORT = [
      {"loss": "huber", "metric": R2, **_adaptive}),
     ("rare_wide_and_deep_adagrad", _rare, partial(networks.wide_and_deep, 20), optimizers.Adagrad, 128, 600,
      {**_detection, "rates": (1e-4, 100.0)}),
+]
+REPORT = [
+    ("moons_mlp_sgd", partial(data_of.moons, 1024), partial(_binary, (2,), (32, 32), "tanh"), _sgd, 32, 500,
+     _detection),
+    ("digits_images_residual_nadam", data_of.images_of_digits, networks.digits_residual, optimizers.Nadam, 32,
+     200, _adaptive),
+    ("checkerboard_mlp_adamax", partial(data_of.checkerboard, 4096), partial(_binary, (2,), (64, 64)),
+     optimizers.Adamax, 64, 800, {**_detection, **_adaptive}),
+    ("preferences_adagrad", partial(data_of.preferences, 8192, 100), partial(networks.preferences, 100),
+     optimizers.Adagrad, 128, 400, {**_detection, "rates": (1e-4, 100.0)}),
+    ("sorted_transformer_lion", partial(data_of.sorted_tokens, 8192),
+     partial(networks.sequence_transformer, 8, 10), _lion, 64, 500,
+     {"metric": PLACES, "rates": (1e-7, 0.1)}),
+    ("running_parity_gru_nesterov", partial(data_of.running_parity, 4096),
+     partial(networks.recurrent_model, 12, 2), _nesterov, 32, 600, {"metric": PLACES}),
+    ("delayed_lstm_rmsprop", partial(data_of.delayed, 8192), partial(networks.recurrent_tagger, 12, 6),
+     _rmsprop, 64, 500, {"metric": PLACES, **_adaptive}),
+    ("series_convolutions_momentum", partial(data_of.series, 4096),
+     partial(networks.convolutions_of_series, 24), _momentum, 64, 400, {"loss": "huber", "metric": R2}),
+    ("sparse_linear_adam", partial(data_of.sparse_linear, 512), partial(networks.lasso, 100), _adam, 32, 300,
+     {**_regression, **_adaptive}),
+    ("words_of_topics_momentum", partial(data_of.bags_of_words, 2048), partial(_mlp, (200,), (), outputs=5),
+     _momentum, 64, 200, {}),
+    ("many_zeros_counts_nadam", partial(data_of.many_zeros, 4096), _counted, optimizers.Nadam, 64, 400,
+     {**_poisson, **_adaptive}),
+    ("digits_images_mixed_convolutions_adamw", data_of.images_of_digits, networks.mixed_convolutions,
+     partial(_adamw, weight_decay=0.05), 64, 160, _adaptive),
+    ("digits_images_all_convolutions_sgd", data_of.images_of_digits, networks.all_convolutions, _sgd, 16, 500,
+     {}),
+    ("fashion_inverted_bottlenecks_rmsprop", _clothes, networks.inverted_bottlenecks,
+     partial(_rmsprop, momentum=0.9), 64, 300, _adaptive),
+    ("topics_embedded_adam", partial(data_of.topics, 4096), partial(networks.mean_of_embeddings, 20, 60, 6),
+     _adam, 32, 300, _adaptive),
+    ("angles_mlp_momentum", partial(data_of.angles, 2048), partial(_mlp, (6,), (48, 48), "gelu", outputs=2,
+     last="linear"), _momentum, 32, 500, _regression),
+    ("determinants_mlp_adamw", partial(data_of.determinants, 8192), partial(_scalar, (9,), (96, 96)), _adamw,
+     128, 1200, {**_regression, **_adaptive}),
+    ("shapes_cnn_adam", partial(data_of.shapes, 2048), networks.cnn_of_shapes, _adam, 32, 300, _adaptive),
+    ("spots_cnn_momentum", partial(data_of.spots, 2048), networks.counting_cnn, _momentum, 32, 400,
+     _regression),
+    ("waves_autoencoder_sgd", partial(data_of.clean_waves, 2048), partial(networks.autoencoder_of, 32), _sgd,
+     16, 1000, {**_regression, "metric": VARIANCE, "rates": (1e-4, 100.0)}),
+    ("categories_embedded_momentum", partial(data_of.categories, 4096),
+     partial(networks.embedded_columns, 6, 10), _momentum, 64, 500, _regression),
+    ("friedman2_mlp_absolute_rmsprop", _friedman2, partial(_scalar, (4,), (48, 48)), _rmsprop, 32, 400,
+     {"loss": "mean_absolute_error", "metric": R2, **_adaptive}),
+    ("trends_gru_clipped_adamw", partial(data_of.trends, 4096),
+     partial(networks.recurrent_binary, layers.GRU, (24, 1)), partial(_adamw, clipnorm=1.0), 64, 400,
+     {**_detection, **_adaptive}),
+    ("unscaled_inputs_mlp_adam", partial(data_of.unscaled_inputs, _friedman1),
+     partial(_scalar, (10,), (64, 64)), _adam, 64, 600, {**_regression, **_adaptive}),
+    ("large_targets_huber_momentum", _large_friedman1, partial(_scalar, (10,), (48, 48)), _momentum, 32, 600,
+     {"loss": "huber", "metric": R2}),
+    ("faint_digits_autoencoder_adam", partial(data_of.faint, 0.05), partial(networks.autoencoder, "linear"),
+     _adam, 64, 500, {**_regression, "metric": VARIANCE, **_adaptive}),
 ]
 # fmt: on
 TASKS = [

@@ -15,7 +15,7 @@ from scipy.stats import ttest_ind
 from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.probing import STAGES
 from pyimagesearch_lr.schedules import ramp_rates
-from pyimagesearch_lr.suggest import AS_GOOD, CLEARLY_WORSE, MUCH_WORSE, suggest
+from pyimagesearch_lr.suggest import AS_GOOD, CLEARLY_WORSE, suggest
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_FINDERS = ("ours", "grid", "a grid", "Keras's default", "random", "successive", "AutoLRS", "curvature")
@@ -576,7 +576,6 @@ def _chosen(choosing: list[dict], steps: int) -> dict:
         **dataclasses.asdict(STAGES),
         "as_good": AS_GOOD,
         "clearly_worse": CLEARLY_WORSE,
-        "much_worse": MUCH_WORSE,
         "held_out": False,
         "same_batches": True,
         "lower": 0.0,
