@@ -61,6 +61,7 @@ NEAR_CHANCE = 2.0
 WITHIN = 1.0
 CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
 VERIFIED = "ours, verified in {} steps"
+EARLIER = "Tasks that were reported before"
 COLUMNS = (
     "method",
     "mean",
@@ -95,7 +96,8 @@ def main(argv: list[str]) -> int:
     if arguments.by_task:
         print("\n" + by_task(picks, tasks, lengths))
     if (split, arguments.steps) == ("report", "all"):
-        save_summary(tasks, tables)
+        earlier = [task for task in recorded_tasks() if task.split == "tune" and "rate_free" in task.record]
+        save_summary(tasks, {**tables, EARLIER: rows_of(all_picks(earlier), STEPS)})
     return 0
 
 

@@ -21,6 +21,18 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_FINDERS = ("ours", "grid", "a grid", "Keras's default", "random", "successive", "AutoLRS", "curvature")
 NO_FINDERS += ("Prodigy", "DoG", "Schedule-Free", "ScheduleFreeAdamW")  # they have no rate to find
 POINTS = ("mean", "median", "worst")
+EARLIER = "Tasks that were reported before"
+RIVALS = (
+    "grid search, one seed",
+    "ours: bounds",
+    "Prodigy, no rate",
+    "Schedule-Free, no rate",
+    "ScheduleFreeAdamW, no rate",
+    "DoG, no rate",
+    "AutoLRS's stage, ten even rates",
+    "curvature",
+    "Keras's default rate",
+)
 TRIED, TRIED_LESS, CURVE = "ours, verified in 1200 steps", "ours, verified in 600 steps", "ours: bounds"
 
 
@@ -104,6 +116,7 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestion_tasks": _suggestion_tasks(score),
         "suggestion_summary": _suggestion_summary(score, _benchmark(root, "choosing")),
         "suggestions": _suggestions(score),
+        "suggestion_rivals": _suggestion_rivals(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
         "lengths": _lengths(_benchmark(root, "lengths")),
         "suggestion_targets": _suggestion_targets(score),
@@ -622,6 +635,15 @@ def _suggestions(score: dict) -> str:
         shares = [f"{row['within 1 point']:.0%}", f"{row['diverged']:.0%}", apart]
         last = [f"{row['no answer']:.0%}", f"{row['steps it cost']:.0f}"]
         lines.append("| " + " | ".join([name, *points, *shares, *last]) + " |")
+    return "\n".join(lines)
+
+
+def _suggestion_rivals(score: dict) -> str:
+    """What needs no sweep, beside the curve alone, on the tasks that were reported before."""
+    rows = _rows_of(score, EARLIER)
+    lines = ["| method | mean | median | worst |", "|---|---|---|---|"]
+    for name in RIVALS:
+        lines.append(f"| {name} | " + " | ".join(f"{rows[name][key]:.1f}" for key in POINTS) + " |")
     return "\n".join(lines)
 
 
