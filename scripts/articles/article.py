@@ -77,8 +77,12 @@ def small_cnn() -> keras.Model:
 
 
 def fastest_fall(curve: LRCurve, window: int) -> float:
-    """The rate in the middle of the `window` steps over which the drawn line falls most."""
-    change = rate_of_change(curve.smoothed.at(curve.lrs), window)
+    """The rate in the middle of the `window` steps over which the drawn line falls most, down to its lowest.
+
+    What falls beyond that comes back from losses that exploded.
+    """
+    losses = curve.smoothed.at(curve.lrs)
+    change = rate_of_change(losses[: max(window, int(np.nanargmin(losses))) + 1], window)
     return float(curve.lrs[int(np.nanargmin(change)) - window + window // 2])
 
 
