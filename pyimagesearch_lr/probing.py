@@ -19,8 +19,8 @@ COARSE = 0.5
 FINE = 0.25
 RATE_BEFORE = 1e-12  # which changes nothing
 NOTHING_HAPPENED = 0.01
-NEAR = 0.25
-NO_DIFFERENCE = 1e-3
+NEAR = 0.25  # the start: a loss that ended no further from it, as a share
+NO_DIFFERENCE = 1e-3  # between the losses of neighbouring rates, as a share of the first loss
 PROPORTIONAL = 2.0
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)

@@ -26,14 +26,7 @@ from suggestions import RecordedTask, recorded_tasks
 
 from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.probing import STAGES, Stages, probe_around
-from pyimagesearch_lr.suggest import (
-    AS_GOOD,
-    CLEARLY_WORSE,
-    NoSuggestion,
-    Probe,
-    decided,
-    suggest,
-)
+from pyimagesearch_lr.suggest import AS_GOOD, CLEARLY_WORSE, NoSuggestion, Probe, decided, suggest
 
 JSON = Path(__file__).with_suffix(".json")
 SWEEPS = (200, 1000)
