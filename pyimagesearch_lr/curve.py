@@ -262,11 +262,12 @@ class LRCurve:
             return None
 
     def _with_edge(self, suggestion: Suggestion) -> Suggestion:
-        """The same, with a word where the sweep had no further rates to try on one side."""
+        """The same, with a word where there were no further rates to try on one side."""
         if not len(self):
             return suggestion
-        below, above = np.diff(np.log10([self.lrs[0], suggestion.max_lr, self.lrs[-1]])) < FINE - 1e-9
-        above = above and self.stop_reason not in ("diverged", "non_finite")
+        broke_off = self.stop_reason in ("diverged", "non_finite")
+        highest = self.metadata.get("end_lr", np.inf) if broke_off else self.lrs[-1]
+        below, above = np.diff(np.log10([self.lrs[0], suggestion.max_lr, highest])) < FINE - 1e-9
         if not below and not above:
             return suggestion
         way = "highest" if above else "lowest"
@@ -455,10 +456,17 @@ def _within(line: Smoothed, lrs: np.ndarray) -> np.ndarray:
     return (line.lrs >= low * (1 - 1e-9)) & (line.lrs <= high * (1 + 1e-9))
 
 
-def _change(curve: LRCurve, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rates and the change of the smoothed loss per step around each, over `window` steps."""
-    change = rate_of_change(curve.smoothed.at(curve.lrs), window)[int(window) :]
-    return curve.lrs[int(window // 2) :][: len(change)], change
+def _change(curve: LRCurve, window: int) -> tuple[np.ndarray, np.ndarray, int | None]:
+    """Rates, the change of the smoothed loss per step around each, and where it falls fastest.
+
+    The change is taken over `window` steps. What falls beyond the lowest loss comes back from an explosion.
+    """
+    losses = curve.smoothed.at(curve.lrs)
+    change = rate_of_change(losses, window)[int(window) :]
+    lowest = int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0
+    on_the_way = change[: max(1, lowest - int(window) + 1)]
+    fastest = int(np.nanargmin(on_the_way)) if np.isfinite(on_the_way).any() else None
+    return curve.lrs[int(window // 2) :][: len(change)], change, fastest
 
 
 def _summary(curve: LRCurve) -> tuple[str, str, str, str]:

@@ -110,15 +110,29 @@ def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any) -> None:
         ax.plot([longest.max_lr], [longest.loss], label=f"taken: {longest.max_lr:.1e}", **WINNER)
 
 
-def rate_of_change(lrs: np.ndarray, change: np.ndarray, *, ax: Any = None, title: str = "") -> Any:
-    """Change of the loss per step against the learning rate, on a logarithmic rate axis. Returns the Axes."""
+def rate_of_change(
+    lrs: np.ndarray, change: np.ndarray, fastest: int | None = None, *, ax: Any = None, title: str = ""
+) -> Any:
+    """Change of the loss per step against the learning rate, on a logarithmic rate axis.
+
+    Args:
+        lrs: Float array of shape `(rates,)`.
+        change: Float array of the same shape.
+        fastest: Int, the index at which the loss falls fastest, which gives the axis its height; None is the
+            lowest change.
+        ax: matplotlib Axes; None makes one.
+        title: String.
+
+    Returns:
+        The Axes.
+    """
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
     ax.plot(lrs, change, **SMOOTHED)
     ax.axhline(0, color="grey", linewidth=0.8)
-    finite = change[np.isfinite(change)]
-    if len(finite):
-        depth = max(-float(finite.min()), 1e-12)
+    shown = change[np.isfinite(change)] if fastest is None else change[[fastest]]
+    if len(shown):
+        depth = max(-float(shown.min()), 1e-12)
         ax.set_ylim(-1.3 * depth, 1.3 * depth)
     _label(ax, "learning rate (log scale)", "change of loss per step", title)
     return ax
@@ -266,26 +280,26 @@ def losses_against_lr(
 
 
 def rates_of_change(
-    lines: dict[str, tuple[np.ndarray, np.ndarray]], *, ax: Any = None, title: str = ""
+    lines: dict[str, tuple[np.ndarray, np.ndarray, int | None]], *, ax: Any = None, title: str = ""
 ) -> Any:
     """One line of changes per label, on one logarithmic rate axis, with a dot where each falls fastest.
 
     Args:
-        lines: Dict of label to `(lrs, change)`, float arrays of shape `(rates,)`.
+        lines: Dict of label to `(lrs, change, fastest)`: float arrays of shape `(rates,)`, and the index of
+            the dot, or None for no dot.
         ax: matplotlib Axes; None makes one.
         title: String.
 
     Returns:
         The Axes.
     """
-    ax = _overlaid(lines, ax, title)
+    ax = _overlaid({label: (lrs, change) for label, (lrs, change, _) in lines.items()}, ax, title)
     ax.axhline(0, color="grey", linewidth=0.8)
     depth = 1e-12
-    for line, (lrs, change) in zip(ax.lines, lines.values(), strict=False):
-        if np.isfinite(change).any():
-            lowest = int(np.nanargmin(np.where(np.isfinite(change), change, np.nan)))
-            ax.plot(lrs[lowest], change[lowest], "o", color=line.get_color(), markersize=7)
-            depth = max(depth, -float(change[lowest]))
+    for line, (lrs, change, fastest) in zip(ax.lines, lines.values(), strict=False):
+        if fastest is not None:
+            ax.plot(lrs[fastest], change[fastest], "o", color=line.get_color(), markersize=7)
+            depth = max(depth, -float(change[fastest]))
     ax.set_ylim(-1.3 * depth, 1.3 * depth)
     ax.set_ylabel("change of loss per step")
     return ax

@@ -476,6 +476,22 @@ def test_loss_falls_fastest_where_the_steepest_suggestion_is(no_window):
     assert abs(np.log10(steepest / 1e-3)) < 0.05
 
 
+@pytest.mark.parametrize("window", [1, 5, 20])
+def test_what_comes_back_from_an_explosion_is_no_fastest_fall(window, no_window):
+    lrs = np.geomspace(1e-6, 10, 400)
+    losses = np.interp(np.log10(lrs), [-6, -4, -2, -0.9, -0.8, 0.5, 1], [2.3, 2.2, 1.0, 1.1, 90.0, 80.0, 3.0])
+    curve = LRCurve(lrs, losses, losses, "end_lr")
+    *_, dot = Comparison({"SGD": curve}).plot_rate_of_change(window).lines
+    assert 1e-4 < dot.get_xdata()[0] < 1e-2
+    assert curve.plot_rate_of_change(window).get_ylim()[1] < 0.1
+
+
+def test_changes_of_a_curve_that_says_nothing_are_drawn_without_a_dot(no_window):
+    curve = LRCurve([0.1, 0.2], [math.nan, math.nan], [math.nan, math.nan], "non_finite")
+    ax = Comparison({"empty": curve}).plot_rate_of_change(5)
+    assert all(line.get_marker() != "o" for line in ax.lines)
+
+
 OLD_FILES = sorted((Path(__file__).parent / "files_of_0_1").glob("curve*"))
 
 

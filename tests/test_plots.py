@@ -89,6 +89,13 @@ def test_rate_of_change_is_centred_on_zero_and_shows_the_steepest_fall():
     assert -4.0 < low < -2.0
 
 
+def test_rate_of_change_is_as_high_as_the_given_fall_and_not_as_one_beyond_it():
+    change = np.array([-0.5, -2.0, 1.0, 1000.0, -900.0])
+    low, high = plots.rate_of_change(LRS[:5], change, 1).get_ylim()
+    assert low == -high
+    assert -4.0 < low < -2.0
+
+
 def test_training_history_shows_loss_above_and_accuracy_below_from_epoch_1():
     figure = plots.training_history(HISTORY, title="run")
     top, bottom = figure.axes
@@ -132,7 +139,7 @@ def test_lr_against_step_counts_steps_from_0_and_draws_both_bounds():
         lambda ax: plots.rate_of_change(LRS, LOSSES, ax=ax),
         lambda ax: plots.lr_against_step(LRS, base_lr=0.1, max_lr=0.2, ax=ax),
         lambda ax: plots.losses_against_lr({"a": (LRS, LOSSES)}, ax=ax),
-        lambda ax: plots.rates_of_change({"a": (LRS, LOSSES)}, ax=ax),
+        lambda ax: plots.rates_of_change({"a": (LRS, LOSSES, 1)}, ax=ax),
     ],
     ids=["loss", "change", "lr", "losses", "changes"],
 )
@@ -160,7 +167,7 @@ def test_overlaid_losses_have_one_named_line_each_and_limits_that_show_every_fal
 
 def test_overlaid_changes_have_a_dot_where_each_falls_fastest():
     falling = np.array([np.nan, -0.5, -2.0, 1.0, np.inf])
-    ax = plots.rates_of_change({"SGD": (LRS[:5], falling), "Adam": (LRS[:5], falling / 4 - 1)})
+    ax = plots.rates_of_change({"SGD": (LRS[:5], falling, 2), "Adam": (LRS[:5], falling / 4 - 1, 2)})
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(LRS[2], -2.0), (LRS[2], -1.5)]
     assert [dot.get_color() for dot in dots] == [line.get_color() for line in ax.lines[:2]]
@@ -169,7 +176,7 @@ def test_overlaid_changes_have_a_dot_where_each_falls_fastest():
 
 
 def test_overlaid_changes_of_a_curve_shorter_than_the_window_are_an_empty_line():
-    ax = plots.rates_of_change({"short": (LRS[:3], np.full(3, np.nan))})
+    ax = plots.rates_of_change({"short": (LRS[:3], np.full(3, np.nan), None)})
     assert labels_of(ax) == ["short"]
     assert all(line.get_marker() != "o" for line in ax.lines)
 

@@ -228,19 +228,21 @@ def test_probes_whose_first_loss_is_not_known_are_still_answered():
 
 
 @pytest.mark.parametrize(
-    ("max_lr", "stop_reason", "said"),
+    ("max_lr", "stop_reason", "asked", "said"),
     [
-        (1e-4, "end_lr", "It is the lowest that the sweep allowed to try: lower `start_lr` to try more."),
-        (1.0, "end_lr", "It is the highest that the sweep allowed to try: raise `end_lr` to try more."),
-        (1.0, "diverged", ""),
-        (1e-2, "end_lr", ""),
+        (1e-4, "end_lr", {}, "It is the lowest that the sweep allowed to try: lower `start_lr` to try more."),
+        (1.0, "end_lr", {}, "It is the highest that the sweep allowed to try: raise `end_lr` to try more."),
+        (1.0, "diverged", {}, ""),
+        (1.0, "diverged", {"end_lr": 10.0}, ""),
+        (10.0, "diverged", {"end_lr": 10.0}, "to try: raise `end_lr` to try more."),
+        (10.0, "non_finite", {"end_lr": 12.0}, "to try: raise `end_lr` to try more."),
+        (1e-2, "end_lr", {}, ""),
     ],
 )
-def test_answer_at_an_edge_of_the_sweep_says_so(max_lr, stop_reason, said):
+def test_answer_at_an_edge_of_the_sweep_says_so(max_lr, stop_reason, asked, said):
     lrs = np.geomspace(1e-4, 1.0, 50)
-    curve = LRCurve(
-        lrs, lrs, lrs, stop_reason, probes=(Probe(max_lr / 10, max_lr, 100, 0.5, first_loss=2.0),)
-    )
+    probes = (Probe(max_lr / 10, max_lr, 100, 0.5, first_loss=2.0),)
+    curve = LRCurve(lrs, lrs, lrs, stop_reason, metadata=asked, probes=probes)
     assert curve.suggest().reason.endswith(said or "within 0.007.")
 
 
