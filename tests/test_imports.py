@@ -83,8 +83,8 @@ MAY_IMPORT = {
     "pipeline.lock": {"pipeline.plan", "pipeline.terminal"},
     "pipeline.finite_loss": {"pipeline.stopping"},
     "pipeline.fashion_mnist": set(),
-    "pipeline.image_folder": set(),
-    "pipeline.image_batches": {"_arguments", "pipeline.image_folder"},
+    "pipeline.image_folder": {"pipeline.machine"},
+    "pipeline.image_batches": {"_arguments", "pipeline.image_folder", "pipeline.machine"},
     "pipeline.data": {
         "pipeline.plan",
         "files",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyimagesearch_lr._arguments import COUNT, COUNT_OR_0, whole
-from pyimagesearch_lr.pipeline.image_folder import Pictures, processors, resized
+from pyimagesearch_lr.pipeline.image_folder import Pictures, resized
+from pyimagesearch_lr.pipeline.machine import processors
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from pyimagesearch_lr.pipeline.machine import processors
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -557,8 +559,3 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Ite
     finally:
         ended.set()  # Ctrl-C waits for a picture, not for a chunk of them
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

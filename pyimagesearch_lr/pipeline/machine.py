@@ -92,9 +92,14 @@ def execution(model: Any) -> str:
         return f"{backend} backend, {each}"
     import tensorflow as tf
 
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or processors()
     xla = "XLA" if model.jit_compile else "no XLA (it gains only on a GPU)"
-    return f"fused batch normalisation, {xla}, {threads} threads, {each}"
+    return f"fused batch normalisation, {xla}, {threads} thread{'s' * (threads > 1)}, {each}"
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -93,8 +94,22 @@ def test_execution_is_that_of_the_compiled_model():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", jit_compile=False, steps_per_execution=1)
     assert re.fullmatch(
-        r"fused batch normalisation, no XLA .*, \d+ threads, 1 step per execution .*",
+        r"fused batch normalisation, no XLA .*, \d+ threads?, 1 step per execution .*",
         machine.execution(model),
     )
     model.compile("sgd", "mse", jit_compile=True, steps_per_execution=8)
     assert re.search(r", XLA, .*, 8 steps per execution", machine.execution(model))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no process to processors")
+def test_processors_are_those_that_the_process_may_use():
+    allowed = os.sched_getaffinity(0)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert machine.processors() == 1
+        assert ", 1 thread, " in machine.execution(model)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert machine.processors() == len(allowed)
