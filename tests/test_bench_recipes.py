@@ -16,16 +16,19 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = json.loads((ROOT / "scripts/benchmarks/recipes.json").read_text(encoding="utf-8"))
 TRAINING = json.loads((ROOT / "docs/results/tutorial/training.json").read_text(encoding="utf-8"))
 KINDS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-SHORT = {name: run for name, run in RUNS.items() if name.startswith("short:")}
+COMPLETE = {name: run for name, run in RUNS.items() if name.split(":")[0] in plan.COMPLETE}
+SHORT, BEST = (
+    [run for name, run in COMPLETE.items() if name.startswith(f"{kind}:")] for kind in ("short", "best")
+)
 
 
-@pytest.mark.parametrize("name", SHORT)
-def test_short_run_is_of_the_recipe_as_it_is_with_bounds_of_the_finder(name):
-    run = SHORT[name]
+@pytest.mark.parametrize("name", COMPLETE)
+def test_run_is_of_the_complete_recipe_as_it_is_with_bounds_of_the_finder(name):
+    run, (kind, seed) = COMPLETE[name], name.split(":")
     settings = run["settings"]
-    assert run["training"] == plan.COMPLETE["short"].describe(settings["min_lr"], settings["max_lr"])
-    assert settings["bounds_from"] == "the finder"
-    assert (settings["hold_out"], settings["seed"]) == (0, int(name.split(":")[1]))
+    assert run["training"] == plan.COMPLETE[kind].describe(settings["min_lr"], settings["max_lr"])
+    assert (settings["recipe"], settings["bounds_from"]) == (kind, "the finder")
+    assert (settings["hold_out"], settings["seed"]) == (0, int(seed))
     alone = run["accuracy_without_mirror_images"]
     assert run["history"]["val_accuracy"][-1] == pytest.approx(alone, abs=2e-4)  # bfloat16, other batches
     assert run["seconds"] > run["finder_seconds"] + sum(run["history"]["seconds"])
@@ -33,13 +36,30 @@ def test_short_run_is_of_the_recipe_as_it_is_with_bounds_of_the_finder(name):
 
 def test_short_recipe_reaches_the_tutorials_accuracy_in_less_than_half_an_hour():
     assert len(SHORT) >= 3
-    assert mean(run["test_accuracy"] for run in SHORT.values()) >= 0.945
-    assert max(run["seconds"] for run in SHORT.values()) <= 30 * 60
+    assert mean(run["test_accuracy"] for run in SHORT) >= 0.945
+    assert max(run["seconds"] for run in SHORT) <= 30 * 60
+
+
+@pytest.mark.xfail(strict=True, reason="one run so far, whose finder had 600 steps and answered 0.032")
+def test_best_recipe_reaches_its_accuracy_with_three_seeds():
+    assert len(BEST) >= 3
+    assert mean(run["test_accuracy"] for run in BEST) >= 0.953
+
+
+def test_best_recipe_takes_less_than_an_hour_also_with_all_steps_of_its_finder():
+    for run in BEST:
+        (finder,) = (run for name, run in RUNS.items() if name.startswith("finder_1200:"))
+        assert run["seconds"] + finder["seconds"] <= 60 * 60
+
+
+def test_finder_of_the_best_recipe_answers_the_rate_of_its_trial():
+    finder, trial = RUNS["finder_1200:1"], RUNS["trial:muon_12:1"]
+    assert finder["max_lr"] == pytest.approx(trial["settings"]["max_lr"], rel=0.05)
 
 
 @pytest.mark.xfail(strict=True, reason="measured only on a day on which the machine was slow")
 def test_short_recipe_takes_at_most_13_minutes():
-    assert max(run["seconds"] for run in SHORT.values()) <= 13 * 60
+    assert max(run["seconds"] for run in SHORT) <= 13 * 60
 
 
 def test_trials_of_the_short_recipes_ingredients_lead_to_it():
@@ -51,9 +71,16 @@ def test_trials_of_the_short_recipes_ingredients_lead_to_it():
     losses = [run["held_out_loss"] for run in steps]
     assert losses == sorted(losses, reverse=True)
     assert all(run["history"]["loss"][-1] > run["history"]["val_loss"][-1] for run in steps)
-    short, last = plan.COMPLETE["short"], steps[-1]["recipe"]
-    differ = {name for name, value in dataclasses.asdict(short).items() if value != last[name]}
+    short, last = dataclasses.asdict(plan.SHORT), steps[-1]["recipe"]
+    differ = {name for name, value in last.items() if value != short[name]}
     assert differ <= {"stages", "epochs_up", "epochs_down"}
+
+
+def test_best_recipe_is_that_of_its_trial_with_the_highest_accuracy():
+    trials = [RUNS[f"trial:{name}:1"] for name in ("muon_12", "muon_12_erased")]
+    best = max(trials, key=lambda run: run["held_out_accuracy"])["recipe"]
+    assert dataclasses.asdict(plan.BEST) == best | {"stages": plan.BEST.stages, "verify_steps": 1200}
+    assert [list(stage) for stage in plan.BEST.stages] == best["stages"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,7 +124,7 @@ def test_tutorials_recipe_reaches_the_tutorials_accuracy():
 
 def test_pilots_did_not_see_the_test_images():
     pilots = [run for name, run in RUNS.items() if name.startswith(("pilot:", "tune:", "trial:"))]
-    assert len(pilots) == 12  # docs/benchmarks.md counts them
+    assert len(pilots) == 14  # docs/benchmarks.md counts them
     assert not any("test_accuracy" in run for run in pilots)
 
 

@@ -59,7 +59,8 @@ def add_options(parser: argparse.ArgumentParser, *, trains: bool) -> None:
         choices=RECIPES,
         default=TUTORIAL,
         help="short: find the bounds, then train to the tutorial's accuracy in a fraction of its epochs; "
-        "the rates and epochs of config.py are not used (default: %(default)s)",
+        "best: the same in more epochs, to a higher accuracy; neither uses rates and epochs of config.py "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--quick", action="store_true", help="both phases in a minute or two, on the small embedded sample"

@@ -111,8 +111,9 @@ def own(plan: Plan, data: Data) -> keras.Model:
     try:
         model = function(shape, len(data.classes))
     except (Exception, SystemExit) as error:  # whatever the user's code raises
-        of_any_size = " --recipe short trains on images of two sizes, so the size is open." * (None in shape)
-        raise _unusable(reference, f"{called} raised {_in_words(error)}.{of_any_size}") from error
+        open_size = f" --recipe {plan.recipe_name} trains on images of two sizes, so the size is open."
+        why = open_size * (None in shape)
+        raise _unusable(reference, f"{called} raised {_in_words(error)}.{why}") from error
     if not isinstance(model, keras.Model):
         raise _unusable(reference, f"{called} returned {type(model).__name__}; expected a keras.Model.")
     _check_input(reference, model, shape)

@@ -350,6 +350,7 @@ class Recipe:
         erased: Float in [0, 1), the side of a square of every image that is blanked, as a share of the side.
         mirrored_mean: Bool, whether an answer is the mean of those for an image and for its mirror image.
         batch_size: Int, in place of BATCH_SIZE; None leaves it.
+        verify_steps: Int, in place of LRFIND_VERIFY_STEPS where that is less; None leaves it.
     """
 
     stages: tuple[Stage, ...]
@@ -369,6 +370,7 @@ class Recipe:
     erased: float = 0.0
     mirrored_mean: bool = False
     batch_size: int | None = None
+    verify_steps: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -430,23 +432,29 @@ def tutorial(settings: Settings) -> Recipe:
 
 
 TUTORIAL = "tutorial"
-COMPLETE = {
-    "short": Recipe(
-        stages=(Stage(20, 4), Stage(28, 2)),
-        epochs_up=1,
-        epochs_down=5,
-        optimizer=CONV_MUON,
-        nesterov=True,
-        weight_decay=5e-3,
-        label_smoothing=0.1,
-        dropout=0.0,
-        shift=0.05,
-        whole_pixels=True,
-        alternate_flips=True,
-        mirrored_mean=True,
-        batch_size=128,
-    ),
-}
+SHORT = Recipe(
+    stages=(Stage(20, 4), Stage(28, 2)),
+    epochs_up=1,
+    epochs_down=5,
+    optimizer=CONV_MUON,
+    nesterov=True,
+    weight_decay=5e-3,
+    label_smoothing=0.1,
+    dropout=0.0,
+    shift=0.05,
+    whole_pixels=True,
+    alternate_flips=True,
+    mirrored_mean=True,
+    batch_size=128,
+)
+BEST = dataclasses.replace(
+    SHORT,
+    stages=(Stage(20, 7), Stage(28, 5)),
+    epochs_up=1.5,
+    epochs_down=10.5,
+    verify_steps=1200,
+)
+COMPLETE = {"short": SHORT, "best": BEST}
 RECIPES = (TUTORIAL, *COMPLETE)
 
 
@@ -711,6 +719,9 @@ def _changes(told: Settings, asked: argparse.Namespace) -> dict[str, Any]:
     if asked.verify is not None:
         steps = told.lrfind_verify_steps or Settings.lrfind_verify_steps
         changes["lrfind_verify_steps"] = steps if asked.verify else 0
+    if asked.recipe in COMPLETE:
+        steps = changes.get("lrfind_verify_steps", told.lrfind_verify_steps)
+        changes["lrfind_verify_steps"] = steps and max(steps, COMPLETE[asked.recipe].verify_steps or 0)
     if asked.quick:
         folders.append("quick")
         wanted = {**vars(told), **changes}

@@ -15,7 +15,11 @@ from pyimagesearch_lr.pipeline import page
 from pyimagesearch_lr.pipeline.results import Finding, Training
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = {"docs/results/tutorial": "output", "docs/results/short": "output/short"}
+RUNS = {  # and the folder that each was written to
+    "docs/results/tutorial": "output",
+    "docs/results/short": "output/short",
+    "docs/results/best": "output/best",
+}
 
 
 def main(argv: list[str]) -> int:

@@ -388,6 +388,23 @@ def test_verification_can_be_left_out_or_given_its_steps(steps):
     assert settings.lrfind_verify_steps == steps
 
 
+@pytest.mark.parametrize(
+    ("argv", "steps", "expected"),
+    [
+        (["--recipe", "best"], 600, 1200),
+        (["--recipe", "best"], 5000, 5000),
+        (["--recipe", "best"], 0, 0),
+        (["--recipe", "best", "--no-verify"], 600, 0),
+        (["--recipe", "best", "--verify"], 0, 1200),
+        (["--recipe", "best", "--quick"], 600, 240),
+        (["--recipe", "short"], 600, 600),
+        ([], 600, 600),
+    ],
+)
+def test_recipe_may_ask_for_more_steps_of_verification(argv, steps, expected):
+    assert planned(*argv, LRFIND_VERIFY_STEPS=steps).settings.lrfind_verify_steps == expected
+
+
 # The plan --------------------------------------------------------------------------------------------------
 
 
