@@ -375,8 +375,8 @@ def _training_cost(bench: dict) -> str:
     ratios = step["ratios"]
     rows = [
         ("our step / the tutorial's port in stock Keras 3, float32", ratios["ours_over_stock_float32"], 0.27),
-        ("our step / PyTorch, channels_last, bfloat16", ratios.get("ours_over_torch_bfloat16"), 0.65),
-        ("our step / the convolutions' arithmetic", ratios["ours_over_arithmetic"], 1.8),
+        ("our step / PyTorch, channels_last, bfloat16", ratios.get("ours_over_torch_bfloat16"), 0.8),
+        ("our step / the convolutions' arithmetic", ratios["ours_over_arithmetic"], 1.5),
         (
             "our epoch with data and augmentation / the step alone",
             epoch["ratios"]["pipeline_over_step"],
