@@ -227,6 +227,8 @@ class LRCurve:
     def plot_rate_of_change(self, window: int = 20, ax: Any = None, title: str = "") -> Any:
         """Draw the change of the smoothed loss per step, over `window` steps, against the learning rate.
 
+        The fastest fall on the way to the lowest loss gives the axis its height.
+
         Args:
             window: Int, over how many steps the change is taken; it is drawn at their middle.
             ax: matplotlib Axes to draw on; None makes a figure.
@@ -265,8 +267,10 @@ class LRCurve:
         """The same, with a word where there were no further rates to try on one side."""
         if not len(self):
             return suggestion
-        broke_off = self.stop_reason in ("diverged", "non_finite")
-        highest = self.metadata.get("end_lr", np.inf) if broke_off else self.lrs[-1]
+        highest = self.lrs[-1]
+        if self.stop_reason in ("diverged", "non_finite"):  # rates above the last may be tried
+            asked = self.metadata.get("end_lr")
+            highest = asked if isinstance(asked, (int, float)) and asked > 0 else np.inf
         below, above = np.diff(np.log10([self.lrs[0], suggestion.max_lr, highest])) < FINE - 1e-9
         if not below and not above:
             return suggestion
@@ -421,7 +425,7 @@ class Comparison(dict[str, LRCurve]):
             title: String, the title of the axes.
 
         Returns:
-            The Axes, with a dot where each curve falls fastest.
+            The Axes, with a dot where each curve falls fastest on the way to its lowest loss.
         """
         from pyimagesearch_lr import plots
 

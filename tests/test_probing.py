@@ -234,6 +234,7 @@ def test_probes_whose_first_loss_is_not_known_are_still_answered():
         (1.0, "end_lr", {}, "It is the highest that the sweep allowed to try: raise `end_lr` to try more."),
         (1.0, "diverged", {}, ""),
         (1.0, "diverged", {"end_lr": 10.0}, ""),
+        *[(1.0, "diverged", {"end_lr": unusable}, "") for unusable in (None, "1.0", 0, -1.0, math.nan)],
         (10.0, "diverged", {"end_lr": 10.0}, "to try: raise `end_lr` to try more."),
         (10.0, "non_finite", {"end_lr": 12.0}, "to try: raise `end_lr` to try more."),
         (1e-2, "end_lr", {}, ""),

@@ -232,7 +232,7 @@ def _results_in_short(training: dict, runs: dict) -> str:
     }
     for name in TARGETS:
         done = _runs_of(runs, name)
-        columns[f"`make {name}`, {_seeds(done)}"] = (
+        columns[f"`make {name}`, {'mean of ' * (len(done) > 1)}{_seeds(done)}"] = (
             _epochs(done[0]),
             "those the finder gave",
             f"{mean(run['test_accuracy'] for run in done):.4f}",
@@ -447,7 +447,7 @@ def _epochs(run: dict) -> int:
 
 
 def _seeds(runs: list[dict]) -> str:
-    return f"mean of {len(runs)} seeds" if len(runs) > 1 else "1 seed"
+    return f"{len(runs)} seed{'s' * (len(runs) > 1)}"
 
 
 def _mean_minutes(runs: list[dict]) -> str:
