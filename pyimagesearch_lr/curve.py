@@ -23,7 +23,15 @@ from pyimagesearch_lr._arguments import path as path_of
 from pyimagesearch_lr.files import strict_json, written_whole
 from pyimagesearch_lr.probing import FINE
 from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, smoothed
-from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe, Suggestion, best_probe, suggest
+from pyimagesearch_lr.suggest import (
+    HOW_TO_TRY,
+    METHODS,
+    NoSuggestion,
+    Probe,
+    Suggestion,
+    best_probe,
+    suggest,
+)
 
 STOP_REASONS = ("end_lr", "diverged", "non_finite", "exhausted", "stopped", "limited", "interrupted")
 FORMAT = "pyimagesearch_lr.LRCurve/1"
@@ -31,6 +39,11 @@ VERIFIED = "verified"
 LONGEST_REASON = 200
 METRICS = "metrics."
 SWEEP = "sweep."
+LOSSES_ON, PROBES_ON = "losses_on", "probes_on"  # keys of a curve's metadata, each with one of the next two
+UNTRIED = "untried"  # a key of a curve's metadata: how rates could be tried
+TRIED = "`suggest()` gives what was tried."
+TRAINING_DATA, VALIDATION_DATA = "training_data", "validation_data"
+TRAIN_LOSS = "train_loss"  # the metric where losses are on validation data
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +156,9 @@ class LRCurve:
         if method is None:
             method = VERIFIED if self.probes else "bounds"
         if one_of((*METHODS, VERIFIED))("", "method", method) == VERIFIED:
-            return self._with_edge(best_probe(self.probes))
-        suggestion = suggest(self.lrs, self.raw_losses, method=method)
+            return self._with_edge(best_probe(self.probes, self._measure(PROBES_ON)))
+        how_to_try = TRIED if self.probes else str(self.metadata.get(UNTRIED, HOW_TO_TRY))
+        suggestion = suggest(self.lrs, self.raw_losses, method, how_to_try)
         if len(self.sweep_losses) == 1:
             return suggestion
         return dataclasses.replace(suggestion, spread=self._spread(method))
@@ -191,7 +205,8 @@ class LRCurve:
         """Draw raw and smoothed loss against the learning rate, with the suggested bounds if there are any.
 
         Where rates were tried, each probe is drawn over the curve: the loss that it ended with, with its
-        standard error, at the highest rate of its cycle, and a star on the one that was taken.
+        standard error, at the highest rate of its cycle, and a star on the one that was taken. The legend
+        says where losses are on validation data, and on which data the probes' are if those differ.
 
         The smoothed line is the one that suggestions are read off; a band around it spans the sweeps where
         the test was repeated, and a dot marks where the loss falls fastest.
@@ -211,6 +226,8 @@ class LRCurve:
         line = self.smoothed
         sweeps = [smoothed(self.lrs, losses) for losses in self.sweep_losses]
         on_show = _within(line, self.lrs[shown])
+        measure, of_probes = self._measure(LOSSES_ON), self._measure(PROBES_ON)
+        note = "" if of_probes == measure else f", {'training ' * (of_probes == 'loss')}{of_probes}"
         return plots.loss_against_lr(
             self.lrs[shown],
             self.raw_losses[shown],
@@ -220,6 +237,8 @@ class LRCurve:
             suggestion=self._answer(None),
             steepest=self._answer("steep"),
             probes=self.probes,
+            measured=f"{measure} of each {'step' if measure == 'loss' else 'rate'}",
+            note=note,
             ax=ax,
             title=title,
         )
@@ -262,6 +281,10 @@ class LRCurve:
             return self.suggest(method)
         except NoSuggestion:
             return None
+
+    def _measure(self, of: str) -> str:
+        """What the losses of the curve, `LOSSES_ON`, or of its probes, `PROBES_ON`, are."""
+        return "validation loss" if self.metadata.get(of) == VALIDATION_DATA else "loss"
 
     def _with_edge(self, suggestion: Suggestion) -> Suggestion:
         """The same, with a word where there were no further rates to try on one side."""

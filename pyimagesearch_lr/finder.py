@@ -19,8 +19,24 @@ import numpy as np
 from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr._arguments import COUNT, function, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
-from pyimagesearch_lr.curve import Comparison, LRCurve
-from pyimagesearch_lr.probing import RATE_BEFORE, STAGES, STEPS, Verify, probe_around
+from pyimagesearch_lr.curve import (
+    LOSSES_ON,
+    PROBES_ON,
+    TRAINING_DATA,
+    UNTRIED,
+    VALIDATION_DATA,
+    Comparison,
+    LRCurve,
+)
+from pyimagesearch_lr.probing import (
+    MIN_VERIFY_STEPS,
+    RATE_BEFORE,
+    STAGES,
+    STEPS,
+    SWEEPS,
+    Verify,
+    probe_around,
+)
 from pyimagesearch_lr.recording import Recorder
 from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
@@ -206,7 +222,21 @@ class _Recording(Recorder):
 
 
 class _Probing(_Recording):
-    """That of a probe: the loss on `validation_data` is recorded after its last step only."""
+    """That of a probe: the loss on `validation_data` is recorded after its last step only.
+
+    Where the progress bar ends it shows the loss that the probe is judged by, infinity if it diverged.
+    """
+
+    @property
+    def last(self) -> int:
+        """How many losses it is judged by."""
+        return 1 if self.validation_data is not None else max(2, round((self.num_steps or 0) * END_OF_PROBE))
+
+    def shown_loss(self, sweep: Sweep) -> float:
+        if sweep.stop_reason is None:
+            return super().shown_loss(sweep)
+        end = _end_of(sweep.raw_losses, self.last, sweep.num_steps)
+        return float(np.mean(end)) if end else math.inf
 
     @property
     def acts_after_each_rate(self) -> bool:
@@ -436,16 +466,22 @@ class LearningRateFinder:
                 raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
             self._kept()
         else:
-            _check_same_sweep(earlier, ramp, sweep.new_sweep(steps))
+            _check_same_sweep(earlier, ramp, _kind_of(validation_data), sweep.new_sweep(steps))
             self.curve = replace(earlier, probes=())
         _warn_of_early_end(self.curve, sweep.num_steps or 0)
-        if asked is not None and self.curve.stop_reason in WHOLE:
-            most_steps = asked.most_steps(steps)
-            if most_steps is not None:
-                alone = functools.partial(feed, callbacks=[])
-                known = list(earlier.probes) if earlier is not None else []
-                common |= _judged_on(asked, validation_data, validation_steps)
-                self._verify(alone, {**rules, **common}, most_steps, train_steps, known)
+        most_steps = None if asked is None else asked.most_steps(steps)
+        if most_steps is None or self.curve.stop_reason not in WHOLE:
+            how = _how_to_try(self.curve, train_data, was_asked=asked is not None)
+            self.curve = replace(self.curve, metadata={**self.curve.metadata, UNTRIED: how})
+            return self.curve
+        alone = functools.partial(feed, callbacks=[])
+        common |= _judged_on(cast(Verify, asked), validation_data, validation_steps)
+        judged = _kind_of(common["validation_data"])
+        self.curve = replace(self.curve, metadata={**self.curve.metadata, PROBES_ON: judged})
+        known = []
+        if earlier is not None and earlier.metadata.get(PROBES_ON, TRAINING_DATA) == judged:
+            known = list(earlier.probes)
+        self._verify(alone, {**rules, **common}, most_steps, train_steps, known)
         return self.curve
 
     def _kept(self) -> None:
@@ -492,14 +528,14 @@ class LearningRateFinder:
             recording = _Probing(lambda: Sweep(rates, **rules), shows="max_lr", **settings)
             feed(recording)
             losses = recording.sweeps[-1].raw_losses
-            last = 1 if recording.validation_data is not None else max(2, round(steps * END_OF_PROBE))
-            probes.append(_probe_of(losses, last, low, max_lr, steps, before()))
+            probes.append(_probe_of(losses, recording.last, low, max_lr, steps, before()))
             self.curve = replace(curve, probes=tuple(probes))
             self._kept()
             return probes[-1]
 
         if settings["verbose"]:
-            print(f"Trying rates around {start:.1e}, for at most {max_steps:,} steps:")
+            most = f"{max_steps - first_steps:,} steps after {first_steps:,} that change nothing"
+            print(f"Trying rates around {start:.1e}, in at most {most}:")
         try:
             limits = (float(curve.lrs[0]), float(curve.metadata["end_lr"]))
             probe_around(start, train, max_steps, limits, train_steps=train_steps)
@@ -863,9 +899,14 @@ class Passes(keras.utils.PyDataset):
 def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
     """What was recorded: the mean of the complete sweeps, or as much of the first as there is."""
     whole = [sweep for sweep in recording.sweeps if sweep.stop_reason in WHOLE]
-    metadata = {**ramp, "recorder": recording.recorded_by}
+    metadata = {**ramp, "recorder": recording.recorded_by, LOSSES_ON: _kind_of(recording.validation_data)}
     curves = [sweep.curve(**metadata) for sweep in whole or recording.sweeps[:1] if sweep.losses]
     return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
+
+
+def _kind_of(validation_data: Any) -> str:
+    """On which data losses are recorded."""
+    return TRAINING_DATA if validation_data is None else VALIDATION_DATA
 
 
 def _checked_earlier(earlier: Any) -> LRCurve | None:
@@ -875,15 +916,17 @@ def _checked_earlier(earlier: Any) -> LRCurve | None:
     return earlier if earlier is not None and earlier.stop_reason in WHOLE else None
 
 
-def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], sweep: Sweep) -> None:
+def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], losses_on: str, sweep: Sweep) -> None:
     """Raise unless the curve is one of that sweep, as far as it can tell."""
-    expected = {**ramp, "first rate": float(sweep.lrs[0])}
-    received = {name: earlier.metadata.get(name) for name in ramp} | {"first rate": float(earlier.lrs[0])}
+    expected = {**ramp, LOSSES_ON: losses_on, "first rate": float(sweep.lrs[0])}
+    received = {name: earlier.metadata.get(name) for name in ramp}
+    received[LOSSES_ON] = earlier.metadata.get(LOSSES_ON, losses_on)  # 0.1 does not say
+    received["first rate"] = float(earlier.lrs[0])
     as_long = len(earlier) == len(sweep.lrs) or earlier.stop_reason != "end_lr"
     if received != expected or len(earlier) > len(sweep.lrs) or not as_long:
         raise ValueError(
             f"`LearningRateFinder`: `earlier` must be a curve of the same sweep, {len(sweep.lrs)} rates of "
-            f"{ramp}. Received: {earlier!r} of {received}. Leave `earlier` out to start over."
+            f"{expected}. Received: {earlier!r} of {received}. Leave `earlier` out to start over."
         )
 
 
@@ -894,12 +937,17 @@ def _probe_of(
 
     The loss that it began with is that of the same batches `before`, or of all of those if it went further.
     """
-    if len(losses) < steps or not math.isfinite(losses[-1]):
+    end = _end_of(losses, last, steps)
+    if not end:
         return Probe(base_lr, max_lr, len(losses), math.inf)
-    end = losses[-last:]
     error = float(np.std(end, ddof=1) / np.sqrt(last)) if last > 1 else 0.0
     first = before[-last:] if len(before) == steps else before
     return Probe(base_lr, max_lr, steps, float(np.mean(end)), error, float(np.mean(first)) if first else 0.0)
+
+
+def _end_of(losses: list[float], last: int, steps: int) -> list[float]:
+    """The last losses of a probe; none if it diverged."""
+    return losses[-last:] if len(losses) == steps and math.isfinite(losses[-1]) else []
 
 
 def _losses_before_learning(feed: Callable, settings: dict[str, Any], steps: int) -> list[float]:
@@ -927,6 +975,23 @@ def _place_to_try(curve: LRCurve) -> tuple[float, float] | None:
     except NoSuggestion as answer:
         return None if answer.lowest_lr is None else (math.inf, answer.lowest_lr)
     return bounds.base_lr, bounds.max_lr
+
+
+def _how_to_try(curve: LRCurve, train_data: Any, *, was_asked: bool) -> str:
+    """Why nothing was tried, and how it would be."""
+    if inspect.isgenerator(train_data):
+        return (
+            "a generator cannot start again. Pass arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`, "
+            "and `find` tries what the curve says."
+        )
+    if not was_asked:
+        return "pass `verify=True`, and rates around it are tried."
+    if curve.stop_reason not in WHOLE:
+        return "the sweep was stopped before its end, and only what a whole one says is tried."
+    return (
+        f"{SWEEPS} times as many steps as the sweep's are too few to try rates in. Pass "
+        f"`verify={MIN_VERIFY_STEPS}` or more, or take at least {MIN_VERIFY_STEPS // SWEEPS} steps."
+    )
 
 
 def _said_of(curve: LRCurve) -> str:
@@ -960,13 +1025,13 @@ def _asked(verify: Any, steps: int | None, train_data: Any) -> Verify | None:
     """How to try the curve's answer, None for not at all."""
     if not isinstance(verify, (bool, int, np.bool_, np.integer, Verify)):
         raise wrong_type("find", "verify", "True, False, a number of steps or a `Verify`", verify)
+    is_demand = not isinstance(verify, bool | np.bool_)  # in place of True, which is the default
     if not isinstance(verify, Verify):
         if not verify:
             return None
-        is_number = not isinstance(verify, bool | np.bool_)
-        verify = Verify(STEPS("find", "verify", verify) if is_number else steps)
+        verify = Verify(STEPS("find", "verify", verify) if is_demand else steps)
     if inspect.isgenerator(train_data):
-        if verify.steps is None:
+        if not is_demand and verify.steps is None:
             return None
         raise ValueError(
             "`verify` trains on the same data again and again, and a generator cannot start again. Pass "

@@ -17,6 +17,7 @@ BAND = {"color": "#1f4e8c", "alpha": 0.2, "linewidth": 0}
 STEEPEST = {"color": "#d1632a", "marker": "o", "markersize": 7, "linestyle": "none"}
 PROBE: dict[str, Any] = {"color": "#7a3e9d", "marker": "o", "markersize": 6, "linewidth": 1.0, "zorder": 4}
 DIVERGED = {"color": "#7a3e9d", "marker": "x", "markersize": 7, "linestyle": "none", "clip_on": False}
+ABOVE = {**DIVERGED, "marker": "^", "markerfacecolor": "white"}
 WINNER = {"color": "#7a3e9d", "marker": "*", "markersize": 15, "linestyle": "none", "zorder": 5}
 BOUNDS = "#2e9e5b"
 ACCURACIES = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
@@ -42,6 +43,8 @@ def loss_against_lr(
     suggestion: Any = None,
     steepest: Any = None,
     probes: Sequence[Any] = (),
+    measured: str = "loss of each step",
+    note: str = "",
     ax: Any = None,
     title: str = "",
 ) -> Any:
@@ -58,6 +61,8 @@ def loss_against_lr(
         suggestion: `Suggestion` of bounds to mark, or None.
         steepest: `Suggestion` of the rate where the loss falls fastest, or None.
         probes: Sequence of `Probe`.
+        measured: String, what the raw losses are, for the legend.
+        note: String, what follows there on the length of probes.
         ax: matplotlib Axes; None makes one.
         title: String.
 
@@ -66,7 +71,7 @@ def loss_against_lr(
     """
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
-    ax.plot(lrs, raw_losses, label="loss of each step", **RAW)
+    ax.plot(lrs, raw_losses, label=measured, **RAW)
     if band is not None:
         rates = smooth_lrs[: band.shape[1]]
         label = f"range of {len(band)} sweeps"
@@ -80,14 +85,17 @@ def loss_against_lr(
     low, high = _readable_limits(raw_losses, smooth_losses)
     tried = [probe.loss for probe in probes if np.isfinite(probe.loss)]
     ax.set_ylim(min([low, *(loss - 0.08 * (high - loss) for loss in tried)]), high)
-    _draw_probes(ax, probes, suggestion)
+    _draw_probes(ax, probes, suggestion, note)
     _label(ax, "learning rate (log scale)", "loss", title)
     ax.legend(**BELOW_THE_LEVEL)
     return ax
 
 
-def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any) -> None:
-    """A point for each probe, filled for the longest; crosses at the top for those that diverged."""
+def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any, note: str) -> None:
+    """A point for each probe, filled for the longest; marks at the top for what is not within the axis.
+
+    A cross is a rate that diverged in a probe of any length, which excludes it; a triangle a loss above.
+    """
     trained = [probe for probe in probes if np.isfinite(probe.loss)]
     for steps in sorted({probe.steps for probe in trained}):
         of_length = sorted((p for p in trained if p.steps == steps), key=lambda probe: probe.max_lr)
@@ -96,18 +104,24 @@ def _draw_probes(ax: Any, probes: Sequence[Any], winner: Any) -> None:
             [probe.max_lr for probe in of_length],
             [probe.loss for probe in of_length],
             yerr=[probe.error for probe in of_length],
-            label=f"tried for {steps:,} steps each",
+            label=f"tried for {steps:,} steps each{note}",
             markerfacecolor=PROBE["color"] if is_longest else "white",
             **PROBE,
         )
-    diverged = sorted({probe.max_lr for probe in probes} - {probe.max_lr for probe in trained})
-    if diverged:
-        top = ax.get_xaxis_transform()
-        ax.plot(diverged, [0.97] * len(diverged), label="tried, diverged", transform=top, **DIVERGED)
+    diverged = {probe.max_lr for probe in probes if not np.isfinite(probe.loss)}
+    above = {probe.max_lr for probe in trained if probe.loss > ax.get_ylim()[1]}
+    _mark_at_the_top(ax, above - diverged, "tried, ended above", ABOVE)
+    _mark_at_the_top(ax, diverged, "tried, diverged", DIVERGED)
     best = [p for p in trained if winner is not None and p.max_lr == winner.max_lr]
     if best:
         longest = max(best, key=lambda probe: probe.steps)
         ax.plot([longest.max_lr], [longest.loss], label=f"taken: {longest.max_lr:.1e}", **WINNER)
+
+
+def _mark_at_the_top(ax: Any, lrs: set[float], label: str, style: dict[str, Any]) -> None:
+    if lrs:
+        heights = [0.97] * len(lrs)
+        ax.plot(sorted(lrs), heights, label=label, transform=ax.get_xaxis_transform(), **style)
 
 
 def rate_of_change(

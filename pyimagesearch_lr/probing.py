@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyimagesearch_lr._arguments import COUNT, optional, whole
-from pyimagesearch_lr.suggest import Probe, decided
+from pyimagesearch_lr.suggest import Probe, decided, trained_in_all
 
 MIN_VERIFY_STEPS = 120
 SWEEPS = 3
@@ -143,45 +143,87 @@ def probe_around(
     low, high = np.log10(limits[0]) - 1e-9, np.log10(limits[1]) + 1e-9
     longest = max_steps if train_steps is None else train_steps
     before = stages.first_steps(max_steps, train_steps)
-    first: dict[float, Probe] = {}
-    second: dict[float, Probe] = {}
+    trying = _Trying(train, stages, max_steps=max_steps, before=before, longest=longest, low=low, high=high)
+    trying.search(COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE))
+    if trying.first:
+        trying.decide()
+    return trying.probes
 
-    def try_rate(place: float, steps: int, stage: dict[float, Probe]) -> bool:
-        new = low <= place <= high and place not in stage
+
+@dataclass
+class _Trying:
+    """The probes of both stages, by the logarithms of their rates, within the steps that there are.
+
+    Args:
+        train: As in `probe_around`.
+        stages: As in `probe_around`.
+        max_steps: Int, how many steps there are in all.
+        before: Int, how many of them are gone before, and each probe of the first stage takes.
+        longest: Int, the most that a probe of the second stage may take.
+        low: Float, the logarithm of the lowest rate to try.
+        high: Float, that of the highest.
+    """
+
+    train: Callable[[float, int], Probe]
+    stages: Stages
+    max_steps: int
+    before: int
+    longest: int
+    low: float
+    high: float
+    first: dict[float, Probe] = field(default_factory=dict)
+    second: dict[float, Probe] = field(default_factory=dict)
+
+    @property
+    def probes(self) -> list[Probe]:
+        """Those of both stages, each once, in the order of trying."""
+        return list({id(probe): probe for probe in [*self.first.values(), *self.second.values()]}.values())
+
+    def search(self, centre: float) -> None:
+        """The first stage: short probes, from the centre to where the loss is lowest and beyond open ends."""
+        for place in (centre, centre - COARSE, centre + COARSE):
+            self._try(place, self.before, self.first)
+        while self.first and self._left(self.stages.searching) >= self.before:
+            fallen = _fallen(self.first)
+            places = _beside_the_best(self.first) if fallen else self._away(self.first)
+            if self._left(self.stages.widening) >= self.before:
+                places += _open_ends(self.first, self.stages)
+            if not self._try_one_of(places, self.before, self.first):
+                break
+
+    def decide(self) -> None:
+        """The second stage: all steps that are left for the best of the first, and for those beside it."""
+        best, steps = _best_place(self.first), _even(min(self._left() // self.stages.last, self.longest))
+        stride = COARSE if len(_alike(self.first, self.stages.alike)) > 2 else FINE
+        for place in (best, best - stride):
+            self._try(place, steps, self.second)
+        shorter = list(self.first.values())
+        while len(self.second) < self.stages.last:
+            if not self._try_one_of(_beyond(shorter, self.second, stride), steps, self.second):
+                break
+        while self.second and not _fallen(self.second) and self._left() >= steps:
+            if not self._try_one_of(self._away(self.second), steps, self.second):
+                break
+
+    def _left(self, share: float = 1.0) -> int:
+        """How many of that share of the steps are left."""
+        taken = self.before + sum(probe.steps for probe in self.probes)
+        return int(share * self.max_steps) - taken
+
+    def _try(self, place: float, steps: int, stage: dict[float, Probe]) -> bool:
+        """Try a rate unless that was done, or it is out of the limits; whether it was tried now."""
+        new = self.low <= place <= self.high and place not in stage
         if new:
-            known = first.get(place)
-            stage[place] = known if known and known.steps >= steps else train(10**place, steps)
+            known = self.first.get(place)
+            stage[place] = known if known and known.steps >= steps else self.train(10**place, steps)
         return new
 
-    def tried() -> list[Probe]:
-        return list({id(probe): probe for probe in [*first.values(), *second.values()]}.values())
+    def _try_one_of(self, places: Iterable[float], steps: int, stage: dict[float, Probe]) -> bool:
+        """Try the first of the places that can be tried; whether there was one."""
+        return any(self._try(place, steps, stage) for place in places)
 
-    def left(share: float = 1.0) -> int:
-        taken = before + sum(probe.steps for probe in tried())
-        return int(share * max_steps) - taken
-
-    centre = COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE)
-    for place in (centre, centre - COARSE, centre + COARSE):
-        try_rate(place, before, first)
-    while first and left(stages.searching) >= before:
-        places = _beside_the_best(first) if _fallen(first) else _away(first, high, stages.widest)
-        if left(stages.widening) >= before:
-            places += _open_ends(first, stages)
-        if not any(try_rate(place, before, first) for place in places):
-            break
-    if not first:
-        return []
-    best, steps = _best_place(first), _even(min(left() // stages.last, longest))
-    stride = COARSE if len(_alike(first, stages.alike)) > 2 else FINE
-    for place in (best, best - stride):
-        try_rate(place, steps, second)
-    while len(second) < stages.last:
-        if not any(try_rate(place, steps, second) for place in _beyond(list(first.values()), second, stride)):
-            break
-    while second and not _fallen(second) and left() >= steps:
-        if not any(try_rate(place, steps, second) for place in _away(second, high, stages.widest)):
-            break
-    return tried()
+    def _away(self, tried: dict[float, Probe]) -> list[float]:
+        return _away(tried, self.high, self.stages.widest)
 
 
 def _fallen(tried: dict[float, Probe]) -> dict[float, Probe]:
@@ -240,8 +282,9 @@ def _away(tried: dict[float, Probe], high: float, widest: float) -> list[float]:
 def _beyond(shorter: list[Probe], tried: dict[float, Probe], stride: float) -> tuple[float, float]:
     """A stride beyond those that were tried: first on the side of what would be taken."""
     places = max(tried) + stride, min(tried) - stride
-    trained = any(not probe.diverged for probe in tried.values())
-    up = trained and decided([*shorter, *tried.values()])[0].max_lr == tried[max(tried)].max_lr
+    probes = [*shorter, *tried.values()]
+    trained = any(not probe.diverged for probe in tried.values()) and trained_in_all(probes)
+    up = trained and decided(probes)[0].max_lr == tried[max(tried)].max_lr
     return places if up else places[::-1]
 
 

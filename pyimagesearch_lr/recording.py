@@ -115,6 +115,10 @@ class Recorder(_keras.OwnCallback):
         """Name and value of the rate that the progress bar shows."""
         return "lr", float(sweep.lrs[max(0, len(sweep.losses) - 1)])
 
+    def shown_loss(self, sweep: Sweep) -> float:
+        """The loss that the progress bar shows."""
+        return sweep.losses[-1]
+
     @property
     def acts_after_each_rate(self) -> bool:
         """Whether there is something to do between the steps of one rate and those of the next."""
@@ -230,7 +234,7 @@ class Recorder(_keras.OwnCallback):
     def _show(self, sweep: Sweep) -> None:
         done = (len(self.sweeps) - 1) * sweep.num_steps + sweep.step
         is_last = sweep.stop_reason is not None and len(self.sweeps) == self.repeats
-        values = [self.shown_rate(sweep), ("loss", sweep.losses[-1])]
+        values = [self.shown_rate(sweep), ("loss", self.shown_loss(sweep))]
         self._progress.update(done, values, finalize=is_last)
 
     def _loss_of(self, step_logs: dict[str, float]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,17 @@ TOWARDS_THE_RISE = 0.7
 SAFETY = 2.0
 STANDS_OUT = 5.0
 SLIDE_THRESHOLD = 0.1
-UNTRIED = (
-    "It is untried: `LearningRateFinder.find` tries what a curve says, on data that can start again, unless "
-    "`verify=False` is passed."
+HOW_TO_TRY = (
+    "`LearningRateFinder.find` tries what a curve says, on data that can start again, unless `verify=False` "
+    "is passed."
 )
 IF_NOISE = (
     "If losses are noisy (small batches, a rare class), larger batches or `repeats` help, and "
     "`stop_factor=None` where noise ended the sweep."
 )
+
+
+CYCLES = ("bounds", "constant")  # the methods that speak of a cycle, which can be tried
 
 
 class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not the user's error
@@ -130,13 +133,14 @@ class Probe:
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
 
 
-def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
+def suggest(lrs: Any, losses: Any, method: str = "bounds", how_to_try: str = HOW_TO_TRY) -> Suggestion:
     """Learning rates to train with, by one of `METHODS`.
 
     Args:
         lrs: Array of shape `(rates,)`, increasing and above 0.
         losses: Array of shape `(rates,)`, the raw loss of each rate; may hold NaN and infinity.
         method: String, a key of `METHODS`.
+        how_to_try: String, what the reason of a cycle's rates says after "It is untried: ".
 
     Returns:
         A `Suggestion` whose rates lie within the swept range.
@@ -161,7 +165,10 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds") -> Suggestion:
             "`lrs` and `losses` must be arrays of one dimension and the same length. "
             f"Received shapes: {lrs.shape} and {losses.shape}."
         )
-    return METHODS[one_of(tuple(METHODS))("", "method", method)](lrs, losses)
+    suggestion = METHODS[one_of(tuple(METHODS))("", "method", method)](lrs, losses)
+    if method not in CYCLES:
+        return suggestion
+    return replace(suggestion, reason=f"{suggestion.reason} It is untried: {how_to_try}")
 
 
 def decided(
@@ -175,11 +182,11 @@ def decided(
     what trains, and the one below is taken. A rate that diverged in a probe of any length is excluded.
 
     Args:
-        probes: Sequence of `Probe`, of which one at least did not diverge at a rate of its own.
+        probes: Sequence of `Probe`, with a rate at least that diverged in none.
         as_good: Float, the share of the best one's fall by which a loss may be higher and be as good.
         clearly_worse: Float, the share of that fall by which it is higher and clearly worse.
     """
-    trained = _trained(probes)
+    trained = trained_in_all(probes)
     longest = max(probe.steps for probe in trained)
     decisive = sorted((probe for probe in trained if probe.steps == longest), key=lambda each: each.max_lr)
     lowest = min(decisive, key=lambda probe: probe.loss)
@@ -190,7 +197,7 @@ def decided(
     return decisive[place - at_edge], lowest
 
 
-def _trained(probes: Sequence[Probe]) -> list[Probe]:
+def trained_in_all(probes: Sequence[Probe]) -> list[Probe]:
     """Those of rates that diverged in none."""
     diverged = {probe.max_lr for probe in probes if probe.diverged}
     return [probe for probe in probes if probe.max_lr not in diverged]
@@ -205,13 +212,17 @@ def _is_worse_above(chosen: Probe, probes: Sequence[Probe], clearly_worse: float
     return above.loss - best.loss > clearly_worse * best.fall > 0
 
 
-def best_probe(probes: Sequence[Probe]) -> Suggestion:
+def best_probe(probes: Sequence[Probe], measure: str = "loss") -> Suggestion:
     """The bounds that `decided` chooses.
+
+    Args:
+        probes: Sequence of `Probe`.
+        measure: String, what their losses are, for the reason.
 
     Raises:
         NoSuggestion: If there are no probes, or none ended with a finite loss below the one it began with.
     """
-    if not _trained(probes):
+    if not trained_in_all(probes):
         raise NoSuggestion(
             "no probe trained to a finite loss: lower `start_lr`."
             if probes
@@ -220,7 +231,7 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
     best, lowest = decided(probes)
     if not lowest.learned:
         raise NoSuggestion(
-            f"no rate that was tried brought the loss below {lowest.first_loss:.4g}, where it began: "
+            f"no rate that was tried brought the {measure} below {lowest.first_loss:.4g}, where it began: "
             f"the best ended at {lowest.loss:.4g}. Lower `start_lr`, so that the sweep has rates the model "
             "learns from, or check the labels and the loss."
         )
@@ -228,9 +239,11 @@ def best_probe(probes: Sequence[Probe]) -> Suggestion:
     reason = f"of {rates} rates tried in {cost:,} steps of short training, a cycle up to {best.max_lr:.1e} "
     if best.loss <= lowest.loss + lowest.tolerance():
         within = f"{lowest.loss:.4g} within {lowest.tolerance():.2g}"
-        reason += f"is the lowest that reached the best loss, {within}."
+        reason += f"is the lowest that reached the best {measure}, {within}."
     else:
-        reason += f"is the one below the best: that reached {lowest.loss:.4g}, but training is worse above."
+        by = "" if measure == "loss" else f" by {measure}"
+        reason += f"is the one below the best{by}: that reached {lowest.loss:.4g}, "
+        reason += "but training is worse above."
     if not lowest.fell_clearly:
         reason += f" That is hardly below {lowest.first_loss:.4g}, where it began: guessing comes to as much."
     return Suggestion(best.base_lr, best.max_lr, "verified", reason)
@@ -252,9 +265,10 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
     `half_down` is the rate at which half of the loss's fall is done, `half_up` the one at which half of it is
     undone again, or at which the loss explodes, `lowest` that of the lowest smoothed loss. `step` is the
-    ratio of one rate of the sweep to the one before: a loss shows about 5 steps late that a rate is too high.
-    The share, the half and the steps have the lowest expected loss on the tuning tasks of
-    `scripts/benchmarks/suggestions.py`. Too low a rate costs little and too high a one everything.
+    ratio of one rate of the sweep to the one before, its geometric mean on a linear ramp: a loss shows about
+    5 steps late that a rate is too high. The share, the half and the steps have the lowest expected loss on
+    the tuning tasks of `scripts/benchmarks/suggestions.py`. Too low a rate costs little, too high a one
+    everything.
 
     `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
     to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall
@@ -267,8 +281,7 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     shape = _Shape.of(lrs, losses)
     half_down, half_up = shape.half_fall
     log_max_lr = (1 - TOWARDS_THE_RISE) * np.log10(half_down) + TOWARDS_THE_RISE * np.log10(half_up)
-    late = STEPS_LATE * (np.log10(lrs[-1] / lrs[0]) / (len(lrs) - 1))
-    max_lr = min(float(10 ** (log_max_lr - late)) / SAFETY, shape.lowest_lr)
+    max_lr = min(float(10 ** (log_max_lr - STEPS_LATE * shape.decades_a_step)) / SAFETY, shape.lowest_lr)
     begins = int(np.searchsorted(lrs, shape.fall_begins_lr))
     base_lr = max(min(float(lrs[: begins + 1].sum()) / BASE_STEPS, max_lr / 10), float(lrs[0]))
     if not base_lr < max_lr:
@@ -284,7 +297,7 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         f"{half_down:.1e}, is lowest at {shape.lowest_lr:.1e}, and has lost half of the fall again, or "
         f"explodes, at {half_up:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the "
         f"first, and max_lr is half of the rate {TOWARDS_THE_RISE:.0%} of the way from the second to the "
-        f"last, {STEPS_LATE} steps earlier, or the third where that is lower. {UNTRIED}",
+        f"last, {STEPS_LATE} steps earlier, or the third where that is lower.",
     )
 
 
@@ -406,6 +419,12 @@ class _Shape:
 
     def lr_of(self, place: int) -> float:
         return float(np.clip(10 ** self.log_lrs[place], *self.range))
+
+    @property
+    def decades_a_step(self) -> float:
+        """The logarithm of the ratio of one rate to the one before, over the rates that are read."""
+        first, last = self.range
+        return float(np.log10(last / first) / (self.line.read - 1))
 
     @property
     def lowest_lr(self) -> float:

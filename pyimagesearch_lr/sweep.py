@@ -10,7 +10,7 @@ import numpy as np
 
 from pyimagesearch_lr import schedules
 from pyimagesearch_lr._arguments import COUNT, number, optional, whole
-from pyimagesearch_lr.curve import LRCurve
+from pyimagesearch_lr.curve import TRAIN_LOSS, LRCurve
 from pyimagesearch_lr.schedules import MOST_STEPS
 from pyimagesearch_lr.smoothing import ExponentialMovingAverage
 
@@ -217,7 +217,8 @@ class Sweep:
             loss: Float, the step's own loss.
             metrics: Dict of floats, the step's own metrics.
             rate_loss: Float, given with the last step of a rate: what to record as the rate's loss (a loss on
-                validation data) in place of the mean of its steps, which becomes the metric "train_loss".
+                validation data) in place of the mean of its steps, which becomes the metric "train_loss". A
+                rate that breaks off before, at a loss that is not finite, then has NaN.
 
         Raises:
             RuntimeError: If the sweep is over.
@@ -256,8 +257,10 @@ class Sweep:
         self._pending = []
         means = {name: _mean([step[name] for step in metrics]) for name in metrics[0]}
         loss = _mean(losses)
+        if rate_loss is None and TRAIN_LOSS in self.metrics and TRAIN_LOSS not in means:
+            rate_loss = math.nan  # the rate broke off before it could be known
         if rate_loss is not None:
-            means["train_loss"], loss = loss, float(rate_loss)
+            means[TRAIN_LOSS], loss = loss, float(rate_loss)
         self._rule.update(loss)
         for name, value in means.items():
             self.metrics.setdefault(name, []).append(value)

@@ -28,6 +28,7 @@ from tensorflow.python.eager import context
 
 from pyimagesearch_lr import CyclicLR, NoSuggestion, _state
 from pyimagesearch_lr._keras import _fresh_copy
+from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.finder import LearningRateFinder, LRFinder, PeriodicLRFinder, compare
 from pyimagesearch_lr.probing import Verify
 from pyimagesearch_lr.suggest import suggest
@@ -1128,6 +1129,34 @@ class TestVerify:
         assert [probe.first_loss for probe in trained] == pytest.approx([began_with] * len(trained))
         assert {probe.error for probe in trained} == {0.0}
 
+    @pytest.mark.parametrize(
+        ("swept", "tried", "labels"),
+        [
+            ("training", "training", ("loss of each step", "tried for 10 steps each")),
+            ("training", "validation", ("loss of each step", "tried for 10 steps each, validation loss")),
+            ("validation", "validation", ("validation loss of each rate", "tried for 10 steps each")),
+            (
+                "validation",
+                "training",
+                ("validation loss of each rate", "tried for 10 steps each, training loss"),
+            ),
+        ],
+    )
+    def test_says_on_which_data_losses_are(self, swept, tried, labels, tmp_path):
+        network, x, y = self.line(16)
+        held_out = (x[:6], y[:6] + 1)
+        settings = {"verify": Verify(120, held_out if tried == "validation" else None)}
+        if swept == "validation":
+            of_each = (held_out for _ in range(10**6)) if tried == "training" else held_out
+            settings |= {"validation_data": of_each, "validation_steps": 1 if tried == "training" else None}
+        curve = LearningRateFinder(network).find((x, y), **{**VERIFIED, "epochs": 200}, **settings)
+        curve.save(tmp_path / "curve.csv")
+        for each in (curve, LRCurve.load(tmp_path / "curve.csv")):
+            shown = each.plot().get_legend().get_texts()
+            assert set(labels) <= {text.get_text() for text in shown}
+            told = "the best validation loss, " in each.suggest().reason
+            assert told == (tried == "validation")
+
     def test_probe_is_judged_by_what_evaluate_gives_after_its_cycle(self):
         network, x, y = self.line(16)
         held_out = (x[:6], y[:6] + 1)
@@ -1219,8 +1248,18 @@ class TestVerify:
         )
         assert most / 3 < sum(probe.steps for probe in curve.probes) <= most
 
-    @pytest.mark.parametrize("data", ["generator", "short sweep", "asked not to"])
-    def test_answer_that_was_not_tried_says_so_and_how_it_can_be(self, data):
+    @pytest.mark.parametrize(
+        ("data", "how"),
+        [
+            ("generator", "a generator cannot start again. Pass arrays"),
+            (
+                "short sweep",
+                "3 times as many steps as the sweep's are too few to try rates in. Pass `verify=120`",
+            ),
+            ("asked not to", "pass `verify=True`, and rates around it are tried."),
+        ],
+    )
+    def test_answer_that_was_not_tried_says_so_and_how_it_can_be(self, data, how):
         keras.utils.set_random_seed(0)  # of so short a sweep not every order of the samples has an answer
         network, x, y = self.line(3200 if data == "generator" else 320)
         settings = {"verbose": 0, "num_steps": 39 if data == "short sweep" else 100}
@@ -1235,7 +1274,30 @@ class TestVerify:
         assert curve.probes == ()
         found = curve.suggest()
         assert found.method == "bounds"
-        assert "It is untried: `LearningRateFinder.find` tries" in found.reason
+        assert f"It is untried: {how}" in found.reason
+        assert found.reason.count("untried") == 1
+        assert f"It is untried: {how}" in curve.suggest("constant").reason
+        assert "untried" not in curve.suggest("steep").reason
+
+    def test_advice_on_a_short_sweep_that_was_not_tried_helps(self):
+        network, x, y = self.line(320)
+        sweep = {"verbose": 0, "num_steps": 39}
+        assert LearningRateFinder(network).find((x, y), 1e-6, 10.0, **sweep, verify=120).probes
+        assert LearningRateFinder(network).find((x, y), 1e-6, 10.0, **{**sweep, "num_steps": 40}).probes
+
+    def test_curves_answer_of_a_curve_that_was_tried_names_the_tried_one(self):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), **VERIFIED, verify=120)
+        for method in ("bounds", "constant"):
+            reason = curve.suggest(method).reason
+            assert reason.endswith("It is untried: `suggest()` gives what was tried.")
+
+    def test_verify_that_is_asked_for_is_refused_for_a_generator(self):
+        network, x, y = self.line()
+        batches = ((x, y) for _ in range(1000))
+        for verify in (120, Verify(), Verify(120), Verify(validation_data=(x, y))):
+            with pytest.raises(ValueError, match=r"`verify` trains on the same data again and again"):
+                LearningRateFinder(network).find(batches, **VERIFIED, verify=verify)
 
     def test_probes_do_not_get_the_callbacks(self):
         network, x, y = self.line()
@@ -1254,7 +1316,7 @@ class TestVerify:
         network, x, y = self.line()
         curve = LearningRateFinder(network).find((x, y), **{**VERIFIED, "verbose": 2}, verify=240)
         said = capsys.readouterr().out
-        before, after = said.index("for at most 240 steps"), said.index(curve.suggest().reason)
+        before, after = said.index("in at most 220 steps after 20 that"), said.index(curve.suggest().reason)
         assert before < said.index("max_lr: ") < after
 
     def test_sweep_that_a_callback_stops_is_not_tried(self):

@@ -10,13 +10,13 @@ import pytest
 from models import data, model
 
 from pyimagesearch_lr.finder import LearningRateFinder
-from pyimagesearch_lr.probing import STAGES
+from pyimagesearch_lr.probing import STAGES, Verify
 
 X, Y = data(64)
 FIND = {"start_lr": 1e-5, "end_lr": 10.0, "num_steps": 60, "batch_size": 16, "verbose": 0}
 
 
-def measured(**settings):
+def measured(verify=120, **settings):
     """The curve of a fresh model, and how many steps were trained for it."""
     network, steps = model(keras.optimizers.Adam(0.01)), []
 
@@ -27,7 +27,7 @@ def measured(**settings):
     fit = network.fit
     network.fit = lambda *args, callbacks, **kwargs: fit(*args, callbacks=[*callbacks, Counting()], **kwargs)
     finder = LearningRateFinder(network, **settings)
-    return finder.find((X, Y), **FIND, verify=120), len(steps)
+    return finder.find((X, Y), **FIND, verify=verify), len(steps)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,21 @@ def test_goes_on_from_what_was_kept(kept, number):
     assert trained < steps
 
 
+@pytest.mark.parametrize("first", ["training", "validation"])
+def test_probes_that_were_judged_on_other_data_are_made_again(kept, first):
+    whole, _, curves = kept
+    held_out = Verify(120, validation_data=(X[:16], Y[:16]))
+    if first == "training":
+        got, trained = measured(held_out, earlier=curves[-1])
+        expected, _ = measured(held_out)
+    else:
+        got, trained = measured(earlier=measured(held_out)[0])
+        expected = whole
+    assert got.probes == expected.probes
+    assert got.suggest() == expected.suggest()
+    assert trained == STAGES.first_steps(120) + sum(probe.steps for probe in expected.probes)
+
+
 def test_sweep_that_was_not_whole_is_made_again(kept):
     whole, _, curves = kept
     earlier = dataclasses.replace(curves[0], stop_reason="interrupted")
@@ -78,6 +93,17 @@ def test_curve_of_another_sweep_is_refused(kept):
     finder = LearningRateFinder(network, earlier=kept[0])
     with pytest.raises(ValueError, match="`earlier` must be a curve of the same sweep"):
         finder.find((X, Y), **{**FIND, "start_lr": 1e-4}, verify=False)
+
+
+@pytest.mark.parametrize("first", ["training", "validation"])
+def test_curve_on_other_data_is_refused(kept, first):
+    settings = {**FIND, "num_steps": 10, "verify": False}
+    held_out = {**settings, "validation_data": (X[:16], Y[:16])}
+    before, now = (settings, held_out) if first == "training" else (held_out, settings)
+    curve = LearningRateFinder(model()).find((X, Y), **before)
+    finder = LearningRateFinder(model(), earlier=curve)
+    with pytest.raises(ValueError, match=r"same sweep.*'losses_on': '.*Leave `earlier` out"):
+        finder.find((X, Y), **now)
 
 
 @pytest.mark.parametrize(("name", "value"), [("earlier", "lrfind.json"), ("keep", "lrfind.json")])

@@ -130,7 +130,7 @@ MAY_IMPORT = {
 }
 LIBRARY = set(MAY_IMPORT) - {room for room in MAY_IMPORT if room.startswith("pipeline.")}
 PIPELINE = set(MAY_IMPORT) - LIBRARY
-MAY_IMPORT["pipeline.training"] = PIPELINE | {"__init__", "plots"}
+MAY_IMPORT["pipeline.training"] = PIPELINE | {"__init__", "curve", "plots"}
 MAY_IMPORT["pipeline"] = {
     "files",
     "pipeline.checkpoint_file",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from pyimagesearch_lr import plots
-from pyimagesearch_lr.suggest import Suggestion
+from pyimagesearch_lr.suggest import Probe, Suggestion
 
 LRS = np.geomspace(1e-6, 1, 200)
 LOSSES = np.interp(np.log10(LRS), [-6, -4, -1, 0], [2.3, 2.3, 0.5, 50.0])
@@ -63,6 +65,32 @@ def test_bounds_are_shaded_and_named_with_their_values():
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((1.2e-4, 1e-2))
     assert labels_of(ax)[2:] == ["base_lr = 1.2e-04", "max_lr = 1.0e-02"]
     assert ax.get_title() == "sweep"
+
+
+def test_probes_are_circles_with_errors_and_a_star_and_what_diverged_in_any_has_a_cross():
+    probes = [
+        Probe(1e-4, 1e-3, 20, 1.5, 0.1),
+        Probe(1e-3, 1e-2, 20, 0.9, 0.1),
+        Probe(1e-2, 1e-1, 20, 1.1, 0.2),
+        Probe(1e-1, 1e0, 7, math.inf),
+        Probe(3e-2, 3e-1, 20, 99.0, 0.2),
+        Probe(1e-3, 1e-2, 60, 0.4, 0.05),
+        Probe(1e-2, 1e-1, 51, math.inf),
+    ]
+    taken = Suggestion(1e-3, 1e-2, "verified", "as seen.")
+    ax = plots.loss_against_lr(LRS, LOSSES, LRS, LOSSES, probes=probes, suggestion=taken)
+    drawn = {line.get_label(): line for line in ax.lines}
+    circles = {each.get_label(): each for each in ax.containers}
+    short, long = (circles[f"tried for {steps} steps each"] for steps in (20, 60))
+    assert short[0].get_xdata().tolist() == [1e-3, 1e-2, 1e-1, 3e-1]
+    assert (long[0].get_xdata().tolist(), long[0].get_ydata().tolist()) == ([1e-2], [0.4])
+    assert short[0].get_markerfacecolor() != long[0].get_markerfacecolor()
+    np.testing.assert_allclose(long[2][0].get_segments()[0], [[1e-2, 0.35], [1e-2, 0.45]])
+    assert drawn["tried, diverged"].get_xdata().tolist() == [1e-1, 1.0]
+    assert drawn["tried, ended above"].get_xdata().tolist() == [3e-1]
+    assert ax.get_ylim()[1] < 99
+    star = drawn["taken: 1.0e-02"]
+    assert (star.get_xdata().tolist(), star.get_ydata().tolist()) == ([1e-2], [0.4])
 
 
 def test_steepest_place_is_a_dot_on_the_smoothed_line():

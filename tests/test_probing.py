@@ -79,6 +79,20 @@ def test_at_the_limits_the_last_rates_lie_on_the_other_side(limits, tried):
     assert np.log10([probe.max_lr for probe in long]) == pytest.approx(tried)
 
 
+def test_rate_that_diverged_in_a_short_probe_is_no_answer_where_all_did():
+    """Noise can end a short probe at any rate, as where a class is rare."""
+
+    def train(max_lr, steps):
+        is_short = steps <= 40
+        return Probe(max_lr / 10, max_lr, 5 if is_short else steps, math.inf if is_short else 0.5)
+
+    probes = probe_around(1e-3, train, 480, LIMITS)
+    diverged = {probe.max_lr for probe in probes if probe.diverged}
+    assert len(diverged) > 3
+    assert any(probe.max_lr in diverged for probe in probes if not probe.diverged)
+    assert best_probe(probes).max_lr not in diverged
+
+
 def test_last_rate_is_not_nearer_to_where_training_gets_worse():
     """It begins at 2.3, falls to 1, and to no less than 1.9 half a decade above."""
 

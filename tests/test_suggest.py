@@ -165,6 +165,18 @@ def test_tail_that_is_not_finite_does_not_matter(method, bad):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("bad", [[NAN], [INF], [NAN, NAN, 1.0]])
+@pytest.mark.parametrize("ramp", [np.geomspace, np.linspace])
+def test_losses_that_are_not_finite_at_the_end_change_no_digit(method, bad, ramp):
+    read = 150
+    lrs = ramp(1e-6, 10.0, 200)
+    losses = 2.3 - 2 / (1 + (lrs[40] / lrs) ** 2) + 3 * (lrs / lrs[read - 10]) ** 4
+    n = read + len(bad)
+    broken = np.concatenate([losses[:read], bad])
+    assert suggest(lrs[:n], broken, method) == suggest(lrs[:read], losses[:read], method)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_what_comes_after_the_first_nan_is_not_read(method):
     lrs = sweep_of()
     losses = np.where(lrs > 2, NAN, curve_for(method, lrs))

@@ -239,6 +239,28 @@ def test_nan_in_the_middle_of_a_rate_stops_at_once_and_is_recorded():
     np.testing.assert_array_equal(curve.raw_losses, [1.0, NAN])
 
 
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_nan_before_a_rate_is_evaluated_leaves_a_curve_with_nan_as_its_loss(known):
+    sweep = Sweep([0.1, 0.2, 0.4], steps_per_lr=2)
+    for rate in range(known):
+        sweep.record(1.0, {"accuracy": 0.5})
+        sweep.record(3.0, {"accuracy": 0.7}, rate_loss=5.0 - rate)
+    sweep.record(NAN, {"accuracy": 0.1})
+    assert sweep.stop_reason == "non_finite"
+    curve = sweep.curve()
+    np.testing.assert_array_equal(curve.raw_losses, [*[5.0, 4.0][:known], NAN])
+    if known:
+        np.testing.assert_array_equal(curve.metrics["train_loss"], [*[2.0] * known, NAN])
+
+
+def test_metric_of_the_name_train_loss_stays_the_models_own():
+    sweep = Sweep([0.1, 0.2])
+    for loss in (2.0, 1.0):
+        sweep.record(loss, {"train_loss": loss + 3})
+    assert sweep.curve().raw_losses.tolist() == [2.0, 1.0]
+    assert sweep.curve().metrics["train_loss"].tolist() == [5.0, 4.0]
+
+
 def test_half_measured_rate_is_not_in_the_curve():
     sweep = Sweep([0.1, 0.2], steps_per_lr=2)
     for expected, loss in zip([0, 1, 1], [1.0, 3.0, 5.0], strict=True):

@@ -22,7 +22,7 @@ from pyimagesearch_lr.pipeline.machine import processors
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp")
 TRAINING_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")
 JOINERS = "\u200c\u200d"  # they shape letters and emoji, and show nothing of their own

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyimagesearch_lr.pipeline import machine
-from pyimagesearch_lr.pipeline.plan import CONV_MUON, MINIGOOGLENET, SettingError
+from pyimagesearch_lr.pipeline.plan import CONV_MUON, MINIGOOGLENET, SGD, SettingError
 from pyimagesearch_lr.pipeline.terminal import info
 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")  # of a terminal, which Keras writes into its errors
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyimagesearch_lr.pipeline.data import Data
     from pyimagesearch_lr.pipeline.plan import Plan, Recipe
 
+OF_NORMALISATION = {"gamma", "beta", "scale", "moving_mean"}  # variables that Keras's layers make
 STEPS_TO_SETTLE = 1000  # that batch normalisation's moving statistics take by Keras's momentum of 0.99
 
 
@@ -40,13 +41,36 @@ def compiled(plan: Plan, data: Data) -> tuple[keras.Model, Data]:
     keras.config.set_dtype_policy(policy)
     model = minigooglenet(plan, data) if plan.settings.model == MINIGOOGLENET else own(plan, data)
     if not model.compiled:
-        compile_by(plan.recipe, model, plan.bounds.min_lr)
+        compile_by(_fitting(plan.recipe, model), model, plan.bounds.min_lr)
     else:
-        info(f"MODEL compiles its network: its own {type(model.optimizer).__name__} and loss are used")
+        info(f"MODEL compiles its network: its own {optimizer_of(model)} and loss are used")
         data = dataclasses.replace(data, one_hot=not _takes_whole_numbers(model.loss))
         _check_loss_and_metrics(plan, model, data)
     info(f"compiling model in {policy} ({reason}), {machine.execution(model)}...")
     return model, data
+
+
+def optimizer_of(model: keras.Model) -> str:
+    """The name of the class of a compiled network's optimizer, without what scales its loss."""
+    from pyimagesearch_lr import _keras
+
+    return type(_keras.rate_holder(model.optimizer)).__name__
+
+
+def _fitting(recipe: Recipe, model: keras.Model) -> Recipe:
+    """The recipe, with SGD in place of `ConvMuon` for convolutions in a network without any normalisation.
+
+    The names of the variables tell, wherever in the network they are.
+    """
+    has_kernels = any(len(variable.shape) == 4 for variable in model.trainable_variables)
+    is_normalised = any(variable.name in OF_NORMALISATION for variable in model.variables)
+    if recipe.optimizer != CONV_MUON or not has_kernels or is_normalised:
+        return recipe
+    info(
+        "the network has convolutions and no normalisation layer: trained with SGD in place of ConvMuon, "
+        "which keeps the norms of their kernels"
+    )
+    return dataclasses.replace(recipe, optimizer=SGD)
 
 
 def compile_by(recipe: Recipe, model: keras.Model, learning_rate: float) -> None:

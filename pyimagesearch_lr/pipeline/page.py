@@ -88,11 +88,14 @@ def _bounds_section(finding: Finding) -> str:
     else:
         answer = _text(f"This curve supports no bounds: {finding.reason}")
     curve = finding.curve
+    caption = "Loss against learning rate, with the suggested bounds shaded."
+    if curve.probes:
+        caption += " A circle is a rate that was tried in a short training, the star the one taken."
     swept = f"{len(curve):,} steps from {curve.lrs[0]:.1e} to {curve.lrs[-1]:.1e}"
     return _section(
         "bounds",
         "Learning-rate bounds",
-        _figure(finding.plot, "Loss against learning rate, with the suggested bounds shaded."),
+        _figure(finding.plot, caption),
         answer,
         _text(f"The sweep: {swept}; {finding.ending}."),
     )

@@ -29,6 +29,7 @@ DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NUM_CLASSES = 10  # of Fashion-MNIST
 FASHION_MNIST, MINIGOOGLENET = "fashion-mnist", "minigooglenet"
 SGD, CONV_MUON = "sgd", "conv_muon"
+OPTIMIZERS = {SGD: "SGD", CONV_MUON: "ConvMuon"}  # their classes
 FASHION_MNIST_SIZE = 28  # pixels, of both sides
 LARGEST_IMAGE = 4096  # pixels, of a side
 LEAST_IMAGE = 16  # for MiniGoogLeNet
@@ -409,15 +410,22 @@ class Recipe:
             if end > epochs_done:
                 yield image_size, max(begin, epochs_done), end
 
-    def describe(self, min_lr: float, max_lr: float) -> str:
-        """The training in a line, for the user."""
+    def describe(self, min_lr: float, max_lr: float, optimizer: str | None = None) -> str:
+        """The training in a line, for the user.
+
+        Args:
+            min_lr: Float, the lowest rate.
+            max_lr: Float, the highest rate.
+            optimizer: String, the name of the optimizer's class; None is the recipe's own.
+        """
         sizes = ", then ".join(f"{epochs} of {size} x {size} pixels" for size, epochs in self.stages)
         stages = f" ({sizes})" if len(self.stages) > 1 else ""
         bounds = f"{self.mode} learning rate between {min_lr:g} and {max_lr:g}"
         ways = f"up in {epochs_in_words(self.epochs_up)} and down in {self.epochs_down:g}"
         batches = f" in batches of {self.batch_size}" if self.batch_size else ""
-        optimizer = " with ConvMuon" if self.optimizer == CONV_MUON else ""
-        return f"{epochs_in_words(self.epochs)}{stages}{batches}{optimizer}, {bounds}, {ways}"
+        optimizer = optimizer or OPTIMIZERS[self.optimizer]
+        trained_by = "" if optimizer == OPTIMIZERS[SGD] else f" with {optimizer}"
+        return f"{epochs_in_words(self.epochs)}{stages}{batches}{trained_by}, {bounds}, {ways}"
 
 
 def tutorial(settings: Settings) -> Recipe:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyimagesearch_lr import MidCycleWarning, plots
+from pyimagesearch_lr.curve import UNTRIED
 from pyimagesearch_lr.pipeline import checkpoint_file, examples, machine, page, report, results, saved_model
 from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
 from pyimagesearch_lr.pipeline.data import Data, UnusableData, load
 from pyimagesearch_lr.pipeline.image_batches import mirrored
-from pyimagesearch_lr.pipeline.model import compiled
+from pyimagesearch_lr.pipeline.model import compiled, optimizer_of
 from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words, title_of
 from pyimagesearch_lr.pipeline.process import EXIT_NO_SUGGESTION, EXIT_OK
 from pyimagesearch_lr.pipeline.report import Saving
@@ -43,6 +44,7 @@ SAME_SWEEP = (
     "quick",
     "image_size",
     "model",
+    "optimizer",
     "images",
 )
 
@@ -117,13 +119,14 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
 
     settings = plan.settings
     info("finding learning rate...")
-    earlier = _earlier(plan, data) if plan.resume else None
+    record = _record(plan, plan.bounds, model, data)
+    earlier = _earlier(settings.output_dir, record) if plan.resume else None
     if earlier is not None:
         info(f"continuing from what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
     started = time.perf_counter() - (earlier.metadata["seconds"] if earlier is not None else 0.0)
 
     def keep(curve: LRCurve) -> None:
-        saving(_with_record(plan, data, curve, started)[1].save, Path(settings.output_dir, CURVE))
+        saving(_with_record(record, curve, started)[1].save, Path(settings.output_dir, CURVE))
 
     finder = LearningRateFinder(model, keep=keep, earlier=earlier)
     try:
@@ -139,7 +142,7 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     finally:
         if finder.curve is not None:
             keep(finder.curve)
-            run, curve = _with_record(plan, data, finder.curve, started)
+            run, curve = _with_record(record, finder.curve, started)
             title = plots.literal(f"Learning rate finder, {title_of(run.settings)}")
             axes = curve.plot(title=title)
             plot = report.drawn(settings.lrfind_plot_path, axes.figure)
@@ -152,23 +155,26 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     return finding
 
 
-def _with_record(plan: Plan, data: Data, curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
-    run = Run.finished_now(_record(plan, plan.bounds, data), seconds=time.perf_counter() - started)
+def _with_record(record: dict[str, Any], curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
+    run = Run.finished_now(record, seconds=time.perf_counter() - started)
     metadata = {**curve.metadata, **dataclasses.asdict(run)}
+    if not record["lrfind_verify_steps"]:
+        metadata[UNTRIED] = "`--verify`, or LRFIND_VERIFY_STEPS in config.py, has rates around it tried."
     return run, dataclasses.replace(curve, metadata=metadata)
 
 
-def _record(plan: Plan, bounds: Bounds, data: Data) -> dict[str, Any]:
-    """The settings as the files of a run keep them, with what the images say."""
-    return {**plan.record(bounds), "classes": list(data.classes), "images": data.fingerprint}
+def _record(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> dict[str, Any]:
+    """The settings as the files of a run keep them, with what the network and the images say."""
+    found = {"optimizer": optimizer_of(model), "classes": list(data.classes), "images": data.fingerprint}
+    return {**plan.record(bounds), **found}
 
 
-def _earlier(plan: Plan, data: Data) -> LRCurve | None:
+def _earlier(folder: str, record: dict[str, Any]) -> LRCurve | None:
     """What a stopped finder has measured, if its settings and versions were the same."""
-    finding = results.earlier(Finding, plan.settings.output_dir)
+    finding = results.earlier(Finding, folder)
     if finding is None:
         return None
-    now = Run.finished_now(_record(plan, plan.bounds, data), 0.0)
+    now = Run.finished_now(record, 0.0)
     same = all(finding.run.settings.get(name) == now.settings[name] for name in SAME_SWEEP)
     return finding.curve if same and finding.run.versions == now.versions else None
 
@@ -194,7 +200,7 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
     recipe = plan.recipe
     clr = cycle(recipe, bounds, data.steps_per_epoch)
     checkpoint = _checkpoint(plan, bounds, model, data, clr)
-    info(f"training for {recipe.describe(bounds.min_lr, bounds.max_lr)}...")
+    info(f"training for {described(recipe, bounds, model)}...")
     callbacks = [clr, FiniteLoss(), checkpoint, *_event_files(plan)]
     try:
         for image_size, begin, end in recipe.stages_after(checkpoint.epochs_saved):
@@ -217,6 +223,11 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
     except LossNotFinite as error:
         raise NotFinite(f"{error}: {_way_out(bounds, checkpoint)}") from error
     return evaluate(plan, bounds, model, data, checkpoint.logs, clr.history["lr"])
+
+
+def described(recipe: Recipe, bounds: Bounds, model: keras.Model) -> str:
+    """The training in a line, with the optimizer that the network has."""
+    return recipe.describe(bounds.min_lr, bounds.max_lr, optimizer_of(model))
 
 
 def _way_out(bounds: Bounds, checkpoint: EpochCheckpoint) -> str:
@@ -243,6 +254,7 @@ def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, data: Data, clr:
     same = {
         **plan.same_on_resume(bounds),
         "DTYPE_POLICY": model.dtype_policy.name,
+        "the optimizer": optimizer_of(model),
         "the images": data.fingerprint,
     }
     rates = clr.history.setdefault("lr", [])
@@ -290,14 +302,14 @@ def evaluate(
     predicted = probabilities.argmax(axis=1)
     text = report.classification_report(data.test_labels, predicted, classes)
 
-    record = _record(plan, bounds, data)
+    record = _record(plan, bounds, model, data)
     title = plots.literal(f"{title_of(record)}, {epochs_in_words(recipe.epochs)}")
     curves = plots.training_history(history, evaluated_on=data.evaluated_on, title=title)
     title = f"Cyclical learning rate, {recipe.mode}"
     axes = plots.lr_against_step(rates, base_lr=bounds.min_lr, max_lr=bounds.max_lr, title=title)
     training = Training(
         run=Run.finished_now(record, sum(history["seconds"])),
-        description=recipe.describe(bounds.min_lr, bounds.max_lr),
+        description=described(recipe, bounds, model),
         history=history,
         evaluated_on=data.evaluated_on,
         accuracy=float((predicted == data.test_labels).mean()),

@@ -116,6 +116,10 @@ def benchmarks(root: Path) -> dict[str, str]:
     return {
         "suggestion_tasks": _suggestion_tasks(score),
         "suggestion_summary": _suggestion_summary(score, _benchmark(root, "choosing")),
+        "suggestion_trainings": _suggestion_trainings(root, score),
+        "suggestion_earlier": str(sum("rate_free" in each for each in _records(root, "tune"))),
+        "suggestion_bases": _suggestion_bases(_records(root, "tune") + _records(root, "report")),
+        "suggestion_reports": _suggestion_reports(score, _benchmark(root, "reports")),
         "suggestions": _suggestions(score),
         "suggestion_rivals": _suggestion_rivals(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
@@ -470,13 +474,10 @@ def _seconds_of_sizes(runs: list[dict]) -> str:
 
 def _trials(runs: dict) -> str:
     """What single ingredients gave in a few epochs."""
-    lines = [
-        "| epochs | optimizer, highest rate | shift, dropout, erased | accuracy | without mirror | loss |"
-    ]
-    lines.append("|---" * 6 + "|")
-    for name, run in runs.items():
-        if not name.startswith("trial:"):
-            continue
+    columns = ("epochs", "batches of", "optimizer, highest rate", "shift, dropout, erased", "flips")
+    columns += ("accuracy", "without mirror", "loss")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for run in (run for name, run in runs.items() if name.startswith("trial:")):
         recipe = run["recipe"]
         sizes = ", ".join(f"{epochs} of {size}" for size, epochs in recipe["stages"])
         optimizer = "SGD" if recipe["optimizer"] == "sgd" else "ConvMuon"
@@ -484,8 +485,10 @@ def _trials(runs: dict) -> str:
         chosen = f"{optimizer}, {run['settings']['max_lr']:g}{momentum}"
         cells = (
             f"{sizes} pixels",
+            str(run["settings"]["batch_size"]),
             f"({chosen})" if "note" in run else chosen,
             ", ".join(f"{recipe[setting]:g}" for setting in ("shift", "dropout", "erased")),
+            "in turn" if recipe["alternate_flips"] else "at random",
             f"{run['held_out_accuracy']:.4f}",
             f"{run['accuracy_without_mirror_images']:.4f}",
             f"{run['history']['val_loss'][-1]:.3f}",
@@ -572,6 +575,57 @@ def _bounds_of(sweep: dict) -> tuple[float, float]:
 
 def _suggestion_tasks(score: dict) -> str:
     return f"{len(score['tasks'])} tasks, 5 seeds, sweeps of 100, 200, 300 and 1,000 steps from 1e-8 to 100"
+
+
+def _suggestion_trainings(root: Path, score: dict) -> str:
+    """How long the reported tasks are trained, and how far seeds differ at their best rates."""
+    records = [_benchmark(root, f"suggestions/{name}") for name in score["tasks"]]
+    steps = [record["budget_steps"] for record in records]
+    noise = [task["noise"] for task in score["tasks"].values()]
+    return (
+        f"The trainings are short, {min(steps):,} to {max(steps):,} steps, so that trying costs as much as a "
+        "training or more; the standard deviation of the metric over seeds, at a task's best rate, is "
+        f"{median(noise):.2f} points in the median and {max(noise):.1f} at most"
+    )
+
+
+def _records(root: Path, split: str) -> list[dict]:
+    """What is recorded of each task."""
+    paths = sorted((root / "scripts/benchmarks/suggestions").glob("*.json"))
+    records = [_benchmark(root, f"suggestions/{path.stem}") for path in paths]
+    return [record for record in records if record["split"] == split]
+
+
+def _suggestion_bases(records: list[dict]) -> str:
+    """On how many tasks other lowest rates of a cycle than a tenth of the highest lose less than a point."""
+    lost: dict[float, list[float]] = {}
+    for record in (record for record in records if "bases" in record):
+        of_a_tenth = record["response"] + record.get("near_best", [])
+        for share in dict.fromkeys(row["share"] for row in record["bases"]):
+            rows = [row for row in record["bases"] if row["share"] == share]
+            tried = {(row["max_lr"], row["seed"]) for row in rows}
+            tenth = [row for row in of_a_tenth if (row["max_lr"], row["seed"]) in tried]
+            lost.setdefault(share, []).append(_metric_of(tenth) - _metric_of(rows))
+    shares = [f"{mean(points < 1 for points in each):.0%}" for each in lost.values()]
+    return f"{', '.join(shares[:-1])} and {shares[-1]} of the {len(next(iter(lost.values())))}"
+
+
+def _metric_of(rows: list[dict]) -> float:
+    return mean(float(row["metric"]) for row in rows)
+
+
+def _suggestion_reports(score: dict, earlier: list[dict]) -> str:
+    """The means of the tried answer in each report, the last one included."""
+    rows = _rows_of(score, "Sweeps of all lengths")
+    now = {"date": "the tables above", "tasks": len(score["tasks"]), "commit": ""}
+    now |= {f"mean in {n} steps": rows[f"ours, verified in {n} steps"]["mean"] for n in (600, 1200)}
+    lines = ["| report | tasks | mean, 1,200 steps | 600 steps |", "|---" * 4 + "|"]
+    for row in [*earlier, now]:
+        means = [row[f"mean in {n} steps"] for n in (1200, 600)]
+        shown = ["" if mean is None else f"{mean:.2f}" for mean in means]
+        report = f"{row['date']}, {row['commit']}" if row["commit"] else row["date"]
+        lines.append(f"| {report} | {row['tasks']} | {' | '.join(shown)} |")
+    return "\n".join(lines)
 
 
 def _suggestion_summary(score: dict, choosing: list[dict]) -> str:

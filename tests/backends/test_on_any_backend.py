@@ -25,6 +25,7 @@ from pyimagesearch_lr import (
     OneCycleLearningRate,
     OneCycleLR,
     PeriodicLRFinder,
+    Verify,
     compare,
 )
 
@@ -151,6 +152,24 @@ def test_probe_is_a_training_with_that_cycle():
     losses = trained_by_hand(model(dropout=0), lrs, size=64)
     assert probe.first_loss == pytest.approx(losses[0], rel=1e-3)  # the mean of ten passes in other orders
     assert probe.loss == pytest.approx(np.mean(losses[-max(2, round(probe.steps / 5)) :]), rel=1e-3)
+
+
+def test_probe_on_validation_data_ends_with_what_evaluate_gives():
+    def held_out_loss(network):
+        return network.evaluate(X[:24], Y[:24], verbose=0, return_dict=True)["loss"]
+
+    network, twin = model(dropout=0), model(dropout=0)
+    before = state(network)
+    verify = Verify(120, validation_data=(X[:24], Y[:24]))
+    curve = LearningRateFinder(network).find(
+        (X, Y), 1e-4, 10.0, num_steps=60, batch_size=64, verbose=0, verify=verify
+    )
+    assert_same_state(before, state(network))
+    probe = next(each for each in curve.probes if not each.diverged)
+    assert probe.first_loss == pytest.approx(held_out_loss(twin), rel=1e-3)
+    lrs = CyclicLR(probe.base_lr, probe.max_lr, probe.steps / 2).preview(probe.steps)
+    trained_by_hand(twin, lrs, size=64)
+    assert probe.loss == pytest.approx(held_out_loss(twin), rel=1e-3)
 
 
 class Counting(keras.layers.Dense):

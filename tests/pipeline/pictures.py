@@ -65,6 +65,7 @@ SOUND = {
     "colour.png": encoded(COLOUR, "PNG"),
     "colour.JPG": encoded(COLOUR, "JPEG"),
     "colour.jpeg": encoded(COLOUR, "JPEG", progressive=True),
+    "colour.jfif": encoded(COLOUR, "JPEG"),
     "colour.bmp": encoded(COLOUR, "BMP"),
     "colour.webp": encoded(COLOUR, "WEBP", lossless=True),
     "palette.png": encoded(COLOUR.convert("P"), "PNG"),

@@ -88,7 +88,7 @@ def test_hidden_files_are_passed_over_and_others_are_counted(folder):
     assert len(listing.training) == 5
     assert listing.notes == [
         f"pictures outside of the class folders are left out: {folder / 'loose.png'}",
-        "3 files that are not .png, .jpg, .jpeg, .bmp or .webp are left out (.gif, .txt, no ending)",
+        "3 files that are not .png, .jpg, .jpeg, .jfif, .bmp or .webp are left out (.gif, .txt, no ending)",
     ]
 
 

@@ -32,6 +32,22 @@ NETWORKS = """
             [keras.Input(shape), layers.GlobalAveragePooling2D(), layers.Dense(classes, activation="softmax")]
         )
 
+    def convolution(shape, classes, *normalisation):
+        kernel = layers.Conv2D(4, 3, padding="same")
+        pooled = [layers.GlobalAveragePooling2D(), layers.Dense(classes, activation="softmax")]
+        return keras.Sequential([keras.Input(shape), kernel, *normalisation, *pooled])
+
+    def normalised(shape, classes):
+        return convolution(shape, classes, layers.BatchNormalization())
+
+    def normalised_in_a_block(shape, classes):
+        return convolution(shape, classes, keras.Sequential([layers.GroupNormalization(2)]))
+
+    def convolution_with_adam(shape, classes):
+        model = convolution(shape, classes)
+        model.compile("adam", "categorical_crossentropy")
+        return model
+
     def unbuilt(shape, classes):
         return keras.Sequential([layers.Flatten(), layers.Dense(classes, activation="softmax")])
 
@@ -183,6 +199,24 @@ def test_compiled_network_keeps_its_optimizer_and_loss(capsys):
     assert float(model.optimizer.learning_rate) == 0.5
     assert data.one_hot
     assert "MODEL compiles its network: its own Adam and loss are used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "is_told"),
+    [
+        ("normalised", "ConvMuon", False),
+        ("normalised_in_a_block", "ConvMuon", False),
+        ("any_size", "ConvMuon", False),
+        ("convolution", "SGD", True),
+        ("convolution_with_adam", "Adam", False),
+    ],
+)
+def test_convolutions_without_normalisation_are_not_trained_with_conv_muon(name, optimizer, is_told, capsys):
+    model, _ = made(f"their_networks:{name}", "--recipe", "short")
+    assert network.optimizer_of(model) == optimizer
+    assert ("trained with SGD in place of ConvMuon" in capsys.readouterr().out) == is_told
+    without, _ = made(f"their_networks:{name}")
+    assert network.optimizer_of(without) == ("Adam" if name == "convolution_with_adam" else "SGD")
 
 
 @pytest.mark.parametrize("name", ["sparse", "sparse_by_name", "sparse_function", "sparse_in_a_list"])

@@ -476,6 +476,8 @@ def test_recipe_says_its_batches():
 def test_recipe_says_its_optimizer_where_it_is_not_sgd():
     recipe = replace(IN_BATCHES_OF_128, optimizer="conv_muon")
     assert recipe.describe(1e-3, 0.1).startswith("3 epochs in batches of 128 with ConvMuon, triangular ")
+    assert recipe.describe(1e-3, 0.1, "Adam").startswith("3 epochs in batches of 128 with Adam, triangular ")
+    assert recipe.describe(1e-3, 0.1, "SGD") == IN_BATCHES_OF_128.describe(1e-3, 0.1)
 
 
 @pytest.mark.parametrize(
