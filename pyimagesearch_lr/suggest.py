@@ -23,9 +23,6 @@ AS_GOOD = 0.01
 CLEAR_FALL = 0.05
 CLEARLY_WORSE = 0.1
 BASE_STEPS = 100
-STEPS_LATE = 5
-TOWARDS_THE_RISE = 0.7
-SAFETY = 2.0
 STANDS_OUT = 5.0
 SLIDE_THRESHOLD = 0.1
 HOW_TO_TRY = (
@@ -130,6 +127,24 @@ class Probe:
         return min(share * self.fall, self.loss * ((self.first_loss / self.loss) ** share - 1))
 
 
+@dataclass(frozen=True)
+class CurveRule:
+    """Where `max_lr` lies on a curve: see `bounds`. Chosen by `scripts/benchmarks/curve_rule.py`.
+
+    Args:
+        half: Float, the share of the fall that is done at the first rate and undone again at the second.
+        towards_the_rise: Float, how far it is from the first to the second, on the logarithmic axis.
+        steps_late: Number, how many steps late a loss shows that a rate is too high.
+        safety: Float, by what the rate is divided.
+    """
+
+    half: float = 0.5
+    towards_the_rise: float = 0.7
+    steps_late: float = 5
+    safety: float = 2.0
+
+
+RULE = CurveRule()
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Suggestion]] = {}
 
 
@@ -266,9 +281,8 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     `half_down` is the rate at which half of the loss's fall is done, `half_up` the one at which half of it is
     undone again, or at which the loss explodes, `lowest` that of the lowest smoothed loss. `step` is the
     ratio of one rate of the sweep to the one before, its geometric mean on a linear ramp: a loss shows about
-    5 steps late that a rate is too high. The share, the half and the steps have the lowest expected loss on
-    the tuning tasks of `scripts/benchmarks/suggestions.py`. Too low a rate costs little, too high a one
-    everything.
+    5 steps late that a rate is too high. `CurveRule` has these numbers, which were chosen by what they lose
+    on tuning tasks. Too low a rate costs little, too high a one everything.
 
     `base_lr` is the rate at which 100 steps do as much as all steps of the sweep up to where the loss begins
     to fall, the last rate before the minimum at which the smoothed loss is still within 5 % of the whole fall
@@ -278,10 +292,9 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
     Source: the range test of Smith, 2017, arXiv:1506.01186, section 3.3, which reads both off by eye.
     """
-    shape = _Shape.of(lrs, losses)
-    half_down, half_up = shape.half_fall
-    log_max_lr = (1 - TOWARDS_THE_RISE) * np.log10(half_down) + TOWARDS_THE_RISE * np.log10(half_up)
-    max_lr = min(float(10 ** (log_max_lr - STEPS_LATE * shape.decades_a_step)) / SAFETY, shape.lowest_lr)
+    shape = Shape.of(lrs, losses)
+    half_down, half_up = shape.half_fall(RULE.half)
+    max_lr = shape.max_lr(RULE)
     begins = int(np.searchsorted(lrs, shape.fall_begins_lr))
     base_lr = max(min(float(lrs[: begins + 1].sum()) / BASE_STEPS, max_lr / 10), float(lrs[0]))
     if not base_lr < max_lr:
@@ -296,15 +309,15 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
         f"the smoothed loss begins to fall at {shape.fall_begins_lr:.1e}, has half its fall at "
         f"{half_down:.1e}, is lowest at {shape.lowest_lr:.1e}, and has lost half of the fall again, or "
         f"explodes, at {half_up:.1e}: {BASE_STEPS} steps at base_lr do as much as the sweep did up to the "
-        f"first, and max_lr is half of the rate {TOWARDS_THE_RISE:.0%} of the way from the second to the "
-        f"last, {STEPS_LATE} steps earlier, or the third where that is lower.",
+        f"first, and max_lr is half of the rate {RULE.towards_the_rise:.0%} of the way from the second to "
+        f"the last, {RULE.steps_late:g} steps earlier, or the third where that is lower.",
     )
 
 
 @_method("minimum")
 def minimum(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     """A constant rate: a tenth of the rate of the lowest smoothed loss (fastai's `minimum`)."""
-    lowest = _Shape.of(lrs, losses).lowest_lr
+    lowest = Shape.of(lrs, losses).lowest_lr
     lr = max(lowest / 10, float(lrs[0]))
     return Suggestion(lr, lr, "minimum", f"a tenth of {lowest:.1e}, where the loss is lowest.")
 
@@ -325,7 +338,7 @@ def steep(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     fastai's `steep`, but of the smoothed loss, and looked for from where the fall begins: a high loss on the
     first steps is not a fall.
     """
-    shape = _Shape.of(lrs, losses)
+    shape = Shape.of(lrs, losses)
     slope = np.gradient(shape.smoothed, shape.log_lrs)
     place = shape.fall_begins + int(np.argmin(slope[shape.fall_begins : shape.lowest + 1]))
     lr = shape.lr_of(place)
@@ -340,7 +353,7 @@ def valley(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     begins. fastai's `valley` takes the subsequence's length for its first place, and so may answer with the
     first or last rate of the sweep; here it is the place itself.
     """
-    shape = _Shape.of(lrs, losses)
+    shape = Shape.of(lrs, losses)
     first, last = _longest_decrease(shape.smoothed[shape.fall_begins : shape.lowest + 1])
     first, last = first + shape.fall_begins, last + shape.fall_begins
     lr = shape.lr_of((first + last) // 2)
@@ -356,7 +369,7 @@ def slide(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     decade, differ by less than 0.1; its lower end is the answer. fastai's `slide`, whose window and threshold
     are in steps and in units of the loss, and so depend on the length of the sweep and the scale of the loss.
     """
-    shape = _Shape.of(lrs, losses)
+    shape = Shape.of(lrs, losses)
     slope = (np.gradient(shape.smoothed, shape.log_lrs) / shape.fall)[: shape.lowest + 1]
     width = max(1, round(0.5 / (shape.log_lrs[1] - shape.log_lrs[0])))
     calm = np.flatnonzero(np.abs(slope[width:] - slope[:-width]) < SLIDE_THRESHOLD)
@@ -374,7 +387,7 @@ def moving_average(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
     Source: Surmenok, 2017, Estimating an Optimal Learning Rate For a Deep Neural Network.
     """
-    shape = _Shape.of(lrs, losses)
+    shape = Shape.of(lrs, losses)
     window = max(1, round((1 / 3) / (shape.log_lrs[1] - shape.log_lrs[0])))
     change = simple_moving_average(rate_of_change(shape.smoothed, window)[window:], window)
     middles = np.arange(len(change)) + window // 2 - (window - 1) // 2
@@ -385,8 +398,15 @@ def moving_average(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """A smoothed curve, known to fall, reach a minimum and turn."""
+class Shape:
+    """A smoothed curve, known to fall, reach a minimum and turn.
+
+    Args:
+        line: `Smoothed`.
+        level: Float, the loss before it falls.
+        lowest: Int, the place of the lowest smoothed loss.
+        range: Tuple of floats, the first and the last rate that are read.
+    """
 
     line: Smoothed
     level: float
@@ -394,7 +414,7 @@ class _Shape:
     range: tuple[float, float]
 
     @classmethod
-    def of(cls, lrs: np.ndarray, losses: np.ndarray) -> _Shape:
+    def of(cls, lrs: np.ndarray, losses: np.ndarray) -> Shape:
         line = smoothed(lrs, losses)
         end = line.read
         if end < MIN_POINTS:
@@ -444,10 +464,16 @@ class _Shape:
     def fall_begins_lr(self) -> float:
         return self.lr_of(self.fall_begins)
 
-    @property
-    def half_fall(self) -> tuple[float, float]:
-        """The rates at which the loss has half its fall: on the way down, and up again or at the end."""
-        above = self.smoothed > self.level - self.fall / 2
+    def max_lr(self, rule: CurveRule) -> float:
+        """The highest rate of a cycle."""
+        down, up = np.log10(self.half_fall(rule.half))
+        log_lr = (1 - rule.towards_the_rise) * down + rule.towards_the_rise * up
+        earlier = float(10 ** (log_lr - rule.steps_late * self.decades_a_step))
+        return min(earlier / rule.safety, self.lowest_lr)
+
+    def half_fall(self, share: float) -> tuple[float, float]:
+        """The rates at which the loss has that share of its fall: going down, and up again or at the end."""
+        above = self.smoothed > self.level - share * self.fall
         down = np.flatnonzero(above[: self.lowest + 1])
         up = np.flatnonzero(above[self.lowest :])
         return (

@@ -38,6 +38,46 @@ def place_of(*args, **kwargs) -> int:
     return round(np.log10(pick_of(*args, **kwargs)))
 
 
+# ---- how the rules were chosen
+
+
+def test_committed_choice_of_the_curves_rule_is_of_the_rule_as_it_is():
+    from curve_rule import RULE, RULES
+
+    found = json.loads((ROOT / "scripts/benchmarks/curve_rule.json").read_text(encoding="utf-8"))
+    assert vars(RULE).items() <= found["the rule"].items()
+    assert found["rules"] == len(RULES)
+    assert RULE in RULES
+    floor, ours = found["the best of all"]["mean"], found["the rule"]["mean"]
+    assert floor <= ours <= found["the best on all other tasks"]["mean"]
+
+
+def test_rule_of_a_task_that_is_left_out_is_the_best_on_all_others():
+    from curve_rule import left_out
+
+    points = np.array([[0.0, 9.0, 2.0], [5.0, 1.0, 2.0], [5.0, 1.0, 2.0]])  # tasks, rules
+    assert left_out(points).tolist() == [9.0, 2.0, 2.0]
+
+
+def test_curves_rule_of_the_grid_picks_what_the_library_says():
+    from curve_rule import RULE
+    from suggestions import recorded_tasks
+
+    from pyimagesearch_lr.suggest import NoSuggestion, Shape, suggest
+
+    task = next(task for task in recorded_tasks() if task.split == "tune")
+    answers = 0
+    for _, sweep in task.curves(300):
+        losses = sweep.raw_losses
+        try:
+            expected = suggest(sweep.lrs[: len(losses)], losses).max_lr
+        except NoSuggestion:
+            continue
+        assert Shape.of(sweep.lrs[: len(losses)], losses).max_lr(RULE) == expected
+        answers += 1
+    assert answers
+
+
 # ---- what the tools record
 
 

@@ -123,6 +123,7 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestions": _suggestions(score),
         "suggestion_rivals": _suggestion_rivals(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
+        "curve_rule": _curve_rule(_benchmark(root, "curve_rule")),
         "lengths": _lengths(_benchmark(root, "lengths")),
         "suggestion_targets": _suggestion_targets(score),
         "results": _results(training, len(training["history"]["loss"])),
@@ -672,6 +673,21 @@ def _choosing(choosing: list[dict]) -> str:
         for row in (rows[600], rows[1200]):
             cells += [f"{row['mean']:.2f}", f"{row['median task']:.2f}", f"{row['worst task']:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _curve_rule(found: dict) -> str:
+    """The curve's rule beside the best of its kind, and what choosing costs on tasks that are left out."""
+    names = {
+        "the rule": "the rule",
+        "the best of all": f"the best of {found['rules']} such rules on these tasks: their floor",
+        "the best on all other tasks": "for each task, the best of them on all others",
+    }
+    lines = [f"| {found['tasks']} tuning tasks | mean | median task | worst task |", "|---" * 4 + "|"]
+    for key, name in names.items():
+        row = found[key]
+        points = f"{row['mean']:.2f} | {row['median task']:.2f} | {row['worst task']:.1f}"
+        lines.append(f"| {name} | {points} |")
     return "\n".join(lines)
 
 
