@@ -52,6 +52,19 @@ def test_committed_choice_of_the_curves_rule_is_of_the_rule_as_it_is():
     assert floor <= ours <= found["the best on all other tasks"]["mean"]
 
 
+def test_other_ways_to_decide_between_the_last_rates():
+    from choosing import lowest_of_a_parabola, within_own_error, within_paired_error
+
+    places = np.array([-3.0, -2.5, -2.0])
+    batches = np.array([1.0, 3.0, 2.0, 4.0])  # harder and easier ones, the same for every rate
+    losses = np.array([batches + 0.2, batches, batches + 0.3])
+    assert within_own_error(losses, places) == -3.0  # batches differ by more than rates do
+    assert within_paired_error(losses, places) == -2.5
+    assert lowest_of_a_parabola(losses, places) == pytest.approx(-2.5 - 0.05 / 2, abs=0.06)
+    assert lowest_of_a_parabola(losses[::-1], places) > -2.5
+    assert lowest_of_a_parabola(-losses, places) == -2.0  # a hill has no lowest point
+
+
 def test_rule_of_a_task_that_is_left_out_is_the_best_on_all_others():
     from curve_rule import left_out
 

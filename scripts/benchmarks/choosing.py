@@ -16,17 +16,26 @@ import itertools
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from searches import loss_of
+from searches import end_of, loss_of
 from suggestions import RecordedTask, recorded_tasks
 
 from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.probing import STAGES, Stages, probe_around
-from pyimagesearch_lr.suggest import AS_GOOD, CLEARLY_WORSE, NoSuggestion, Probe, decided, suggest
+from pyimagesearch_lr.suggest import (
+    AS_GOOD,
+    CLEARLY_WORSE,
+    NoSuggestion,
+    Probe,
+    decided,
+    suggest,
+    trained_in_all,
+)
 
 JSON = Path(__file__).with_suffix(".json")
 SWEEPS = (200, 1000)
@@ -48,6 +57,8 @@ class Variant:
         same_batches: Bool, whether the loss before anything is learnt is that of the batches that a probe is
             judged by, in place of the sweep's first ones.
         lower: Float, how many decades below what was chosen the answer lies.
+        instead: String, what decides between the longest probes in place of `decided`, edges left aside: one
+            of `INSTEAD`, or None.
     """
 
     stages: Stages = STAGES
@@ -56,10 +67,12 @@ class Variant:
     held_out: bool = False
     same_batches: bool = True
     lower: float = 0.0
+    instead: str | None = None
 
     def settings(self) -> dict:
         """As JSON: None where a rate is never clearly worse."""
         rest = {"held_out": self.held_out, "same_batches": self.same_batches, "lower": self.lower}
+        rest["instead"] = self.instead
         worse = self.clearly_worse if math.isfinite(self.clearly_worse) else None
         return {**asdict(self.stages), "as_good": self.as_good, "clearly_worse": worse, **rest}
 
@@ -93,7 +106,47 @@ def variants() -> dict[str, Variant]:
         "judged by the loss on held-out data": replace(rule, held_out=True),
         "the answer 0.1 decades lower": replace(rule, lower=0.1),
         "the answer 0.25 decades lower": replace(rule, lower=0.25),
+        **{f"{name}; the best also where the next is worse": replace(rule, instead=name) for name in INSTEAD},
     }
+
+
+def within_own_error(losses: np.ndarray, places: np.ndarray) -> float:
+    """The lowest rate within the standard error of the best one's mean, as in version 0.1."""
+    best = losses[losses.mean(axis=1).argmin()]
+    return _lowest_within(losses, places, standard_error(best))
+
+
+def within_paired_error(losses: np.ndarray, places: np.ndarray) -> float:
+    """The lowest rate within the standard error of its difference from the best, batch by batch."""
+    best = losses[losses.mean(axis=1).argmin()]
+    return _lowest_within(losses, places, standard_error(losses - best))
+
+
+def lowest_of_a_parabola(losses: np.ndarray, places: np.ndarray) -> float:
+    """The lowest point of a parabola through the means, within the rates; the lowest mean if it has none."""
+    means = losses.mean(axis=1)
+    if len(places) > 2:
+        curvature, slope, _ = np.polyfit(places, means, 2)
+        if curvature > 0:
+            return float(np.clip(-slope / (2 * curvature), places[0], places[-1]))
+    return float(places[means.argmin()])
+
+
+def _lowest_within(losses: np.ndarray, places: np.ndarray, tolerance: np.ndarray | float) -> float:
+    means = losses.mean(axis=1)
+    return float(places[means <= means.min() + tolerance][0])
+
+
+def standard_error(losses: np.ndarray) -> np.ndarray:
+    """That of the mean of the losses on the last axis."""
+    return np.std(losses, axis=-1, ddof=1) / np.sqrt(losses.shape[-1])
+
+
+INSTEAD = {
+    "ties within the standard error": within_own_error,
+    "ties within the error of paired differences": within_paired_error,
+    "the lowest point of a parabola": lowest_of_a_parabola,
+}
 
 
 class Recordings:
@@ -135,6 +188,14 @@ class Recordings:
         loss, before = (float(each["val_loss"]) if held_out else loss_of(each) for each in (row, untrained))
         return Probe(max_lr / 10, max_lr, steps, loss, 0.0, before if first_loss is None else first_loss)
 
+    def picked(self, seed: int, probes: list[Probe], decide: Callable) -> float:
+        """The rate that a function of their last losses and the logarithms of their rates decides for."""
+        longest = max(probe.steps for probe in probes)
+        lrs = sorted({probe.max_lr for probe in probes if probe.steps == longest})
+        losses = [end_of(self._row(seed, lr, longest)) for lr in lrs]
+        common = min(map(len, losses))
+        return 10 ** decide(np.array([each[-common:] for each in losses], dtype=float), np.log10(lrs))
+
     def _row(self, seed: int, max_lr: float, steps: int) -> dict:
         rate = float(self._rates[int(np.argmin(np.abs(np.log10(self._rates / max_lr))))])
         lengths = [each for each in self._lengths if (each, seed, rate) in self._rows]
@@ -156,8 +217,13 @@ def regrets(recordings: Recordings, variant: Variant, budget: int) -> list[tuple
 
         limits = (float(rates[0]) * 10**-NEAR, 100.0)
         probes = probe_around(start, train, budget, limits, stages=variant.stages)
-        trained = {probe.max_lr for probe in probes} - {probe.max_lr for probe in probes if probe.diverged}
-        pick = decided(probes, variant.as_good, variant.clearly_worse)[0].max_lr if trained else start
+        trained = trained_in_all(probes)
+        if not trained:
+            pick = start
+        elif variant.instead is None:
+            pick = decided(probes, variant.as_good, variant.clearly_worse)[0].max_lr
+        else:
+            pick = recordings.picked(seed, trained, INSTEAD[variant.instead])
         found.append((task.response.regret(pick * 10**-variant.lower), sum(probe.steps for probe in probes)))
     return found
 

@@ -25,8 +25,13 @@ def losses_of(record: dict) -> dict[tuple[int, int, float], float]:
 
 
 def loss_of(row: dict) -> float:
+    return float(np.mean(end_of(row))) if row["losses"] else np.inf
+
+
+def end_of(row: dict) -> list[float]:
+    """The losses that a probe is judged by."""
     last = row["losses"]
-    return float(np.mean(last[-max(2, round(END_SHARE * len(last))) :])) if last else np.inf
+    return last[-max(2, round(END_SHARE * len(last))) :]
 
 
 def successive_halving(

@@ -656,6 +656,7 @@ def _chosen(choosing: list[dict], steps: int) -> dict:
         "held_out": False,
         "same_batches": True,
         "lower": 0.0,
+        "instead": None,
     }
     (row,) = [row for row in choosing if row["steps"] == steps and rule.items() <= row.items()]
     return row
