@@ -7,6 +7,7 @@ finder included; training in bfloat16 and in float32 ends within noise of each o
     python scripts/benchmarks/recipes.py short:1 float32:2   # these, again
     python scripts/benchmarks/recipes.py tune:flat:1         # a pilot, one of `PILOTS`, on held-out data
     python scripts/benchmarks/recipes.py trial:muon:1        # one of `TRIALS`, without a finder
+    python scripts/benchmarks/recipes.py work                # the arithmetic of an image of each size; no run
 
 Runs: `short` is `train.py --recipe short`, `best` is `train.py --recipe best`; `bfloat16` and `float32` are
 the tutorial's recipe with one cycle in one epoch; `tune` is a pilot: a recipe on trial, with 5,000 training
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -102,7 +104,21 @@ TRIALS = {  # each with its highest learning rate
 
 def main(names: list[str]) -> None:
     for name in names or [name for name in RUNS if name not in kept(JSON)]:
-        keep(JSON, name, measured(name))
+        keep(JSON, name, work() if name == "work" else measured(name))
+
+
+def work() -> dict:
+    """The multiplications of the network's convolutions for one image, forwards, by the size of its side."""
+    from pyimagesearch_lr import MiniGoogLeNet
+
+    found = {}
+    for size in sorted({stage.image_size for recipe in plan.COMPLETE.values() for stage in recipe.stages}):
+        model = MiniGoogLeNet.build(width=size, height=size, depth=1, classes=10)
+        kernels = [layer for layer in model.layers if hasattr(layer, "kernel") and layer.kernel.ndim == 4]
+        places = [math.prod(layer.output.shape[1:3]) for layer in kernels]
+        pairs = zip(kernels, places, strict=True)
+        found[str(size)] = sum(math.prod(layer.kernel.shape) * each for layer, each in pairs)
+    return {"multiplications": found}
 
 
 def measured(name: str) -> dict:

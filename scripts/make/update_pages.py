@@ -128,7 +128,8 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestion_targets": _suggestion_targets(score),
         "results": _results(training, len(training["history"]["loss"])),
         **{f"{name}_recipe": _complete_recipe(runs, name) for name in TARGETS},
-        "best_rate": f"{runs['finder_1200:1']['max_lr']:.3f}",
+        "best_before": _best_before(runs["best_600:1"]),
+        "pilots_number": str(sum(name.startswith(("pilot:", "tune:", "trial:")) for name in runs)),
         "trials": _trials(runs),
         "shifted": _gain_of_shifted(runs),
         "pilots": _pilots(runs),
@@ -440,6 +441,7 @@ def _complete_recipe(runs: dict, name: str) -> str:
         ("each seed's", _minutes_of(done, "seconds"), "", ""),
         ("of which the finder, minutes", _minutes_of(done, "finder_seconds"), "", ""),
         ("seconds of an epoch, median of each size", _seconds_of_sizes(done), "", ""),
+        ("multiplications of convolutions while training", _work_of(done[0], runs["work"]), "", ""),
         ("bounds that the finder gave", bounds, "", ""),
     ]
     stages = done[0]["training"].split(", triangular")[0]
@@ -471,6 +473,20 @@ def _seconds_of_sizes(runs: list[dict]) -> str:
         for size, taken in zip(sizes, run["history"]["seconds"], strict=True):
             seconds.setdefault(size, []).append(taken)
     return ", ".join(f"{median(taken):.0f} of {size} pixels" for size, taken in seconds.items())
+
+
+def _best_before(run: dict) -> str:
+    return (
+        f"{run['settings']['max_lr']:g} and reached {run['test_accuracy']:.4f} in "
+        f"{run['seconds'] / 60:.0f} minutes"
+    )
+
+
+def _work_of(run: dict, work: dict) -> str:
+    """Of 60,000 images an epoch, forwards and for both gradients."""
+    an_epoch = {int(size): 3 * 60_000 * each for size, each in work["multiplications"].items()}
+    total = sum(an_epoch[size] * epochs for size, epochs in run["recipe"]["stages"])
+    return f"{total:.2g}".replace("e+", " x 10^")
 
 
 def _trials(runs: dict) -> str:
