@@ -1189,6 +1189,12 @@ class TestVerify:
         shown = re.findall(r"max_lr: (\S+) - loss", capsys.readouterr().out)
         assert [float(lr) for lr in shown] == pytest.approx([p.max_lr for p in curve.probes], rel=1e-3)
 
+    def test_progress_of_a_probe_ends_with_the_loss_that_it_is_judged_by(self, capsys):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), **{**VERIFIED, "verbose": 2}, verify=120)
+        shown = re.findall(r"max_lr: \S+ - loss: (\S+)", capsys.readouterr().out)
+        assert [float(loss) for loss in shown] == pytest.approx([p.loss for p in curve.probes], abs=1e-4)
+
     def test_steps_are_bounded(self):
         network, x, y = self.line()
         for verify_steps in (120, 500):

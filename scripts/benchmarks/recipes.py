@@ -89,10 +89,6 @@ TRIALS = {  # each with its highest learning rate
     "muon": (0.02, MUON),
     "muon_random_flips": (0.02, dataclasses.replace(MUON, alternate_flips=False)),
     "muon_64": (0.02, dataclasses.replace(MUON, batch_size=64)),
-    "muon_28": (  # in about the time of the four
-        0.02,
-        dataclasses.replace(MUON, stages=(Stage(28, 2),), epochs_up=0.5, epochs_down=1.5),
-    ),
     "muon_7": (
         0.02,
         dataclasses.replace(MUON, stages=(Stage(20, 5), Stage(28, 2)), epochs_up=1.5, epochs_down=5.5),
