@@ -203,6 +203,19 @@ def test_suggested_lines_are_the_saved_curves_suggestion_to_two_digits(found):
     assert found.info[-1].endswith(suggestion.reason)
 
 
+def test_bounds_that_were_not_tried_name_the_settings_that_try_them(found):
+    curve = LRCurve.load(found.folder / "output" / "lrfind.json")
+    assert curve.probes == ()
+    how = "It is untried: `--verify`, or LRFIND_VERIFY_STEPS in config.py, has rates around it tried."
+    assert found.info[-1].endswith(how)
+    assert "verify=" not in found.info[-1]
+
+
+def test_kept_curve_names_the_optimizer_that_it_is_of(found):
+    curve = LRCurve.load(found.folder / "output" / "lrfind.json")
+    assert curve.metadata["settings"]["optimizer"] == "SGD"
+
+
 def test_flat_curve_is_kept_and_no_bounds_are_suggested(tmp_path):
     flat = run(tmp_path, "--lr-find", "1", **FLAT)
     assert (flat.code, flat.bounds) == (0, {})
