@@ -458,30 +458,40 @@ class LearningRateFinder:
         )
         earlier, self.earlier = self.earlier, None
         if earlier is None:
-            try:
-                feed(sweep)
-            finally:
-                self.curve = _curve_of(sweep, **ramp)
-            if self.curve is None:
-                raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
-            self._kept()
+            curve = self._swept(feed, sweep, ramp)
         else:
             _check_same_sweep(earlier, ramp, _kind_of(validation_data), sweep.new_sweep(steps))
-            self.curve = replace(earlier, probes=())
-        _warn_of_early_end(self.curve, sweep.num_steps or 0)
+            self.curve = curve = replace(earlier, probes=())
+        _warn_of_early_end(curve, sweep.num_steps or 0)
         most_steps = None if asked is None else asked.most_steps(steps)
-        if most_steps is None or self.curve.stop_reason not in WHOLE:
-            how = _how_to_try(self.curve, train_data, was_asked=asked is not None)
-            self.curve = replace(self.curve, metadata={**self.curve.metadata, UNTRIED: how})
-            return self.curve
-        alone = functools.partial(feed, callbacks=[])
-        common |= _judged_on(cast(Verify, asked), validation_data, validation_steps)
+        if asked is None or most_steps is None or curve.stop_reason not in WHOLE:
+            return self._noted(UNTRIED, _how_to_try(curve, train_data, was_asked=asked is not None))
+        common |= _judged_on(asked, validation_data, validation_steps)
         judged = _kind_of(common["validation_data"])
-        self.curve = replace(self.curve, metadata={**self.curve.metadata, PROBES_ON: judged})
-        known = []
-        if earlier is not None and earlier.metadata.get(PROBES_ON, TRAINING_DATA) == judged:
-            known = list(earlier.probes)
-        self._verify(alone, {**rules, **common}, most_steps, train_steps, known)
+        return self._verify(
+            self._noted(PROBES_ON, judged),
+            functools.partial(feed, callbacks=[]),
+            {**rules, **common},
+            most_steps,
+            train_steps,
+            _tried_before(earlier, judged),
+        )
+
+    def _swept(self, feed: Callable, sweep: Recorder, ramp: dict[str, Any]) -> LRCurve:
+        """The curve of the sweep; what there is of it stays if it is interrupted."""
+        try:
+            feed(sweep)
+        finally:
+            self.curve = _curve_of(sweep, **ramp)
+        if self.curve is None:
+            raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
+        self._kept()
+        return self.curve
+
+    def _noted(self, name: str, value: str) -> LRCurve:
+        """The curve, with that among its metadata."""
+        curve = cast(LRCurve, self.curve)
+        self.curve = replace(curve, metadata={**curve.metadata, name: value})
         return self.curve
 
     def _kept(self) -> None:
@@ -498,20 +508,20 @@ class LearningRateFinder:
 
     def _verify(
         self,
+        curve: LRCurve,
         feed: Callable,
         settings: dict[str, Any],
         max_steps: int,
         train_steps: int | None,
         known: list[Probe],
-    ) -> None:
-        """Try rates around the curve's answer; what was tried by then stays if it is interrupted.
+    ) -> LRCurve:
+        """The curve with what was tried around its answer, which stays if it is interrupted.
 
         What is `known` from an earlier process, in the order of trying, is not trained again.
         """
-        curve = cast(LRCurve, self.curve)
         answer = _place_to_try(curve)
         if answer is None:
-            return
+            return curve
         base_lr, start = answer
         rules = {name: settings.pop(name) for name in ("stop_factor", "beta")}
         first_steps = STAGES.first_steps(max_steps, train_steps)
@@ -543,6 +553,7 @@ class LearningRateFinder:
             self.curve = replace(curve, probes=tuple(probes))
         if settings["verbose"]:
             print(_said_of(self.curve))
+        return self.curve
 
     def _fit(self, recording: Recorder, *, data: Data, class_weight: dict | None, callbacks: list) -> None:
         """Give `fit` the data and `recording`, and leave no trace of either."""
@@ -914,6 +925,13 @@ def _checked_earlier(earlier: Any) -> LRCurve | None:
     if not isinstance(earlier, LRCurve | None):
         raise wrong_type("LearningRateFinder", "earlier", "an `LRCurve` or None", earlier)
     return earlier if earlier is not None and earlier.stop_reason in WHOLE else None
+
+
+def _tried_before(earlier: LRCurve | None, judged: str) -> list[Probe]:
+    """The probes of an earlier process, unless they were judged on other data."""
+    if earlier is None or earlier.metadata.get(PROBES_ON, TRAINING_DATA) != judged:
+        return []
+    return list(earlier.probes)
 
 
 def _check_same_sweep(earlier: LRCurve, ramp: dict[str, Any], losses_on: str, sweep: Sweep) -> None:

@@ -155,7 +155,8 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds", how_to_try: str = HOW
         lrs: Array of shape `(rates,)`, increasing and above 0.
         losses: Array of shape `(rates,)`, the raw loss of each rate; may hold NaN and infinity.
         method: String, a key of `METHODS`.
-        how_to_try: String, what the reason of a cycle's rates says after "It is untried: ".
+        how_to_try: String, what the reason of a cycle's rates says after "It is untried: ", or a refusal of
+            them after the rate from which others can be tried, if there is one.
 
     Returns:
         A `Suggestion` whose rates lie within the swept range.
@@ -180,10 +181,24 @@ def suggest(lrs: Any, losses: Any, method: str = "bounds", how_to_try: str = HOW
             "`lrs` and `losses` must be arrays of one dimension and the same length. "
             f"Received shapes: {lrs.shape} and {losses.shape}."
         )
-    suggestion = METHODS[one_of(tuple(METHODS))("", "method", method)](lrs, losses)
+    read_off = METHODS[one_of(tuple(METHODS))("", "method", method)]
     if method not in CYCLES:
-        return suggestion
+        return read_off(lrs, losses)
+    try:
+        suggestion = read_off(lrs, losses)
+    except NoSuggestion as refusal:
+        raise _with_a_way_on(refusal, how_to_try) from None
     return replace(suggestion, reason=f"{suggestion.reason} It is untried: {how_to_try}")
+
+
+def _with_a_way_on(refusal: NoSuggestion, how_to_try: str) -> NoSuggestion:
+    """The refusal, with how rates could be tried where trying has a place to begin."""
+    lowest = refusal.lowest_lr
+    if lowest is None:
+        return refusal
+    return NoSuggestion(
+        f"{refusal} Trying can begin at the lowest loss, at {lowest:.1e}: {how_to_try}", lowest
+    )
 
 
 def decided(

@@ -1220,9 +1220,17 @@ class TestVerify:
         network, x, y = self.line()
         sweep = {**VERIFIED, "end_lr": 0.05}
         curve = LearningRateFinder(network).find((x, y), **sweep, verify=240)
-        with pytest.raises(NoSuggestion, match="never turned upwards"):
+        with pytest.raises(NoSuggestion, match=r"never turned upwards.*`suggest\(\)` gives what was tried\."):
             curve.suggest("bounds")
         assert 0.01 < curve.suggest().max_lr <= 0.05
+
+    def test_refusal_that_was_not_tried_says_how_it_can_be(self):
+        network, x, y = self.line()
+        sweep = {**VERIFIED, "end_lr": 0.05}
+        curve = LearningRateFinder(network).find((x, y), **sweep, verify=False)
+        how = "lowest loss, at .*: pass `verify=True`, and rates around it are tried"
+        with pytest.raises(NoSuggestion, match=f"never turned upwards.*{how}"):
+            curve.suggest()
 
     @pytest.mark.parametrize("verify", [600, Verify(600)])
     def test_generator_is_refused_before_anything_is_taken_from_it(self, verify):

@@ -306,6 +306,24 @@ NO_ANSWERS = [
 ]
 
 
+@pytest.mark.parametrize("message", [NEVER_TURNED, ROSE])
+@pytest.mark.parametrize("method", METHODS)
+def test_refusal_of_a_cycle_says_where_trying_can_begin_and_how(method, message):
+    case = next(case for case in NO_ANSWERS if case.message == message)
+    with pytest.raises(NoSuggestion, match=message) as refusal:
+        suggest(sweep_of(), case.losses, method, "ring the bell.")
+    at = f"{refusal.value.lowest_lr:.1e}"
+    is_of_a_cycle = method in ("bounds", "constant")
+    assert str(refusal.value).endswith(f"lowest loss, at {at}: ring the bell.") == is_of_a_cycle
+    assert ("Trying" in str(refusal.value)) == is_of_a_cycle
+
+
+def test_refusal_of_a_flat_curve_names_no_place_to_try_from():
+    with pytest.raises(NoSuggestion, match=FLAT) as refusal:
+        suggest(sweep_of(), np.full(400, 2.3), "bounds", "ring the bell.")
+    assert "Trying" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", NO_ANSWERS, ids=lambda case: case.name)
 def test_curve_that_supports_no_suggestion_says_why(case, method):
@@ -355,7 +373,7 @@ def test_curve_of_noise_is_given_advice_that_helps_against_noise(num_rates):
 def test_every_argument_that_a_refusal_names_is_one_of_the_finders():
     from pyimagesearch_lr import LearningRateFinder
 
-    known = set()
+    known = {"LearningRateFinder"}
     for function in (LearningRateFinder.__init__, LearningRateFinder.find):
         known |= set(inspect.signature(function).parameters)
     for case in NO_ANSWERS:

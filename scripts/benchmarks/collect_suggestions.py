@@ -21,6 +21,7 @@ from suggestion_tasks import TASKS, Data, Task
 from pyimagesearch_lr import LearningRateFinder, LRCurve, NoSuggestion, schedules
 from pyimagesearch_lr.files import written_whole
 from pyimagesearch_lr.probing import STAGES
+from pyimagesearch_lr.suggest import suggest
 
 FOLDER = Path(__file__).with_name("suggestions")
 START_LR, END_LR = 1e-8, 100.0
@@ -37,6 +38,7 @@ LAST_SHARE = 0.3
 CYCLES = 2
 BASE_SHARE = 0.1
 OTHER_SHARES = (1 / 4, 1 / 50, 1 / 1000)
+FINDER, FINDER_STEPS = "finder", 300  # a lowest rate that the finder gave, and the steps of its sweep
 RATES_PER_DECADE = 2
 MOST_RATES = 19
 VALIDATED_ON = 512
@@ -174,18 +176,21 @@ class Trainer:
         return list(self._responses(rates, [seed for seed in SEEDS if seed not in FAR_SEEDS]))
 
     def bases(self, record: dict) -> list[dict]:
-        """The metric of the best rate with cycles from other lowest rates."""
+        """The metric of the best rate with cycles from other lowest rates, the finder's among them."""
         means = means_of(record["response"] + record["near_best"])
         best = max(means, key=means.__getitem__)
+        of_finder = {seed: base_of_finder(record, seed) / best for seed in SEEDS}
+        chosen = [(share, seed, {}) for share in OTHER_SHARES for seed in SEEDS]
+        chosen += [(min(share, BASE_SHARE), seed, {"of": FINDER}) for seed, share in of_finder.items()]
         return [
             {
                 "max_lr": best,
                 "share": rounded(share),
                 "seed": seed,
                 "metric": self._trained(best, seed, share)["metric"],
+                **of,
             }
-            for share in OTHER_SHARES
-            for seed in SEEDS
+            for share, seed, of in chosen
         ]
 
     def probes(self, record: dict) -> list[dict]:
@@ -367,6 +372,17 @@ PARTS: dict[str, Callable[[Trainer, dict], list[dict]]] = {
 
 
 # ---- rates
+
+
+def base_of_finder(record: dict, seed: int) -> float:
+    """The lowest rate of a cycle that a recorded sweep says; infinity for none, and a tenth is then taken."""
+    lrs = schedules.ramp_rates(START_LR, END_LR, FINDER_STEPS)
+    (curve,) = (row for row in record["curves"] if (row["steps"], row["seed"]) == (FINDER_STEPS, seed))
+    losses = [float(loss) for loss in curve["raw_losses"]]
+    try:
+        return suggest(lrs[: len(losses)], losses).base_lr
+    except NoSuggestion:
+        return np.inf
 
 
 def grid(low: float, high: float) -> list[float]:

@@ -515,6 +515,13 @@ REPORT = [
      {"loss": "huber", "metric": R2}),
     ("faint_digits_autoencoder_adam", partial(data_of.faint, 0.05), partial(networks.autoencoder, "linear"),
      _adam, 64, 500, {**_regression, "metric": VARIANCE, **_adaptive}),
+    # for shorter and longer trainings than these; added when they had been scored, for the rule as it was
+    ("digits_wide_mlp_nadam", data_of.digits, partial(_mlp, (64,), (128,)), optimizers.Nadam, 64, 100,
+     _adaptive),
+    ("friedman1_swish_mlp_nesterov", _friedman1, partial(_scalar, (10,), (64, 64), "swish"), _nesterov, 64,
+     2400, _regression),
+    ("fashion_gelu_mlp_adamw", _clothes, partial(_mlp, (14, 14, 1), (64, 64), "gelu"), _adamw, 64, 3000,
+     _adaptive),
 ]
 # fmt: on
 TASKS = [

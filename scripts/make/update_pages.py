@@ -33,6 +33,12 @@ RIVALS = (
     "curvature",
     "Keras's default rate",
 )
+BASES = {  # as records have them
+    0.25: "a quarter of the highest",
+    0.02: "a fiftieth",
+    0.001: "a thousandth",
+    "finder": "what the finder says, at most a tenth",
+}
 TARGETS = {"short": (0.945, 13), "best": (0.953, 60)}  # accuracy at least, minutes at most
 TRIED, TRIED_LESS, CURVE = "ours, verified in 1200 steps", "ours, verified in 600 steps", "ours: bounds"
 
@@ -614,17 +620,23 @@ def _records(root: Path, split: str) -> list[dict]:
 
 
 def _suggestion_bases(records: list[dict]) -> str:
-    """On how many tasks other lowest rates of a cycle than a tenth of the highest lose less than a point."""
-    lost: dict[float, list[float]] = {}
+    """What cycles from other lowest rates lose against those from a tenth of the highest."""
+    lost: dict[str, list[float]] = {name: [] for name in BASES.values()}
     for record in (record for record in records if "bases" in record):
         of_a_tenth = record["response"] + record.get("near_best", [])
-        for share in dict.fromkeys(row["share"] for row in record["bases"]):
-            rows = [row for row in record["bases"] if row["share"] == share]
+        for key, name in BASES.items():
+            rows = [row for row in record["bases"] if row.get("of", row["share"]) == key]
             tried = {(row["max_lr"], row["seed"]) for row in rows}
             tenth = [row for row in of_a_tenth if (row["max_lr"], row["seed"]) in tried]
-            lost.setdefault(share, []).append(_metric_of(tenth) - _metric_of(rows))
-    shares = [f"{mean(points < 1 for points in each):.0%}" for each in lost.values()]
-    return f"{', '.join(shares[:-1])} and {shares[-1]} of the {len(next(iter(lost.values())))}"
+            if rows:
+                lost[name].append(_metric_of(tenth) - _metric_of(rows))
+    rows = [
+        (name, len(points), *(f"{of(points):.2f}" for of in (mean, median, max)),
+         f"{mean(each < 1 for each in points):.0%}")
+        for name, points in lost.items() if points
+    ]  # fmt: skip
+    head = ["lowest rate of the cycle", "tasks", "points lost: mean", "median", "most", "less than a point"]
+    return _table(head, rows)
 
 
 def _metric_of(rows: list[dict]) -> float:
