@@ -61,5 +61,5 @@ def __dir__() -> list[str]:
 _moved.install()
 
 if sys.modules.get("keras"):  # so that a saved model loads without naming the rooms its parts are from
-    for _room in ("cycles", "layers"):
+    for _room in ("cycles", "layers", "optimizers"):
         import_module(f"{__name__}.{_room}")

@@ -41,6 +41,7 @@ METRICS = "metrics."
 SWEEP = "sweep."
 LOSSES_ON, PROBES_ON = "losses_on", "probes_on"  # keys of a curve's metadata, each with one of the next two
 UNTRIED = "untried"  # a key of a curve's metadata: how rates could be tried
+CUT_SHORT = "cut_short"  # another: trying was stopped before its end
 TRIED = "`suggest()` gives what was tried."
 TRAINING_DATA, VALIDATION_DATA = "training_data", "validation_data"
 TRAIN_LOSS = "train_loss"  # the metric where losses are on validation data
@@ -146,7 +147,7 @@ class LRCurve:
 
         Returns:
             A `Suggestion` with `base_lr`, `max_lr`, `method` and `reason`, and `spread` where the sweep was
-            repeated.
+            repeated: that of the curves' own answers.
 
         Raises:
             NoSuggestion: If the curve supports none; its message says why and what to do.
@@ -156,12 +157,12 @@ class LRCurve:
         if method is None:
             method = VERIFIED if self.probes else "bounds"
         if one_of((*METHODS, VERIFIED))("", "method", method) == VERIFIED:
-            return self._with_edge(best_probe(self.probes, self._measure(PROBES_ON)))
+            return self._tried_answer()
         how_to_try = TRIED if self.probes else str(self.metadata.get(UNTRIED, HOW_TO_TRY))
         suggestion = suggest(self.lrs, self.raw_losses, method, how_to_try)
-        if len(self.sweep_losses) == 1:
-            return suggestion
-        return dataclasses.replace(suggestion, spread=self._spread(method))
+        return (
+            dataclasses.replace(suggestion, spread=self._spread(method)) if self._is_repeated else suggestion
+        )
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the curve to `path`, whole or not at all.
@@ -282,9 +283,20 @@ class LRCurve:
         except NoSuggestion:
             return None
 
+    @property
+    def _is_repeated(self) -> bool:
+        return len(self.sweep_losses) > 1
+
     def _measure(self, of: str) -> str:
         """What the losses of the curve, `LOSSES_ON`, or of its probes, `PROBES_ON`, are."""
         return "validation loss" if self.metadata.get(of) == VALIDATION_DATA else "loss"
+
+    def _tried_answer(self) -> Suggestion:
+        """That of the probes, with the spread of the curve's own where the sweep was repeated."""
+        tried = self._with_edge(best_probe(self.probes, self._measure(PROBES_ON)))
+        if self.metadata.get(CUT_SHORT):
+            tried = dataclasses.replace(tried, reason=f"{tried.reason} Trying was stopped before its end.")
+        return dataclasses.replace(tried, spread=self._spread("bounds")) if self._is_repeated else tried
 
     def _with_edge(self, suggestion: Suggestion) -> Suggestion:
         """The same, with a word where there were no further rates to try on one side."""

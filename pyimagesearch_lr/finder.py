@@ -20,6 +20,7 @@ from pyimagesearch_lr import _keras, _state, schedules
 from pyimagesearch_lr._arguments import COUNT, function, mapping, optional, wrong_type
 from pyimagesearch_lr._warn import warn
 from pyimagesearch_lr.curve import (
+    CUT_SHORT,
     LOSSES_ON,
     PROBES_ON,
     TRAINING_DATA,
@@ -42,6 +43,7 @@ from pyimagesearch_lr.suggest import METHODS, NoSuggestion, Probe
 from pyimagesearch_lr.sweep import Sweep
 
 END_OF_PROBE = 0.2
+STOPPED_BEFORE_TRYING = "it was stopped before a rate was tried. Call `find` again."
 OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "repeats", "snapshot_dir")
 WHOLE = ("end_lr", "diverged", "non_finite")
 TUTORIAL_NAMES = {
@@ -360,12 +362,12 @@ class LearningRateFinder:
         """Sweep the rate from `start_lr` to `end_lr` over `num_steps` steps, then try the curve's answer.
 
         A curve by itself does not know which rate trains best. So rates around its answer are tried: each
-        is trained with for one short triangular cycle, from the same weights and on the same batches, and
-        the lowest of those that end as well as the best is what `suggest()` of the curve gives. This costs
-        at most three times the steps of the sweep, and at most 1,200. A curve without an answer is tried
-        around its lowest loss, unless it is flat. If the data cannot start again (a generator), the sweep was
-        ended from outside, or that would be too few steps, nothing is tried, and the reason that `suggest()`
-        gives says so.
+        is trained with for one short triangular cycle, from the same weights and on the same batches (a
+        `tf.data` pipeline with `shuffle` draws anew), and the lowest of those that end as well as the best is
+        what `suggest()` of the curve gives. This costs at most three times the steps of the sweep, and at
+        most 1,200. A curve without an answer is tried around its lowest loss, unless it is flat or nowhere
+        finite. If the data cannot start again (a generator), the sweep was ended from outside, or that would
+        be too few steps, nothing is tried, and the reason that `suggest()` gives says so.
 
         With a `keras.optimizers.MultiOptimizer`, the rate of the sweep is that of the part with the highest
         rate; the other parts keep their ratio to it.
@@ -404,7 +406,7 @@ class LearningRateFinder:
             callbacks: List of further Keras callbacks for the test; their hooks are called at every step, as
                 in `fit`.
             train_steps: Int, how many steps the real training will take, if that is known: no probe takes
-                more. Probes do not get `callbacks`.
+                more, but for the 2 of the shortest cycle. Probes do not get `callbacks`.
             verify: Bool, whether to try what the curve suggests, or an int, how many steps that may take, or
                 a `Verify` with its settings. See `LRCurve.probes` for what was tried. Where there are
                 `validation_data` that can start again, probes are judged by the loss on them.
@@ -436,6 +438,7 @@ class LearningRateFinder:
             data=data,
             class_weight=optional(mapping)("find", "class_weight", class_weight),
             callbacks=_listed(callbacks),
+            seed=_fresh_seed(),
         )
         common = {
             "monitor": monitor,
@@ -461,7 +464,7 @@ class LearningRateFinder:
             curve = self._swept(feed, sweep, ramp)
         else:
             _check_same_sweep(earlier, ramp, _kind_of(validation_data), sweep.new_sweep(steps))
-            self.curve = curve = replace(earlier, probes=())
+            self.curve = curve = _begun_again(earlier)
         _warn_of_early_end(curve, sweep.num_steps or 0)
         most_steps = None if asked is None else asked.most_steps(steps)
         if asked is None or most_steps is None or curve.stop_reason not in WHOLE:
@@ -549,16 +552,30 @@ class LearningRateFinder:
         try:
             limits = (float(curve.lrs[0]), float(curve.metadata["end_lr"]))
             probe_around(start, train, max_steps, limits, train_steps=train_steps)
+        except BaseException:
+            left = {CUT_SHORT: True} if probes else {UNTRIED: STOPPED_BEFORE_TRYING}
+            curve = replace(curve, metadata={**curve.metadata, **left})
+            raise
         finally:
             self.curve = replace(curve, probes=tuple(probes))
         if settings["verbose"]:
             print(_said_of(self.curve))
         return self.curve
 
-    def _fit(self, recording: Recorder, *, data: Data, class_weight: dict | None, callbacks: list) -> None:
-        """Give `fit` the data and `recording`, and leave no trace of either."""
+    def _fit(
+        self, recording: Recorder, *, data: Data, class_weight: dict | None, callbacks: list, seed: int
+    ) -> None:
+        """Give `fit` the data and `recording`, and leave no trace of either.
+
+        The `seed` is for an order of the data that has none, so that a sweep and its probes see the same.
+        """
         steps = recording.repeats * (recording.num_steps or 0)
-        with _undisturbed(self.model), _state.preserved_randomness(), data.feed(self.model, steps) as feed:
+        with (
+            _keras.seeded_if_unseeded(seed),
+            _undisturbed(self.model),
+            _state.preserved_randomness(),
+            data.feed(self.model, steps) as feed,
+        ):
             try:
                 self.model.fit(
                     **feed, verbose=0, class_weight=class_weight, callbacks=[recording, *callbacks]
@@ -599,7 +616,7 @@ class PeriodicLRFinder(_keras.OwnCallback):
         every: Int, how many epochs lie between two tests.
         apply: String, the name of a suggestion method (see `LRCurve.suggest`) whose `max_lr` the optimizer
             gets after each test; "verified" needs `verify=True`. None only records. A curve that supports no
-            suggestion changes nothing.
+            suggestion changes nothing, and a warning says why.
         stop_factor: Float, as in `LearningRateFinder`.
         beta: Float, as in `LearningRateFinder`.
         **find: The other arguments of `LearningRateFinder` and its `find`; `start_lr` and `end_lr` are
@@ -684,7 +701,8 @@ class PeriodicLRFinder(_keras.OwnCallback):
     def _apply_suggestion(self, curve: LRCurve, method: str) -> None:
         try:
             suggestion = curve.suggest(method)
-        except NoSuggestion:
+        except NoSuggestion as reason:
+            warn(f"`PeriodicLRFinder`: the learning rate stays as it is: {reason}")
             return
         _keras.set_learning_rate(self.model.optimizer, suggestion.max_lr)
 
@@ -915,6 +933,11 @@ def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
     return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
 
 
+def _fresh_seed() -> int:
+    """A number that no generator was asked for."""
+    return int(np.random.SeedSequence().generate_state(1)[0]) // 2
+
+
 def _kind_of(validation_data: Any) -> str:
     """On which data losses are recorded."""
     return TRAINING_DATA if validation_data is None else VALIDATION_DATA
@@ -925,6 +948,12 @@ def _checked_earlier(earlier: Any) -> LRCurve | None:
     if not isinstance(earlier, LRCurve | None):
         raise wrong_type("LearningRateFinder", "earlier", "an `LRCurve` or None", earlier)
     return earlier if earlier is not None and earlier.stop_reason in WHOLE else None
+
+
+def _begun_again(earlier: LRCurve) -> LRCurve:
+    """The curve without what was tried around it, and without what was said of that."""
+    metadata = {name: value for name, value in earlier.metadata.items() if name not in (CUT_SHORT, UNTRIED)}
+    return replace(earlier, probes=(), metadata=metadata)
 
 
 def _tried_before(earlier: LRCurve | None, judged: str) -> list[Probe]:

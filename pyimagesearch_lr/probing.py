@@ -21,7 +21,6 @@ RATE_BEFORE = 1e-12  # which changes nothing
 NOTHING_HAPPENED = 0.01
 NEAR = 0.25  # the start: a loss that ended no further from it, as a share
 NO_DIFFERENCE = 1e-3  # between the losses of neighbouring rates, as a share of the first loss
-PROPORTIONAL = 2.0
 
 STEPS = whole(f"a whole number of at least {MIN_VERIFY_STEPS}", lambda steps: steps >= MIN_VERIFY_STEPS)
 
@@ -40,6 +39,8 @@ class Stages:
         open_above: Float, that share at the upper end.
         alike: Float, the share of the best one's fall by which other falls may be smaller and look alike.
         widest: Float, the longest stride upwards in decades, while nothing happens.
+        rising: Float, how many times as far as with any other rate the loss falls with the highest where all
+            are too low to learn with.
     """
 
     share: float = 1 / 12
@@ -50,6 +51,7 @@ class Stages:
     open_above: float = 0.1
     alike: float = 0.02
     widest: float = 2.0
+    rising: float = 1.4
 
     def first_steps(self, max_steps: int, train_steps: int | None = None) -> int:
         """How many steps a probe of the first stage has, and are taken before anything is tried."""
@@ -111,14 +113,15 @@ def probe_around(
 ) -> list[Probe]:
     """Probes around a rate: short ones that move to where the loss is lowest, then longer ones there.
 
-    Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones. First, half a decade
-    apart: the one nearest to the rate, its two neighbours, and on in the direction of the lower loss for as
-    long as it falls; then on at either end while that is nearly as good as the best, since losses go up and
-    down among rates, and short trainings look alike. Then, with all the steps that are left, a quarter of a
-    decade apart, or half of one if three rates or more look alike: the best of them, the one below, and one
-    beyond that of the two which `decided` takes; all others are dropped. A probe that diverges ends at once,
-    and costs less. While none ends clearly below the loss that it began with, lower rates are tried, or
-    higher ones, in longer and longer strides, where it is plain that these were too low to learn with.
+    Rates lie on a fixed grid, so that sweeps that differ by noise try the same ones; only where no place of
+    it is within the limits do they begin at the rate itself. First, half a decade apart: the one nearest to
+    the rate, its two neighbours, and on in the direction of the lower loss for as long as it falls; then on
+    at either end while that is nearly as good as the best, since losses go up and down among rates, and short
+    trainings look alike. Then, with all the steps that are left, a quarter of a decade apart, or half of one
+    if three rates or more look alike: the best of them, the one below, and one beyond that of the two which
+    `decided` takes; all others are dropped. A probe that diverges ends at once, and costs less. While none
+    ends clearly below the loss that it began with, lower rates are tried, or higher ones, in longer and
+    longer strides, where it is plain that these were too low to learn with.
 
     Args:
         max_lr: Float, where to begin.
@@ -144,7 +147,7 @@ def probe_around(
     longest = max_steps if train_steps is None else train_steps
     before = stages.first_steps(max_steps, train_steps)
     trying = _Trying(train, stages, max_steps=max_steps, before=before, longest=longest, low=low, high=high)
-    trying.search(COARSE * round(float(np.clip(np.log10(max_lr), low, high)) / COARSE))
+    trying.search(float(np.clip(np.log10(max_lr), *np.log10(limits))))
     if trying.first:
         trying.decide()
     return trying.probes
@@ -179,10 +182,13 @@ class _Trying:
         """Those of both stages, each once, in the order of trying."""
         return list({id(probe): probe for probe in [*self.first.values(), *self.second.values()]}.values())
 
-    def search(self, centre: float) -> None:
-        """The first stage: short probes, from the centre to where the loss is lowest and beyond open ends."""
+    def search(self, begin: float) -> None:
+        """The first stage: short probes, from there to where the loss is lowest and beyond open ends."""
+        centre = COARSE * round(begin / COARSE)
         for place in (centre, centre - COARSE, centre + COARSE):
             self._try(place, self.before, self.first)
+        if not self.first:  # the limits are closer to each other than the grid
+            self._try(begin, self.before, self.first)
         while self.first and self._left(self.stages.searching) >= self.before:
             fallen = _fallen(self.first)
             places = _beside_the_best(self.first) if fallen else self._away(self.first)
@@ -223,7 +229,7 @@ class _Trying:
         return any(self._try(place, steps, stage) for place in places)
 
     def _away(self, tried: dict[float, Probe]) -> list[float]:
-        return _away(tried, self.high, self.stages.widest)
+        return _away(tried, self.high, self.stages)
 
 
 def _fallen(tried: dict[float, Probe]) -> dict[float, Probe]:
@@ -265,17 +271,17 @@ def _open_ends(tried: dict[float, Probe], stages: Stages) -> list[float]:
     return sorted(beyond, key=beyond.__getitem__, reverse=True) if _fallen(tried) else []
 
 
-def _away(tried: dict[float, Probe], high: float, widest: float) -> list[float]:
+def _away(tried: dict[float, Probe], high: float, stages: Stages) -> list[float]:
     """Beyond rates none of which let the loss fall clearly: no place where the lowest of them did nothing.
 
     Upwards no further than the highest place of the grid.
     """
     lowest, highest = min(tried), max(tried)
-    if not _are_too_low(tried):
+    if not _are_too_low(tried, stages.rising):
         return [] if _left_alone(tried[lowest]) else [lowest - COARSE]
     stride = COARSE
     if lowest < highest and (_left_alone(tried[highest]) or _are_the_same(tried)):
-        stride = min(max(COARSE, 2 * (highest - sorted(tried)[-2])), widest)
+        stride = min(max(COARSE, 2 * (highest - sorted(tried)[-2])), stages.widest)
     return [min(highest + stride, max(highest + COARSE, COARSE * np.floor(high / COARSE)))]
 
 
@@ -301,19 +307,18 @@ def _are_the_same(tried: dict[float, Probe]) -> bool:
     return near and all(0 < low.loss - high.loss < NO_DIFFERENCE * first for low, high in pairwise(probes))
 
 
-def _are_too_low(tried: dict[float, Probe]) -> bool:
+def _are_too_low(tried: dict[float, Probe], rising: float) -> bool:
     """Whether even the highest rate is too low to learn with.
 
-    It left the loss where it was, or where the others did; or the loss fell most with it, and in proportion
-    to the rate. Rates that are too high to learn with leave it elsewhere: a network that guesses ends near
-    the same loss with all.
+    It left the loss where it was, or where the others did; or the loss fell most with it, by far. Rates that
+    are too high to learn with leave it elsewhere: a network that guesses ends near the same loss with all.
     """
     *_, highest = sorted(tried)
     if _left_alone(tried[highest]) or _are_the_same(tried):
         return True
     falls = {place: probe.fall for place, probe in tried.items()}
     largest = falls.pop(highest)
-    return largest > 0 and all(largest >= PROPORTIONAL * fall for fall in falls.values())
+    return largest > 0 and all(largest >= rising * fall for fall in falls.values())
 
 
 def _even(steps: int) -> int:

@@ -43,8 +43,8 @@ class NoSuggestion(ValueError):  # noqa: N818 - the absence of an answer is not 
 
     Args:
         message: String.
-        lowest_lr: Float, the rate of the lowest smoothed loss, from which rates can be tried; None if the
-            loss is flat.
+        lowest_lr: Float, the rate of the lowest loss, from which rates can be tried; None if the loss is flat
+            or none is finite.
     """
 
     def __init__(self, message: str, lowest_lr: float | None = None):
@@ -62,7 +62,8 @@ class Suggestion:
         method: String, the method that gave them.
         reason: String, one sentence that can be checked against the plot.
         spread: Float, the standard deviation of log10(max_lr), in decades, over the sweeps of a curve that
-            was measured repeatedly; None for one sweep, NaN where fewer than two of them support an answer.
+            was measured repeatedly, each by itself; None for one sweep, NaN where fewer than two of them
+            support an answer.
     """
 
     base_lr: float
@@ -235,9 +236,12 @@ def trained_in_all(probes: Sequence[Probe]) -> list[Probe]:
 
 def _is_worse_above(chosen: Probe, probes: Sequence[Probe], clearly_worse: float) -> bool:
     """Whether the next rate above trained clearly worse than the best of the probes of its length."""
-    above = min((p for p in probes if p.max_lr > chosen.max_lr), key=lambda p: p.max_lr, default=None)
-    if above is None or above.diverged:
-        return above is not None
+    higher = [probe for probe in probes if probe.max_lr > chosen.max_lr]
+    next_lr = min((probe.max_lr for probe in higher), default=None)
+    next_above = [probe for probe in higher if probe.max_lr == next_lr]
+    if not next_above or any(probe.diverged for probe in next_above):
+        return bool(next_above)
+    above = next_above[0]
     best = min((p for p in probes if p.steps == above.steps and not p.diverged), key=lambda p: p.loss)
     return above.loss - best.loss > clearly_worse * best.fall > 0
 
@@ -254,16 +258,17 @@ def best_probe(probes: Sequence[Probe], measure: str = "loss") -> Suggestion:
     """
     if not trained_in_all(probes):
         raise NoSuggestion(
-            "no probe trained to a finite loss: lower `start_lr`."
+            "every rate that was tried diverged: lower `start_lr`."
             if probes
             else "the curve has no probes: measure it with `find(..., verify=True)`."
         )
     best, lowest = decided(probes)
     if not lowest.learned:
+        least = min(probe.max_lr for probe in probes)
         raise NoSuggestion(
-            f"no rate that was tried brought the {measure} below {lowest.first_loss:.4g}, where it began: "
-            f"the best ended at {lowest.loss:.4g}. Lower `start_lr`, so that the sweep has rates the model "
-            "learns from, or check the labels and the loss."
+            f"no rate that was tried, {least:.1e} and up, brought the {measure} below "
+            f"{lowest.first_loss:.4g}, where it began: the best ended at {lowest.loss:.4g}. If the first of "
+            "them is `start_lr`, lower it. If not, the model is trained already, or labels or loss are wrong."
         )
     rates, cost = len({probe.max_lr for probe in probes}), sum(probe.steps for probe in probes)
     reason = f"of {rates} rates tried in {cost:,} steps of short training, a cycle up to {best.max_lr:.1e} "
@@ -315,7 +320,8 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     if not base_lr < max_lr:
         raise NoSuggestion(
             f"the loss is lowest at {shape.lowest_lr:.1e}, too close to the first rate of the sweep, "
-            f"{lrs[0]:.1e}: lower `start_lr` to a tenth or less."
+            f"{lrs[0]:.1e}: lower `start_lr` to a tenth or less.",
+            shape.lowest_lr,
         )
     return Suggestion(
         base_lr,
@@ -435,7 +441,8 @@ class Shape:
         if end < MIN_POINTS:
             raise NoSuggestion(
                 f"the curve has {end} finite losses and at least {MIN_POINTS} are needed: take more steps, "
-                f"or lower `start_lr`. {IF_NOISE}"
+                f"or lower `start_lr`. {IF_NOISE}",
+                float(lrs[np.argmin(losses[:end])]) if end else None,
             )
         level = float(np.median(losses[: max(MIN_POINTS // 2, end // 10)]))
         shape = cls(

@@ -962,9 +962,19 @@ class TestPeriodicLRFinder:
         network = model(keras.optimizers.SGD(0.125))
         sweep = {**PERIODIC, "start_lr": 1e-12, "end_lr": 1e-11}
         periodic = PeriodicLRFinder((x, y), every=1, apply="bounds", **sweep)
-        network.fit(x, y, callbacks=[periodic], verbose=0)
+        with pytest.warns(UserWarning, match="the learning rate stays as it is: the loss is flat"):
+            network.fit(x, y, callbacks=[periodic], verbose=0)
         assert float(network.optimizer.learning_rate) == 0.125
         assert len(periodic.curves) == 1
+
+    def test_applying_what_was_verified_says_so_where_nothing_could_be_tried(self):
+        x, y = data(70)
+        network = model(keras.optimizers.SGD(0.125))
+        few = {**PERIODIC, "epochs": None, "num_steps": 20, "verify": True}
+        periodic = PeriodicLRFinder((x, y), every=1, apply="verified", **few)
+        with pytest.warns(UserWarning, match="stays as it is: the curve has no probes"):
+            network.fit(x, y, callbacks=[periodic], verbose=0)
+        assert float(network.optimizer.learning_rate) == 0.125
 
     @pytest.mark.parametrize(
         "arguments, message",
@@ -1015,7 +1025,9 @@ class TestRepeats:
         x, y = data(320)
         curve = LearningRateFinder(model(), repeats=3).find((x, y), **{**REPEATED, "epochs": 20})
         single = [suggest(curve.lrs, losses).max_lr for losses in curve.sweep_losses]
-        assert curve.suggest("bounds").spread == pytest.approx(statistics.stdev(np.log10(single)))
+        spread = pytest.approx(statistics.stdev(np.log10(single)))
+        assert curve.probes
+        assert [curve.suggest(method).spread for method in ("bounds", None)] == [spread, spread]
 
     def test_keeping_the_mock_weights_cannot_be_combined(self):
         with (
@@ -1320,6 +1332,93 @@ class TestVerify:
         curve = LearningRateFinder(network).find((x, y), **VERIFIED, callbacks=[counts], verify=120)
         assert curve.probes
         assert len(steps) == len(curve)
+
+    @staticmethod
+    def eager_line(at_step=None, count=256):
+        """The same, step by step, with the first sample of each batch; an interruption at a step of all."""
+        seen = []
+
+        class Seeing(keras.Model):
+            def train_step(self, batch):
+                if len(seen) == at_step:
+                    raise KeyboardInterrupt
+                seen.append(float(batch[0][0, 0]))
+                return super().train_step(batch)
+
+        inputs = keras.Input((1,))
+        network = Seeing(inputs, keras.layers.Dense(1, kernel_initializer="zeros")(inputs))
+        network.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+        x = np.random.default_rng(0).normal(size=(count, 1)).astype("float32")
+        return network, x, 3 * x, seen
+
+    @pytest.mark.parametrize("seeded", [True, False])
+    def test_sweep_and_probes_see_the_same_batches_even_without_a_seed(self, seeded, monkeypatch):
+        keras.utils.set_random_seed(1)
+        if not seeded:
+            for name in ("_seed", "_rng"):
+                monkeypatch.setattr(context.context(), name, None)
+        network, x, y, seen = self.eager_line()
+        curve = LearningRateFinder(network, stop_factor=None).find(
+            (x, y), 1e-6, 0.5, num_steps=40, batch_size=32, verify=120, verbose=0
+        )
+        lengths = [40, curve.probes[0].steps, *(probe.steps for probe in curve.probes)]
+        lengths[1:3] = lengths[2:0:-1]  # the first probe, and then the steps that change nothing
+        begins = np.cumsum([0, *lengths[:-1]])
+        assert sum(lengths) == len(seen)
+        assert len({tuple(seen[begin : begin + 10]) for begin in begins}) == 1
+        assert len(set(seen[:8])) == 8
+
+    def test_other_finds_without_a_seed_see_other_orders(self, monkeypatch):
+        for name in ("_seed", "_rng"):
+            monkeypatch.setattr(context.context(), name, None)
+        network, x, y, seen = self.eager_line()
+        for _ in range(2):
+            LearningRateFinder(network).find((x, y), 1e-6, 1e-5, num_steps=8, batch_size=32, verbose=0)
+        assert seen[:8] != seen[8:]
+        assert context.context()._seed is None
+
+    def test_narrow_sweep_is_tried_at_its_own_rates(self):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find((x, y), 4e-3, 9e-3, num_steps=40, verify=120, verbose=0)
+        assert curve.probes
+        assert all(4e-3 * (1 - 1e-6) <= probe.max_lr <= 9e-3 * (1 + 1e-6) for probe in curve.probes)
+        assert curve.suggest().method == "verified"
+
+    def test_curve_whose_answer_is_too_near_its_start_is_tried(self):
+        network, x, y = self.line()
+        curve = LearningRateFinder(network).find(
+            (x, y), 0.3, 30.0, num_steps=40, batch_size=16, verify=120, verbose=0
+        )
+        with pytest.raises(NoSuggestion) as refusal:
+            curve.suggest("bounds")
+        assert refusal.value.lowest_lr is not None
+        assert curve.suggest().method == "verified"
+
+    def test_answer_of_what_was_tried_until_an_interruption_says_so(self):
+        network, x, y, seen = self.eager_line(at_step=75)
+        finder = LearningRateFinder(network, stop_factor=None)
+        settings = {"num_steps": 40, "batch_size": 32, "verify": 120, "verbose": 0}
+        with pytest.raises(KeyboardInterrupt):
+            finder.find((x, y), 1e-6, 0.5, **settings)
+        assert finder.curve.probes
+        assert finder.curve.suggest().reason.endswith("Trying was stopped before its end.")
+        seen.clear()
+        whole = self.eager_line()[0]
+        again = LearningRateFinder(whole, stop_factor=None, earlier=finder.curve)
+        assert "stopped" not in again.find((x, y), 1e-6, 0.5, **settings).suggest().reason
+
+    def test_interruption_before_a_rate_was_tried_is_told(self):
+        network, x, y, _ = self.eager_line(at_step=43)
+        finder = LearningRateFinder(network, stop_factor=None)
+        with pytest.raises(KeyboardInterrupt):
+            finder.find((x, y), 1e-6, 0.5, num_steps=40, batch_size=32, verify=120, verbose=0)
+        assert finder.curve.probes == ()
+        for find_answer in (finder.curve.suggest,):
+            try:
+                said = find_answer().reason
+            except NoSuggestion as refusal:
+                said = str(refusal)
+            assert said.endswith("it was stopped before a rate was tried. Call `find` again.")
 
     def test_last_probes_are_no_longer_than_the_training_will_be(self):
         network, x, y = self.line()

@@ -140,6 +140,20 @@ def test_a_saved_model_goes_on_as_the_one_that_was_saved(tmp_path):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+def test_a_saved_model_loads_in_another_process_without_naming_the_room(tmp_path):
+    model = _network()
+    model.compile(ConvMuon(0.02), "sparse_categorical_crossentropy")
+    model.fit(*_images(), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import keras; import pyimagesearch_lr; print(keras.saving.load_model('model.keras').optimizer.name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == model.optimizer.name, done.stderr
+
+
 def test_a_sweep_finds_a_rate_and_puts_all_of_it_back():
     model, (x, y) = _network(), _images()
     model.fit(x, y, batch_size=16, verbose=0)

@@ -136,6 +136,19 @@ def test_rates_at_which_nothing_happens_are_left_upwards(start, first_loss):
     assert best_probe(probes).max_lr > min(10**3.4 * start, 5e-3)
 
 
+@pytest.mark.parametrize("start", [1e-4, 1e-3, 1e-2, 1e-1])
+@pytest.mark.parametrize("slope", [0.5, 0.8])
+def test_loss_of_which_little_can_fall_is_followed_to_its_lowest(start, slope):
+    """As a likelihood with a large constant: the best rate is 4 % below where it began."""
+
+    def train(max_lr, steps):
+        away = math.log10(max_lr / 1e-2)
+        share = 10 ** (slope * away) if away < 0 else 1 - 2 * away
+        return Probe(max_lr / 10, max_lr, steps, 1 - 0.04 * share, first_loss=1.0)
+
+    assert abs(math.log10(best_probe(probe_around(start, train, 1200, LIMITS)).max_lr) + 2) <= 0.2501
+
+
 def test_rates_of_which_the_highest_alone_begins_to_learn_are_left_upwards():
     def train(max_lr, steps):
         return Probe(max_lr / 10, max_lr, steps, 2.3 - min(100 * max_lr, 2.0), first_loss=2.3)
@@ -202,6 +215,27 @@ def test_rate_that_diverged_in_a_longer_probe_is_out():
     assert best_probe(probes).max_lr == 0.1
 
 
+def test_rate_below_one_that_diverged_only_in_a_long_probe_is_left_alone():
+    """It is the highest that trained, and the next one above dies late."""
+    long = [Probe(1e-3, lr, 200, loss, first_loss=2.3) for lr, loss in [(0.03, 0.7), (0.056, 0.5)]]
+    above = [Probe(0.01, 0.1, 100, 0.6, first_loss=2.3), Probe(0.01, 0.1, 140, math.inf)]
+    assert best_probe([*above, *long]).max_lr == 0.03
+    assert best_probe([*above[:1], *long]).max_lr == 0.056
+
+
+def test_rates_that_all_diverged_sooner_or_later_are_told_as_such():
+    probes = [Probe(0.1, 1.0, 5, math.inf), Probe(0.1, 1.0, 100, 0.5)]
+    with pytest.raises(NoSuggestion, match="every rate that was tried diverged: lower `start_lr`"):
+        best_probe(probes)
+
+
+@pytest.mark.parametrize("limits", [(4e-3, 9e-3), (1.1e-3, 1.9e-3), (2e-2, 2e-2)])
+def test_range_without_a_place_of_the_grid_is_tried_within(limits):
+    probes = probe_around(1.0, trainer(limits[0]), 1200, limits)
+    assert probes
+    assert all(limits[0] * (1 - 1e-6) <= probe.max_lr <= limits[1] * (1 + 1e-6) for probe in probes)
+
+
 def test_short_trials_do_not_outdo_long_ones():
     probes = [Probe(1e-4, 1e-3, 100, 0.1), Probe(1e-4, 1e-2, 200, 0.5)]
     assert best_probe(probes).max_lr == 1e-2
@@ -211,7 +245,8 @@ def test_guessing_is_no_answer():
     """The loss of ten classes that nothing is known of is log(10) = 2.3, whatever the rate."""
     probes = [Probe(lr / 10, lr, 100, loss, first_loss=2.31) for lr, loss in [(1.0, 2.33), (3.2, 2.41)]]
     with pytest.raises(
-        NoSuggestion, match=r"no rate that was tried brought the loss below 2\.31, where it beg"
+        NoSuggestion,
+        match=r"no rate that was tried, 1\.0e\+00 and up, brought the loss below 2\.31, where it",
     ):
         best_probe(probes)
 

@@ -96,7 +96,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def save(path: str | os.PathLike, model: keras.Model, facts: Facts) -> None:
-    """Write a Keras model with its facts to `path`, which ends in ".keras"; Keras alone loads it, too."""
+    """Write a Keras model with its facts to `path`, which ends in ".keras" and which Keras loads, too."""
     with written_whole(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:

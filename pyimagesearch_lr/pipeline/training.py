@@ -135,6 +135,7 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
             settings.lrfind_start_lr,
             settings.lrfind_end_lr,
             num_steps=settings.lrfind_steps,
+            train_steps=plan.recipe.epochs * data.steps_per_epoch,
             verify=settings.lrfind_verify_steps,
             verbose=verbosity(),
         )

@@ -97,6 +97,8 @@ def variants() -> dict[str, Variant]:
         "on at ends to the end of the first stage": staged(widening=STAGES.searching),
         "a quarter of a decade apart also where rates look alike": staged(alike=-1.0),
         "strides of half a decade while nothing happens": staged(widest=0.5),
+        "upwards while the highest falls twice as far in place of 1.4 times": staged(rising=2.0),
+        "while it falls 1.2 times as far": staged(rising=1.2),
         "the loss before from other batches": replace(rule, same_batches=False),
         "two rates tried last in place of three": staged(last=2),
         "four rates tried last": staged(last=4),

@@ -46,6 +46,7 @@ from pyimagesearch_lr.suggest import METHODS, suggest
 FOLDER = Path(__file__).with_suffix("")
 SUMMARY = Path(__file__).with_suffix(".json")
 STEPS = (100, 200, 300, 1000)
+TRIED_STEPS = (200, 1000)  # of the sweeps whose answers were tried: tables compare all methods on these
 PARTS = (
     "curves",
     "response",
@@ -61,6 +62,7 @@ NEAR_CHANCE = 2.0
 WITHIN = 1.0
 CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
 VERIFIED = "ours, verified in {} steps"
+COMPARED = "Sweeps of 200 and 1,000 steps"
 EARLIER = "Tasks that were reported before"
 COLUMNS = (
     "method",
@@ -73,6 +75,7 @@ COLUMNS = (
     "spread, decades",
     "no answer",
     "200 vs 1000: median",
+    "200 vs 1000: mean",
     "200 vs 1000: max",
     "steps it cost",
 )
@@ -337,8 +340,8 @@ def _or_infinite(value: float | str) -> float:
 
 
 def scored(picks: dict[str, list[Pick]], lengths: tuple[int, ...]) -> dict[str, list[dict]]:
-    """Heading to rows, one table for all lengths of the sweep together and one for each."""
-    tables = {"Sweeps of all lengths": lengths} if len(lengths) > 1 else {}
+    """Heading to rows: the lengths from which answers were tried, all lengths together, and each."""
+    tables = {COMPARED: TRIED_STEPS, "Sweeps of all lengths": lengths} if len(lengths) > 1 else {}
     tables |= {f"Sweeps of {steps} steps": (steps,) for steps in lengths}
     return {heading: rows_of(picks, chosen) for heading, chosen in tables.items()}
 
@@ -366,6 +369,7 @@ def row_of(name: str, picks: list[Pick], of_all_lengths: list[Pick]) -> dict:
         spread_between_seeds(picks),
         np.mean([pick.lr is None for pick in picks]),
         np.median(apart) if apart else None,
+        np.mean(apart) if apart else None,
         np.max(apart) if apart else None,
         np.mean([pick.cost for pick in picks]),
     )

@@ -1,5 +1,6 @@
 """Write the numbers of README.md and the pages in docs from the results; `--check` says if they are right."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_FINDERS = ("ours", "grid", "a grid", "Keras's default", "random", "successive", "AutoLRS", "curvature")
 NO_FINDERS += ("Prodigy", "DoG", "Schedule-Free", "ScheduleFreeAdamW")  # they have no rate to find
 POINTS = ("mean", "median", "worst")
+COMPARED = "Sweeps of 200 and 1,000 steps"
 EARLIER = "Tasks that were reported before"
 RIVALS = (
     "grid search, one seed",
@@ -33,6 +35,7 @@ RIVALS = (
     "curvature",
     "Keras's default rate",
 )
+CYCLE = 16  # epochs of the tutorial's recipe
 BASES = {  # as records have them
     0.25: "a quarter of the highest",
     0.02: "a fiftieth",
@@ -41,6 +44,14 @@ BASES = {  # as records have them
 }
 TARGETS = {"short": (0.945, 13), "best": (0.953, 60)}  # accuracy at least, minutes at most
 TRIED, TRIED_LESS, CURVE = "ours, verified in 1200 steps", "ours, verified in 600 steps", "ours: bounds"
+LABELS = {
+    TRIED: "ours, tried in 1,200 steps",
+    TRIED_LESS: "ours, tried in 600 steps",
+    CURVE: "ours, the curve alone",
+    "ours: constant": "ours, the middle of the cycle",
+    "a grid of short cycles": "a grid of 13 short cycles",
+}
+LENGTHS = (100, 200, 300, 1000)
 
 
 def main(argv: list[str]) -> int:
@@ -127,12 +138,14 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestion_bases": _suggestion_bases(_records(root, "tune") + _records(root, "report")),
         "suggestion_reports": _suggestion_reports(score, _benchmark(root, "reports")),
         "suggestions": _suggestions(score),
+        "suggestion_lengths": _suggestion_lengths(score),
         "suggestion_rivals": _suggestion_rivals(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
         "curve_rule": _curve_rule(_benchmark(root, "curve_rule")),
         "lengths": _lengths(_benchmark(root, "lengths")),
         "suggestion_targets": _suggestion_targets(score),
         "results": _results(training, len(training["history"]["loss"])),
+        "both_bounds": _both_bounds(root),
         **{f"{name}_recipe": _complete_recipe(runs, name) for name in TARGETS},
         "best_before": _best_before(runs["best_600:1"]),
         "pilots_number": str(sum(name.startswith(("pilot:", "tune:", "trial:")) for name in runs)),
@@ -226,6 +239,31 @@ def _results(training: dict, epochs: int) -> str:
     return "\n".join(lines + [f"| {name} | {values} |" for name, values in rows.items()])
 
 
+def _both_bounds(root: Path) -> str:
+    """The tutorial's recipe with its bounds and with the finder's, at the end of each cycle."""
+    runs = {name: _history(root, name) for name in ("tutorial", "auto")}
+    head = [
+        "test accuracy, test loss",
+        "the tutorial's bounds, 1e-05 to 0.01",
+        f"the finder's, {_found_bounds(root)}",
+    ]
+    rows = []
+    for epoch in range(CYCLE, len(runs["tutorial"]) + 1, CYCLE):
+        reached = [run[epoch - 1] if len(run) >= epoch else None for run in runs.values()]
+        cells = [
+            f"{row['val_accuracy']:.4f}, {row['val_loss']:.3f}" if row else "not trained yet"
+            for row in reached
+        ]
+        rows.append((f"after {epoch} epochs", *cells))
+    return _table(head, rows)
+
+
+def _history(root: Path, name: str) -> list[dict[str, float]]:
+    """The epochs of a run in docs/results."""
+    with (root / "docs/results" / name / "history.csv").open(encoding="utf-8", newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
 def _results_in_short(training: dict, runs: dict) -> str:
     """The committed run and the complete recipes beside the tutorial."""
     rates, cores = "1e-05 to 0.01", "two shared CPU cores"
@@ -259,19 +297,18 @@ def _results_in_short(training: dict, runs: dict) -> str:
 
 def _answer(score: dict) -> str:
     """Our two answers, each of the best other finders with its best method, and no finder at all."""
-    rows = _rows_of(score, "Sweeps of all lengths")
+    rows = _rows_of(score, COMPARED)
     best: dict[str, str] = {}
     for name in sorted(rows, key=lambda name: rows[name]["mean"]):
         if not name.startswith(NO_FINDERS):
             best.setdefault(name.split()[0], name)
-    names = [TRIED, CURVE, *list(best.values())[:2], "Keras's default rate"]
-    labels = {TRIED: "ours, tried in 1,200 steps", CURVE: "ours, the curve alone"}
+    names = [TRIED, TRIED_LESS, CURVE, *list(best.values())[:2], "Keras's default rate"]
     cells = [[f"{rows[name][key]:.1f}" for key in ("mean", "median", "worst")] for name in names]
     within = [f"{rows[name]['within 1 point']:.0%}" for name in names]
     return _table(
         ["points below the grid's best", "mean", "median", "worst", "within 1 point"],
         [
-            (labels.get(name, name), *row, share)
+            (LABELS.get(name, name), *row, share)
             for name, row, share in zip(names, cells, within, strict=True)
         ],
     )
@@ -597,7 +634,7 @@ def _bounds_of(sweep: dict) -> tuple[float, float]:
 
 
 def _suggestion_tasks(score: dict) -> str:
-    return f"{len(score['tasks'])} tasks, 5 seeds, sweeps of 100, 200, 300 and 1,000 steps from 1e-8 to 100"
+    return f"{len(score['tasks'])} tasks, 5 seeds, sweeps of 200 and of 1,000 steps from 1e-8 to 100"
 
 
 def _suggestion_trainings(root: Path, score: dict) -> str:
@@ -645,7 +682,7 @@ def _metric_of(rows: list[dict]) -> float:
 
 def _suggestion_reports(score: dict, earlier: list[dict]) -> str:
     """The means of the tried answer in each report, the last one included."""
-    rows = _rows_of(score, "Sweeps of all lengths")
+    rows = _rows_of(score, COMPARED)
     now = {"date": "the tables above", "tasks": len(score["tasks"]), "commit": ""}
     now |= {f"mean in {n} steps": rows[f"ours, verified in {n} steps"]["mean"] for n in (600, 1200)}
     lines = ["| report | tasks | mean, 1,200 steps | 600 steps |", "|---" * 4 + "|"]
@@ -659,7 +696,7 @@ def _suggestion_reports(score: dict, earlier: list[dict]) -> str:
 
 def _suggestion_summary(score: dict, choosing: list[dict]) -> str:
     ours, best, best_mean = _mean_regrets(score)
-    tried, own = _rows_of(score, "Sweeps of all lengths")[TRIED], _chosen(choosing, 1200)
+    tried, own = _rows_of(score, COMPARED)[TRIED], _chosen(choosing, 1200)
     return (
         f"{tried['median']:.1f} points in the median and {tried['mean']:.1f} in the mean for bounds tried in "
         f"1,200 steps; {ours:.1f} in the mean for the curve's own bounds, and {best_mean:.1f} for the best "
@@ -669,8 +706,8 @@ def _suggestion_summary(score: dict, choosing: list[dict]) -> str:
 
 
 def _mean_regrets(score: dict) -> tuple[float, str, float]:
-    """Over sweeps of all lengths: that of our bounds, and the best other finder with its own."""
-    means = {name: row["mean"] for name, row in _rows_of(score, "Sweeps of all lengths").items()}
+    """That of our bounds, and the best other finder with its own."""
+    means = {name: row["mean"] for name, row in _rows_of(score, COMPARED).items()}
     best = min((name for name in means if not name.startswith(NO_FINDERS)), key=means.get)
     return means["ours: bounds"], best, means[best]
 
@@ -733,7 +770,7 @@ def _lengths(tasks: dict) -> str:
 
 
 def _suggestions(score: dict) -> str:
-    rows = _rows_of(score, "Sweeps of all lengths")
+    rows = _rows_of(score, COMPARED)
     shown = ("mean", "median", "worst", "within 1 point", "diverged", "spread, decades", "no answer")
     head = ("method", *shown, "steps")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
@@ -742,8 +779,18 @@ def _suggestions(score: dict) -> str:
         apart = "" if row["spread, decades"] is None else f"{row['spread, decades']:.2f}"
         shares = [f"{row['within 1 point']:.0%}", f"{row['diverged']:.0%}", apart]
         last = [f"{row['no answer']:.0%}", f"{row['steps it cost']:.0f}"]
-        lines.append("| " + " | ".join([name, *points, *shares, *last]) + " |")
+        lines.append("| " + " | ".join([LABELS.get(name, name), *points, *shares, *last]) + " |")
     return "\n".join(lines)
+
+
+def _suggestion_lengths(score: dict) -> str:
+    """Mean points lost by the length of the sweep."""
+    tables = {steps: _rows_of(score, f"Sweeps of {steps} steps") for steps in LENGTHS}
+    rows = []
+    for name in (TRIED, TRIED_LESS, CURVE, "fastai minimum", "dataiku", "fastai valley"):
+        means = [f"{table[name]['mean']:.1f}" if name in table else "" for table in tables.values()]
+        rows.append((LABELS.get(name, name), *means))
+    return _table(["mean points lost, by steps of the sweep", *(f"{steps:,}" for steps in LENGTHS)], rows)
 
 
 def _suggestion_rivals(score: dict) -> str:
@@ -751,13 +798,14 @@ def _suggestion_rivals(score: dict) -> str:
     rows = _rows_of(score, EARLIER)
     lines = ["| method | mean | median | worst |", "|---|---|---|---|"]
     for name in RIVALS:
-        lines.append(f"| {name} | " + " | ".join(f"{rows[name][key]:.1f}" for key in POINTS) + " |")
+        points = " | ".join(f"{rows[name][key]:.1f}" for key in POINTS)
+        lines.append(f"| {LABELS.get(name, name)} | {points} |")
     return "\n".join(lines)
 
 
 def _suggestion_targets(score: dict) -> str:
     """Every target of both answers beside what was reached."""
-    rows = _rows_of(score, "Sweeps of all lengths")
+    rows = _rows_of(score, COMPARED)
     bounds, tried = rows[CURVE], rows[TRIED]
     others = [row for name, row in rows.items() if not name.startswith(NO_FINDERS)]
     search = min(rows[name]["mean"] for name in ("successive halving", "random search"))
@@ -771,7 +819,10 @@ def _suggestion_targets(score: dict) -> str:
         ("... mean, 0.7 of that of the best search of equal cost", tried["mean"], 0.7 * search),
         ("... spread between seeds, decades", tried["spread, decades"], 0.15),
         ("... share diverged", tried["diverged"], 0.0),
+        ("... sweeps of 200 against 1,000, decades, mean", tried["200 vs 1000: mean"], 0.25),
         ("tried, 600 steps: mean", rows[TRIED_LESS]["mean"], 0.9),
+        ("... spread between seeds, decades", rows[TRIED_LESS]["spread, decades"], 0.15),
+        ("... share diverged", rows[TRIED_LESS]["diverged"], 0.0),
         (
             "curve alone: mean, the lowest of the other finders'",
             bounds["mean"],
@@ -780,7 +831,8 @@ def _suggestion_targets(score: dict) -> str:
         ("... worst, the lowest of the other finders'", bounds["worst"], min(r["worst"] for r in others)),
         ("... spread between seeds, decades", bounds["spread, decades"], 0.15),
         ("... share diverged", bounds["diverged"], 0.0),
-        ("... sweeps of 200 against 1,000, decades, median", bounds["200 vs 1000: median"], 0.25),
+        ("... sweeps of 200 against 1,000, decades, mean", bounds["200 vs 1000: mean"], 0.25),
+        ("... the same, median", bounds["200 vs 1000: median"], 0.25),
     ]
     lines = ["| | reached | target, at most | |", "|---|---|---|---|"]
     for name, reached, target in targets:
