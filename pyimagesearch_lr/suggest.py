@@ -310,6 +310,8 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> Suggestion:
     which spends more steps on each decade, begins to fall earlier; this makes up for it. It is at most a
     tenth of `max_lr`.
 
+    With `steps_per_lr` above 1, the 5 and the 100 are rates, not steps, so that both answers are lower.
+
     Source: the range test of Smith, 2017, arXiv:1506.01186, section 3.3, which reads both off by eye.
     """
     shape = Shape.of(lrs, losses)

@@ -492,6 +492,12 @@ def test_steps_of_verifying(tmp_path, monkeypatch, argv, asked, expected):
     assert taken == [expected]
 
 
+def test_no_rate_is_tried_for_longer_than_the_training_will_be(tmp_path):
+    assert run(tmp_path, "--lr-find", "1", LRFIND_VERIFY_STEPS=600).code == 0
+    probes = LRCurve.load(tmp_path / "output" / "lrfind.json").probes
+    assert {probe.steps for probe in probes if not probe.diverged} == {NUM_EPOCHS * STEPS}
+
+
 # Both in one go --------------------------------------------------------------------------------------------
 
 
