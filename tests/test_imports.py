@@ -100,6 +100,7 @@ MAY_IMPORT = {
         "optimizers",
         "pipeline.machine",
         "pipeline.plan",
+        "pipeline.saved_model",
         "pipeline.terminal",
     },
     "pipeline.saved_model": {"files", "layers"},
@@ -118,7 +119,7 @@ MAY_IMPORT = {
     "pipeline.config_file": {"files"},
     "pipeline.checkpoint": {"_keras", "pipeline.checkpoint_file"},
     "pipeline.report": {"files"},
-    "pipeline.results": {"__init__", "pipeline.examples", "pipeline.plan", "pipeline.report"},
+    "pipeline.results": {"__init__", "suggest", "pipeline.examples", "pipeline.plan", "pipeline.report"},
     "pipeline.page": {
         "plots",
         "pipeline.examples",

@@ -138,9 +138,8 @@ def _is_finished(plan: Plan) -> bool:
 
 def _kept(config: Any, asked: argparse.Namespace) -> str:
     """What is kept of a run that a signal ended, and how to continue; empty if nothing is."""
-    from pyimagesearch_lr.pipeline import checkpoint_file
-    from pyimagesearch_lr.pipeline.plan import settings_for
-    from pyimagesearch_lr.pipeline.results import CURVE
+    from pyimagesearch_lr.pipeline import checkpoint_file, results
+    from pyimagesearch_lr.pipeline.plan import RUN, settings_for
 
     if asked.lr_find > 0:
         return ""
@@ -154,8 +153,8 @@ def _kept(config: Any, asked: argparse.Namespace) -> str:
     epochs = begun.epochs_done
     kept = f"epoch {epochs} is kept" if epochs else "no epoch was finished"
     if "MAX_LR" not in begun.settings:
-        found = os.path.exists(os.path.join(settings.output_dir, CURVE))
-        kept = "what the finder has measured is kept" if found else "nothing was measured"
+        found = results.measured_by(begun.settings.get(RUN), settings.output_dir)
+        kept = "nothing was measured" if found is None else "what the finder has measured is kept"
     return f"; {kept}: {_how_to('--resume', asked)}"
 
 
@@ -163,7 +162,8 @@ def _how_to(option: str, asked: argparse.Namespace) -> str:
     """What to type, with the options that name the run's folder."""
     from pyimagesearch_lr.pipeline.plan import TUTORIAL
 
-    options = [*(["--quick"] if asked.quick else [])]
+    options = ["--quick"] if asked.quick else []
+    options += [] if asked.verify is None else ["--verify" if asked.verify else "--no-verify"]
     options += [] if asked.recipe == TUTORIAL else ["--recipe", asked.recipe]
     does = {"--resume": "continues", "--restart": "starts over"}[option]
     return f"`{' '.join([asked.program, *options, option])}` {does}"

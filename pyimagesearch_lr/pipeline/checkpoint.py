@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np  # noqa: F401 - for the example
+import numpy as np
 
 from pyimagesearch_lr import _keras
 from pyimagesearch_lr.pipeline import checkpoint_file
@@ -109,14 +109,17 @@ class EpochCheckpoint(keras.callbacks.Callback):
         for name, value in {**(logs or {}), "seconds": seconds}.items():
             self.logs.setdefault(name, []).append(float(value))
         variables = _keras.component_variables(self.model, metrics=False)
-        arrays = [(_name(variable), keras.ops.convert_to_numpy(variable)) for variable in variables]
+        arrays = [
+            (_name(variable), _storable(keras.ops.convert_to_numpy(variable))) for variable in variables
+        ]
         checkpoint_file.save(self.path, self.settings, self.logs, self.step_history, arrays)
         self.epochs_saved = len(self.logs["seconds"])
 
     def _put_back(self, variables: list, saved: checkpoint_file.Unfinished) -> None:
         """Assign what is saved, once all of it has been compared with what is expected."""
         expected = [
-            (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables
+            (tuple(variable.shape), _stored_as(keras.backend.standardize_dtype(variable.dtype)))
+            for variable in variables
         ]
         received = [(array.shape, str(array.dtype)) for array in saved.variables]
         names = [_name(variable) for variable in variables]
@@ -127,6 +130,15 @@ class EpochCheckpoint(keras.callbacks.Callback):
             )
         for variable, array in zip(variables, saved.variables, strict=True):
             variable.assign(array)
+
+
+def _stored_as(dtype: str) -> str:
+    """The type in which a file has it: NumPy has no bfloat16, and float32 holds all of its values."""
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def _storable(array: np.ndarray) -> np.ndarray:
+    return array.astype(_stored_as(str(array.dtype)), copy=False)
 
 
 def _name(variable: Any) -> str:

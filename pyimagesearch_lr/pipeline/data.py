@@ -8,14 +8,13 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pyimagesearch_lr.files import in_a_line, written_whole
 from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, image_folder, machine
 from pyimagesearch_lr.pipeline.image_folder import File, Pictures
-from pyimagesearch_lr.pipeline.plan import PLOT_PATHS
 from pyimagesearch_lr.pipeline.terminal import info, muted_stderr, progress
 
 if TYPE_CHECKING:
@@ -186,17 +185,17 @@ def _of_folder(plan: Plan) -> Data:
     """The pictures of DATA: all examined, and kept in memory where there is room."""
     settings = plan.settings
     folder = Path(settings.data)
-    _refuse_results_among_pictures(settings, folder)
     info(f"loading pictures from {folder}...")
     listing = image_folder.listed(folder)
     for note in listing.notes:
         info(note)
-    training, grey, digest = _usable(settings, listing.training, "training")
-    test = None
+    examined = [_examined(settings, listing.training, "training")]
     if listing.test is not None:
-        test, test_grey, test_digest = _usable(settings, listing.test, "test")
-        grey, digest = grey and test_grey, digest + test_digest
-    channels = settings.channels or (1 if grey else 3)
+        examined.append(_examined(settings, listing.test, "test"))
+    _refuse(settings, examined)
+    training, test = examined[0].usable, None if listing.test is None else examined[1].usable
+    digest = "".join(part.digest for part in examined)
+    channels = settings.channels or (1 if all(part.is_grey for part in examined) else 3)
     if test is None:
         training, test = image_folder.split(training, settings.test_share, settings.seed)
         info(
@@ -222,28 +221,23 @@ def _of_folder(plan: Plan) -> Data:
     )
 
 
-def _refuse_results_among_pictures(settings: Settings, folder: Path) -> None:
-    """See that no plot of a run is ever taken for a picture of a class."""
-    for name in ("output_dir", *PLOT_PATHS):
-        path = getattr(settings, name)
-        if Path(path).resolve().is_relative_to(folder.resolve()):
-            raise UnusableData(
-                f"{name.upper()} = {str(path)!r} lies in DATA = {str(settings.data)!r}, where "
-                "every folder is a class. Name a folder outside of it, or move the pictures into one."
-            )
-
-
 def _printable(path: Path) -> str:
     """The path as text, also where its bytes are none."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _usable(settings: Settings, files: list[File], part: str) -> tuple[list[File], bool, str]:
-    """The files that can be used, whether all of them are grey, and a hash that tells them from others.
+class _Examined(NamedTuple):
+    """What the pictures of a part are like."""
 
-    Raises:
-        UnusableData: If some cannot, unless these may be left out.
-    """
+    files: list[File]
+    usable: list[File]
+    reasons: list[tuple[Path, str]]  # why the others cannot be used
+    is_convertible: bool  # whether CONVERT_PICTURES would help some of them
+    is_grey: bool
+    digest: str  # tells the usable ones from others
+
+
+def _examined(settings: Settings, files: list[File], part: str) -> _Examined:
     with muted_stderr():  # what decoders in C write there, the reasons tell
         found = image_folder.examined(files, progress(f"examining {part} pictures", len(files)))
     reasons, usable = [], []
@@ -253,42 +247,50 @@ def _usable(settings: Settings, files: list[File], part: str) -> tuple[list[File
             usable.append((File(file.path, file.label, of.unusual is not None), of))
         else:
             reasons.append((file.path, reason))
-    if reasons:
-        convertible = (
-            any(of.unreadable is None and of.unusual for of in found) and not settings.convert_pictures
-        )
-        _refuse(settings, reasons, len(files), convertible)
-        emptied = {file.label for file in files} - {file.label for file, _ in usable}
-        if emptied:
-            example = next(file.path.parent for file in files if file.label in emptied)
-            raise UnusableData(f"{example} has no picture that can be used. Add some, or remove the folder.")
     told = [f"{of.sha256} {file.label} {file.converted}" for file, of in usable]
-    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
-    return [file for file, _ in usable], all(of.is_grey for _, of in usable), digest
+    return _Examined(
+        files,
+        [file for file, _ in usable],
+        reasons,
+        not settings.convert_pictures and any(of.unreadable is None and of.unusual for of in found),
+        all(of.is_grey for _, of in usable),
+        hashlib.sha256("\n".join(told).encode()).hexdigest(),
+    )
 
 
-def _refuse(settings: Settings, reasons: list[tuple[Path, str]], of: int, convertible: bool) -> None:
-    """List what cannot be used; end the run there, unless SKIP_UNREADABLE leaves it out."""
-    lines = [f"{path}: {reason}" for path, reason in reasons]
+def _refuse(settings: Settings, parts: list[_Examined]) -> None:
+    """List what cannot be used, of all parts; end the run there, unless SKIP_UNREADABLE leaves it out.
+
+    Raises:
+        UnusableData: If it may not be left out, or nothing of a class remains.
+    """
+    lines = [f"{path}: {reason}" for part in parts for path, reason in part.reasons]
     everything = Path(settings.output_dir, LEFT_OUT)
+    if not lines:
+        everything.unlink(missing_ok=True)  # that of an earlier run
+        return
     with written_whole(everything) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     shown = "".join(f"\n  {line}" for line in lines[:MOST_SHOWN])
     more = f"\n  and {len(lines) - MOST_SHOWN:,} more" if len(lines) > MOST_SHOWN else ""
-    count = f"{len(lines):,} of {of:,} pictures"
-    if settings.skip_unreadable:
-        info(f"{count} are left out, as SKIP_UNREADABLE says:{shown}{more}\n  all are listed in {everything}")
-        return
-    convert = (
-        "CONVERT_PICTURES = True in config.py turns them upright, lays alpha on white, takes 8 of 16 bits, "
-        "the first frame, and red, green and blue of other colours. "
-        if convertible
-        else ""
-    )
-    raise UnusableData(
-        f"{count} cannot be used as they are:{shown}{more}\n{convert}SKIP_UNREADABLE = True leaves them out. "
-        f"All are listed in {everything}."
-    )
+    count = f"{len(lines):,} of {sum(len(part.files) for part in parts):,} pictures"
+    if not settings.skip_unreadable:
+        convert = (
+            "CONVERT_PICTURES = True in config.py turns them upright, lays alpha on white, takes 8 of 16 "
+            "bits, the first frame, and red, green and blue of other colours. "
+            if any(part.is_convertible for part in parts)
+            else ""
+        )
+        raise UnusableData(
+            f"{count} cannot be used as they are:{shown}{more}\n{convert}SKIP_UNREADABLE = True leaves them "
+            f"out. All are listed in {everything}."
+        )
+    info(f"{count} are left out, as SKIP_UNREADABLE says:{shown}{more}\n  all are listed in {everything}")
+    for part in parts:
+        emptied = {file.label for file in part.files} - {file.label for file in part.usable}
+        if emptied:
+            example = next(file.path.parent for file in part.files if file.label in emptied)
+            raise UnusableData(f"{example} has no picture that can be used. Add some, or remove the folder.")
 
 
 def _fit_in_memory(parts: list[Pictures]) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyimagesearch_lr.pipeline import machine
 from pyimagesearch_lr.pipeline.plan import CONV_MUON, MINIGOOGLENET, SGD, SettingError
+from pyimagesearch_lr.pipeline.saved_model import are_logits
 from pyimagesearch_lr.pipeline.terminal import info
 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")  # of a terminal, which Keras writes into its errors
@@ -41,7 +42,8 @@ def compiled(plan: Plan, data: Data) -> tuple[keras.Model, Data]:
     keras.config.set_dtype_policy(policy)
     model = minigooglenet(plan, data) if plan.settings.model == MINIGOOGLENET else own(plan, data)
     if not model.compiled:
-        compile_by(_fitting(plan.recipe, model), model, plan.bounds.min_lr)
+        logits = plan.settings.model != MINIGOOGLENET and _gives_logits(plan, model, data)
+        compile_by(_fitting(plan.recipe, model), model, plan.bounds.min_lr, from_logits=logits)
     else:
         info(f"MODEL compiles its network: its own {optimizer_of(model)} and loss are used")
         data = dataclasses.replace(data, one_hot=not _takes_whole_numbers(model.loss))
@@ -73,14 +75,29 @@ def _fitting(recipe: Recipe, model: keras.Model) -> Recipe:
     return dataclasses.replace(recipe, optimizer=SGD)
 
 
-def compile_by(recipe: Recipe, model: keras.Model, learning_rate: float) -> None:
+def _gives_logits(plan: Plan, model: keras.Model, data: Data) -> bool:
+    """Whether the outputs for images of noise are neither probabilities nor shares, as of sigmoids."""
+    import keras
+
+    side = plan.recipe.stages[-1].image_size
+    images = np.random.default_rng(0).random((16, side, side, data.channels), np.float32)
+    outputs = keras.ops.convert_to_numpy(model(images, training=False)).astype(np.float64)
+    logits = are_logits(outputs) and not ((outputs >= 0) & (outputs <= 1)).all()
+    if logits:
+        info("MODEL gives logits: its loss is the cross-entropy of those")
+    return logits
+
+
+def compile_by(
+    recipe: Recipe, model: keras.Model, learning_rate: float, *, from_logits: bool = False
+) -> None:
     """Compile a classifier with the optimizer and the loss of a recipe."""
     import keras
 
     optimizer = _optimizer(recipe, learning_rate)
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    loss = keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=recipe.label_smoothing)
     model.compile(optimizer, loss, metrics=["accuracy"])
 
 
@@ -144,8 +161,10 @@ def own(plan: Plan, data: Data) -> keras.Model:
     _check_output(reference, model, shape, len(data.classes))
     if not model.trainable_variables:
         raise _unusable(reference, "it has no weights that can be trained.")
-    if model.compiled and plan.train:
-        _check_rate(reference, model.optimizer)
+    if plan.train:
+        if model.compiled:
+            _check_rate(reference, model.optimizer)
+        _check_saving(reference, model)
     return model
 
 
@@ -182,6 +201,19 @@ def _check_rate(reference: str, optimizer: keras.optimizers.Optimizer) -> None:
         raise _unusable(
             reference, "its optimizer has a schedule, but the rate is cycled here: give it a number."
         )
+
+
+def _check_saving(reference: str, model: keras.Model) -> None:
+    """See that the network can be saved before it is trained."""
+    import keras
+
+    try:
+        keras.saving.serialize_keras_object(model)
+    except Exception as error:  # whatever a layer without a config raises
+        why = _in_words(error).partition(". ")[0]  # an example follows
+        raise _unusable(
+            reference, f"it cannot be saved: {why}. Without that, its training would be lost."
+        ) from error
 
 
 def _check_loss_and_metrics(plan: Plan, model: keras.Model, data: Data) -> None:

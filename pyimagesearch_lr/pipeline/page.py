@@ -15,10 +15,11 @@ from pyimagesearch_lr.pipeline import report, results
 from pyimagesearch_lr.pipeline.examples import Example, Shown
 from pyimagesearch_lr.pipeline.plan import title_of
 from pyimagesearch_lr.pipeline.report import Picture
-from pyimagesearch_lr.pipeline.results import Finding, Training
+from pyimagesearch_lr.pipeline.results import Finding, Phase, Training
 
 NAME = "report.html"
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
+OF_ONE_PAGE = ("data", "images", "model", "recipe", "quick")
 CONFUSION = "Rows: true classes; columns: predicted ones; the stronger the colour, the larger the share."
 
 
@@ -28,9 +29,9 @@ def write(
     """Write the page of `folder`, the OUTPUT_DIR of a run.
 
     A phase that was not part of this run is read from what an earlier run left in the folder, and left out if
-    there is nothing usable. To draw the page again, call this from the folder in which the runs were started,
-    as relative paths of plots begin there: `python -c "from pyimagesearch_lr.pipeline import page;
-    page.write('output')"`.
+    there is nothing usable, or it was of other images, another network or another recipe. To draw the page
+    again, call this from the folder in which the runs were started, as relative paths of plots begin there:
+    `python -c "from pyimagesearch_lr.pipeline import page; page.write('output')"`.
 
     Args:
         folder: Path of the folder.
@@ -41,10 +42,20 @@ def write(
         The path of the page.
     """
     path = Path(folder, NAME)
-    finding = finding or results.earlier(Finding, folder)
-    training = training or results.earlier(Training, folder)
+    of_this_run = finding or training
+    finding = finding or _of_the_same(of_this_run, results.earlier(Finding, folder))
+    training = training or _of_the_same(of_this_run or finding, results.earlier(Training, folder))
     report.save_text(path, render(finding, training))
     return path
+
+
+def _of_the_same(phase: Finding | Training | None, earlier: Phase | None) -> Phase | None:
+    """What an earlier run left, unless it was of something else than this phase."""
+    if phase is None or earlier is None:
+        return earlier
+    now, then = phase.run.settings, earlier.run.settings
+    known = [name for name in OF_ONE_PAGE if name in now and name in then]
+    return earlier if all(now[name] == then[name] for name in known) else None
 
 
 def render(finding: Finding | None, training: Training | None) -> str:

@@ -103,8 +103,9 @@ class Settings:
         """Make the folders for the results and check that they can be written to.
 
         Raises:
-            SettingError: If one cannot, or a plot has the path of a folder.
+            SettingError: If one cannot, or is among the pictures, or a plot has the path of a folder.
         """
+        self._refuse_results_among_pictures()
         folders = {"output_dir": Path(self.output_dir)}
         folders.update({name: Path(getattr(self, name)).parent for name in PLOT_PATHS})
         if self.tensorboard_dir is not None:
@@ -119,6 +120,18 @@ class Settings:
         for name in PLOT_PATHS:
             is_free = not os.path.isdir(getattr(self, name))
             _require(self, name, is_free, "must name a file, and there is a folder of that name")
+
+    def _refuse_results_among_pictures(self) -> None:
+        """See that no result of a run is ever taken for a picture, or a folder of them for a class."""
+        if not self.has_own_pictures:
+            return
+        for name in ("output_dir", *PLOT_PATHS, "tensorboard_dir"):
+            path = getattr(self, name)
+            if path is not None and Path(path).resolve().is_relative_to(Path(self.data).resolve()):
+                raise SettingError(
+                    f"{name.upper()} = {str(path)!r} lies in DATA = {str(self.data)!r}, where every folder "
+                    "is a class. Name a folder outside of it, or move the pictures into one."
+                )
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of runs that were killed."""
@@ -522,6 +535,8 @@ SAME_ON_RESUME = (
     "image_size",
     "model",
 )
+OF_FINDER = ("lrfind_start_lr", "lrfind_end_lr", "lrfind_steps", "lrfind_verify_steps")
+RUN = "the run"  # in the checkpoint and in the curve: which run measured it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -564,7 +579,11 @@ class Plan:
         """
         settings = settings_for(config, asked)
         complete = COMPLETE.get(asked.recipe)
-        recipe = complete.scaled_to(settings.full_size) if complete else tutorial(settings)
+        recipe = tutorial(settings)
+        if complete:
+            recipe = dataclasses.replace(
+                complete.scaled_to(settings.full_size), batch_size=settings.batch_size
+            )
         finds = asked.auto or asked.lr_find > 0 or asked.quick or asked.recipe in COMPLETE
         plan = cls(
             settings=settings,
@@ -579,14 +598,25 @@ class Plan:
         )
         return _going_on(plan, asked.resume) if plan.train else plan
 
+    @property
+    def uses_bounds_of_config(self) -> bool:
+        """Whether bounds that it finds are of use in config.py: not those for other data or a recipe."""
+        return self.recipe_name == TUTORIAL and not self.quick
+
+    @property
+    def called(self) -> str:
+        """The options that make it other than what config.py says."""
+        recipe = [] if self.recipe_name == TUTORIAL else [f"--recipe {self.recipe_name}"]
+        return " ".join([*(["--quick"] if self.quick else []), *recipe])
+
     def check_batch(self, num_images: int) -> None:
         """Check that a batch is smaller than the training images.
 
         Raises:
             SettingError: If it is not.
         """
-        batch_size = self.recipe.batch_size
-        if batch_size == self.settings.batch_size and batch_size >= num_images:
+        batch_size, recipe = self.settings.batch_size, COMPLETE.get(self.recipe_name)
+        if recipe and batch_size == recipe.batch_size and batch_size >= num_images:
             raise SettingError(
                 f"--recipe {self.recipe_name} trains in batches of {batch_size} images, and there are "
                 f"{num_images} to train on: add images, or leave --recipe out."
@@ -608,7 +638,14 @@ class Plan:
         """The settings that must stay the same when a training continues; bounds only if they are given."""
         record = self.record(bounds or self.bounds)
         open_yet = () if bounds else tuple(vars(self.bounds))
-        return {name.upper(): record[name] for name in SAME_ON_RESUME if name not in open_yet}
+        names = (*SAME_ON_RESUME, *OF_FINDER)
+        return {name.upper(): record[name] for name in names if name not in open_yet}
+
+    def with_finder_of(self, begun: checkpoint_file.Unfinished) -> Plan:
+        """The plan with the settings of a finder that has ended: those in config.py no longer matter."""
+        names = [name for name in OF_FINDER if name.upper() in begun.settings]
+        used = {name: begun.settings[name.upper()] for name in names}
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **used))
 
     def other_settings_of(self, record: dict[str, Any]) -> str:
         """The settings in which a finished training differs from this plan, as text; empty if none do."""
@@ -664,9 +701,12 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
     bounds, done = plan.bounds, begun.epochs_done
     if begun.settings.get("BOUNDS_FROM") == FINDER:
         bounds = Bounds(begun.settings["MIN_LR"], begun.settings["MAX_LR"], FINDER)
+    finds = "MAX_LR" not in begun.settings  # its finder had not ended
+    if not finds and (resume or done):
+        plan = plan.with_finder_of(begun)
     differences = begun.differences(plan.same_on_resume(bounds))
     if done == 0 and not resume:
-        of_a_finder = bounds.bounds_from == FINDER or "MAX_LR" not in begun.settings
+        of_a_finder = bounds.bounds_from == FINDER or finds
         if differences or not plan.find or not of_a_finder:
             return plan  # none of it can be used here
         resume = True
@@ -689,7 +729,6 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
         )
     if begun.passed_over is not None:
         info(begun.passed_over)
-    finds = "MAX_LR" not in begun.settings  # its finder had not ended
     return dataclasses.replace(plan, bounds=bounds, find=finds, resume=True)
 
 

@@ -93,7 +93,10 @@ def _paths(pictures: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = image_folder.pictures_under(path)
+        try:
+            inside = image_folder.pictures_under(path)
+        except ValueError as error:  # a circular link
+            raise UnusablePicture(str(error)) from error
         if not inside:
             raise UnusablePicture(f"{path} has no pictures ({image_folder.kinds()}).")
         yield from inside

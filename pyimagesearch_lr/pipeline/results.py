@@ -15,14 +15,24 @@ import numpy as np
 from pyimagesearch_lr import LRCurve, NoSuggestion, Suggestion
 from pyimagesearch_lr.pipeline import examples, report
 from pyimagesearch_lr.pipeline.examples import Example
-from pyimagesearch_lr.pipeline.plan import SettingError
+from pyimagesearch_lr.pipeline.plan import RUN, SettingError
 from pyimagesearch_lr.pipeline.report import Picture
+from pyimagesearch_lr.suggest import IF_NOISE
 
 Phase = TypeVar("Phase", "Finding", "Training")
 
 CURVE, TRAINING = "lrfind.json", "training.json"
 WITHOUT_MIRROR_IMAGES = "accuracy_without_mirror_images"
 SHOWN = ("loss", "val_loss")
+IN_SETTINGS = {  # what `suggest` says: what to change here
+    IF_NOISE: "If losses are noisy (small batches, a rare class), a larger BATCH_SIZE helps.",
+    ", or, where the sweep ended before it, pass `stop_factor=None` and data for all its steps": "",
+    "or take more steps": "or LRFIND_STEPS",
+    "take more steps": "raise LRFIND_STEPS",
+    "`start_lr`": "LRFIND_START_LR",
+    "`end_lr`": "LRFIND_END_LR",
+    "Call `find` again.": "Start it again.",
+}
 ENDINGS = {
     "end_lr": "it reached the last rate",
     "diverged": "the loss diverged",
@@ -69,6 +79,19 @@ class Run:
         )
 
 
+def in_settings(reason: str) -> str:
+    """What the finder says, with the settings of config.py in place of the arguments of `find`.
+
+    Example:
+
+    >>> in_settings("It is the highest that the sweep allowed to try: raise `end_lr` to try more.")
+    'It is the highest that the sweep allowed to try: raise LRFIND_END_LR to try more.'
+    """
+    for argument, setting in IN_SETTINGS.items():
+        reason = reason.replace(argument, setting)
+    return reason
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """What phase 1 results in.
@@ -104,8 +127,8 @@ class Finding:
         try:
             suggestion = curve.suggest()
         except NoSuggestion as reason:
-            return cls(run, curve, plot, None, str(reason))
-        return cls(run, curve, plot, suggestion, suggestion.reason)
+            return cls(run, curve, plot, None, in_settings(str(reason)))
+        return cls(run, curve, plot, suggestion, in_settings(suggestion.reason))
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Finding:
@@ -216,6 +239,17 @@ def earlier(kind: type[Phase], folder: str | os.PathLike) -> Phase | None:
         return kind.load(folder)
     except Exception:  # whatever a damaged file makes the readers raise
         return None
+
+
+def measured_by(run: str | None, folder: str | os.PathLike) -> Finding | None:
+    """What the finder of that run left in `folder`; None if it left nothing.
+
+    Args:
+        run: String, which tells the run from others; None for one of version 0.1.0.
+        folder: Path of the folder.
+    """
+    finding = earlier(Finding, folder)
+    return finding if finding is not None and finding.curve.metadata.get(RUN) == run else None
 
 
 def finished_training(folder: str | os.PathLike) -> Training | None:

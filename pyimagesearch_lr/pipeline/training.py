@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import uuid
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,15 @@ from pyimagesearch_lr.pipeline.checkpoint_file import UnusableCheckpoint
 from pyimagesearch_lr.pipeline.data import Data, UnusableData, load
 from pyimagesearch_lr.pipeline.image_batches import mirrored
 from pyimagesearch_lr.pipeline.model import compiled, optimizer_of
-from pyimagesearch_lr.pipeline.plan import CONFIG, FINDER, Bounds, SettingError, epochs_in_words, title_of
+from pyimagesearch_lr.pipeline.plan import (
+    CONFIG,
+    FINDER,
+    RUN,
+    Bounds,
+    SettingError,
+    epochs_in_words,
+    title_of,
+)
 from pyimagesearch_lr.pipeline.process import EXIT_NO_SUGGESTION, EXIT_OK
 from pyimagesearch_lr.pipeline.report import Saving
 from pyimagesearch_lr.pipeline.results import CURVE, Finding, Run, Training
@@ -83,13 +92,14 @@ def _phases(plan: Plan, data: Data) -> int:
     model, data = compiled(plan, data)
     bounds, finding = plan.bounds, None
     if plan.train and plan.find and not plan.resume:
-        checkpoint_file.begin(plan.settings.checkpoint_path, plan.same_on_resume(None))
+        begun = {**plan.same_on_resume(None), RUN: uuid.uuid4().hex}
+        checkpoint_file.begin(plan.settings.checkpoint_path, begun)
 
     if plan.find:
         with Saving() as saving:
             finding = find(plan, model, data, saving)
             write_page(plan, saving, finding)
-            suggested = advise(finding)
+            suggested = advise(plan, finding)
         if suggested is None and plan.train:
             checkpoint_file.discard(plan.settings.checkpoint_path)
             return EXIT_NO_SUGGESTION
@@ -120,13 +130,15 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     settings = plan.settings
     info("finding learning rate...")
     record = _record(plan, plan.bounds, model, data)
-    earlier = _earlier(settings.output_dir, record) if plan.resume else None
+    begun = checkpoint_file.load(settings.checkpoint_path) if plan.train else None
+    which = begun.settings.get(RUN) if begun is not None else None
+    earlier = _earlier(settings.output_dir, record, which) if plan.resume else None
     if earlier is not None:
         info(f"continuing from what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
     started = time.perf_counter() - (earlier.metadata["seconds"] if earlier is not None else 0.0)
 
     def keep(curve: LRCurve) -> None:
-        saving(_with_record(record, curve, started)[1].save, Path(settings.output_dir, CURVE))
+        saving(_with_record(record, which, curve, started)[1].save, Path(settings.output_dir, CURVE))
 
     finder = LearningRateFinder(model, keep=keep, earlier=earlier)
     try:
@@ -143,7 +155,7 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     finally:
         if finder.curve is not None:
             keep(finder.curve)
-            run, curve = _with_record(record, finder.curve, started)
+            run, curve = _with_record(record, which, finder.curve, started)
             title = plots.literal(f"Learning rate finder, {title_of(run.settings)}")
             axes = curve.plot(title=title)
             plot = report.drawn(settings.lrfind_plot_path, axes.figure)
@@ -156,9 +168,11 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
     return finding
 
 
-def _with_record(record: dict[str, Any], curve: LRCurve, started: float) -> tuple[Run, LRCurve]:
+def _with_record(
+    record: dict[str, Any], which: str | None, curve: LRCurve, started: float
+) -> tuple[Run, LRCurve]:
     run = Run.finished_now(record, seconds=time.perf_counter() - started)
-    metadata = {**curve.metadata, **dataclasses.asdict(run)}
+    metadata = {**curve.metadata, **dataclasses.asdict(run), **({} if which is None else {RUN: which})}
     if not record["lrfind_verify_steps"]:
         metadata[UNTRIED] = "`--verify`, or LRFIND_VERIFY_STEPS in config.py, has rates around it tried."
     return run, dataclasses.replace(curve, metadata=metadata)
@@ -170,9 +184,9 @@ def _record(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> dict[
     return {**plan.record(bounds), **found}
 
 
-def _earlier(folder: str, record: dict[str, Any]) -> LRCurve | None:
-    """What a stopped finder has measured, if its settings and versions were the same."""
-    finding = results.earlier(Finding, folder)
+def _earlier(folder: str, record: dict[str, Any], which: str | None) -> LRCurve | None:
+    """What the stopped finder of this run has measured, if its settings and versions were the same."""
+    finding = results.measured_by(which, folder)
     if finding is None:
         return None
     now = Run.finished_now(record, 0.0)
@@ -180,13 +194,14 @@ def _earlier(folder: str, record: dict[str, Any]) -> LRCurve | None:
     return finding.curve if same and finding.run.versions == now.versions else None
 
 
-def advise(finding: Finding) -> Bounds | None:
-    """Print the two lines for config.py and the reason, or why there are none; return what they say."""
+def advise(plan: Plan, finding: Finding) -> Bounds | None:
+    """Print the bounds and the reason, or why there are none; return them."""
     if finding.bounds is None:
         info(f"this curve supports no suggestion: {finding.reason}")
         return None
     low, high = finding.bounds
-    info(f"suggested bounds, for config.py: {finding.reason}")
+    use = "for config.py" if plan.uses_bounds_of_config else f"for {plan.called} alone"
+    info(f"suggested bounds, {use}: {finding.reason}")
     print(f"MIN_LR = {low}\nMAX_LR = {high}")
     return Bounds(float(low), float(high), FINDER)
 

@@ -42,6 +42,25 @@ def parts(path, settings=SETTINGS, **kwargs):
     return network, EpochCheckpoint(path, settings, clr.history), clr
 
 
+def test_weights_in_bfloat16_are_put_back(tmp_path):
+    def made(seed):
+        keras.utils.set_random_seed(seed)
+        network = keras.Sequential([keras.Input(X.shape[1:]), keras.layers.Dense(3, dtype="bfloat16")])
+        network.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+        return network, EpochCheckpoint(tmp_path / "checkpoint.npz", SETTINGS)
+
+    trained, checkpoint = made(0)
+    trained.fit(X, np.ones((len(X), 3)), verbose=0, callbacks=[checkpoint])
+    restored, again = made(1)
+    assert again.restore(restored) == 1
+    for got, expected in zip(restored.variables, trained.variables, strict=True):
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(keras.ops.cast(got, "float32")),
+            keras.ops.convert_to_numpy(keras.ops.cast(expected, "float32")),
+        )
+
+
 def test_restored_training_ends_bit_identical_dropout_and_cycle_included(tmp_path):
     whole, checkpoint, clr = parts(tmp_path / "whole.npz")
     fit(whole, checkpoint, clr, epochs=5)

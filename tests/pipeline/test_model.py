@@ -93,6 +93,24 @@ NETWORKS = """
     def cannot_be_built(shape, classes):
         return keras.Sequential([layers.Reshape((7, 7))])
 
+    def logits(shape, classes):
+        return dense(shape, classes)
+
+    def sigmoids(shape, classes):
+        return dense(shape, classes, activation="sigmoid")
+
+    class Doubled(layers.Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x):
+            return 2 * self.inner(x)
+
+    def without_config(shape, classes):
+        head = layers.Dense(classes, activation="softmax")
+        return keras.Sequential([keras.Input(shape), layers.Flatten(), Doubled(layers.Dense(4)), head])
+
     def image_out(shape, classes):
         return keras.Sequential([keras.Input(shape), layers.Conv2D(classes, 1)])
 
@@ -129,6 +147,10 @@ NETWORKS = """
         def __init__(self, classes, **options):
             super().__init__(**options)
             self.parts = [layers.Flatten(), layers.Dense(classes, activation="softmax")]
+            self.classes = classes
+
+        def get_config(self):
+            return {**super().get_config(), "classes": self.classes}
 
         def call(self, x):
             for part in self.parts:
@@ -186,6 +208,29 @@ def test_network_that_is_not_compiled_gets_the_optimizer_and_loss_of_the_recipe(
     assert isinstance(model.optimizer, keras.optimizers.SGD)
     assert isinstance(model.loss, keras.losses.CategoricalCrossentropy)
     assert data.one_hot
+
+
+@pytest.mark.parametrize(("name", "expected"), [("plain", False), ("logits", True), ("sigmoids", False)])
+def test_loss_of_a_network_that_gives_logits_takes_logits(name, expected, capsys):
+    model, data = made(f"their_networks:{name}")
+    assert model.loss.from_logits is expected
+    assert ("MODEL gives logits" in capsys.readouterr().out) == expected
+    images, labels = next(iter(data.test_batches(32)))
+    outputs = keras.ops.convert_to_numpy(model(images)).astype("float64")
+    shares = np.exp(outputs) if expected else outputs
+    chosen = (shares / shares.sum(axis=1, keepdims=True))[np.arange(8), labels.numpy().argmax(axis=1)]
+    got = model.evaluate(data.test_batches(32), verbose=0, return_dict=True)["loss"]
+    assert got == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_network_that_cannot_be_saved_is_refused_before_it_is_trained():
+    message = (
+        r"it cannot be saved: NotImplementedError: .*Doubled.*get_config\(\)` in order .*\. Without that"
+    )
+    with pytest.raises(SettingError, match=message) as caught:
+        made("their_networks:without_config")
+    assert "\n" not in str(caught.value)
+    assert made("their_networks:without_config", "--lr-find", "1")[0].compiled
 
 
 def test_network_that_was_not_built_is_built_for_the_images():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -214,11 +215,13 @@ def test_picture_that_cannot_be_used_is_listed_and_ends_the_run_unless_it_may_be
         assert len(converted.train_images) + len(converted.test_images) == 54
 
 
-@pytest.mark.parametrize("name", ["OUTPUT_DIR", "CLR_PLOT_PATH"])
+@pytest.mark.parametrize("name", ["OUTPUT_DIR", "CLR_PLOT_PATH", "TENSORBOARD_DIR"])
 def test_results_are_not_put_among_the_pictures(photos, name):
-    inside = str(photos / ("output" if name == "OUTPUT_DIR" else "ring/clr.png"))
-    with pytest.raises(UnusableData, match=rf"^{name} = '.*' lies in DATA = '.*photos', where every folder"):
-        data.load(planned(photos, **{name: inside}))
+    inside = str(photos / ("ring/clr.png" if name == "CLR_PLOT_PATH" else "output"))
+    folders = sorted(path.name for path in photos.iterdir())
+    with pytest.raises(SettingError, match=rf"^{name} = '.*' lies in DATA = '.*photos', where every folder"):
+        planned(photos, **{name: inside}).settings.make_folders()
+    assert sorted(path.name for path in photos.iterdir()) == folders
 
 
 def test_file_name_that_is_no_text_is_one_that_can_be_written(photos):
@@ -244,6 +247,28 @@ def test_long_list_is_cut_on_the_console_and_whole_in_its_file(photos):
     with pytest.raises(UnusableData, match=r"\n  and 10 more\n"):
         data.load(planned(photos))
     assert len(Path("output/unusable_pictures.txt").read_text(encoding="utf-8").splitlines()) == 30
+
+
+def test_list_has_the_pictures_of_both_parts_and_goes_when_all_can_be_used(photos):
+    for part in ("train", "test"):
+        for folder in sorted(path for path in photos.iterdir() if path.name not in ("train", "test")):
+            (photos / part / folder.name).mkdir(parents=True)
+            for path in sorted(folder.iterdir())[:5]:
+                (photos / part / folder.name / path.name).write_bytes(path.read_bytes())
+        (photos / part / "ring" / "bad.png").write_bytes(b"")
+    for folder in [path for path in photos.iterdir() if path.name not in ("train", "test")]:
+        shutil.rmtree(folder)
+    with pytest.raises(UnusableData, match=r"^2 of "):
+        data.load(planned(photos, TEST_SHARE=0.2))
+    listed = Path("output/unusable_pictures.txt").read_text(encoding="utf-8").splitlines()
+    assert [Path(line.split(": ")[0]).parts[-3:] for line in listed] == [
+        ("train", "ring", "bad.png"),
+        ("test", "ring", "bad.png"),
+    ]
+    for part in ("train", "test"):
+        (photos / part / "ring" / "bad.png").unlink()
+    data.load(planned(photos))
+    assert not Path("output/unusable_pictures.txt").exists()
 
 
 def test_picture_that_goes_away_in_mid_training_ends_it_in_a_line(photos, monkeypatch, capsys):

@@ -208,6 +208,19 @@ def test_results_handed_on_come_before_files_and_the_other_phase_is_read(folder,
     assert ["keras", *(("9.9", "3.77.0") if phase == "finding" else ("3.77.0", "9.9"))] in rows
 
 
+@pytest.mark.parametrize("phase", ["finding", "training"])
+@pytest.mark.parametrize("name", ["data", "images", "model", "recipe"])
+def test_phase_of_other_images_or_another_network_is_left_out(folder, phase, name):
+    changes = {each: {name: "now" if each == phase else "then"} for each in ("finding", "training")}
+    results = {
+        "finding": save_finding(folder, **changes["finding"]),
+        "training": save_training(folder, **changes["training"]),
+    }
+    made = Page(page.write(folder, **{phase: results[phase]}).read_text(encoding="utf-8"))
+    parts = {"finding": ["bounds"], "training": ["training", "report", "confusion"]}[phase]
+    assert made.ids == [*parts, "settings", "versions", "times"]
+
+
 def test_results_handed_on_need_no_files(tmp_path):
     finding, training = save_finding(tmp_path / "a"), save_training(tmp_path / "a")
     shutil.rmtree(tmp_path / "a")

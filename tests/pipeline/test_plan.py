@@ -447,6 +447,7 @@ def test_batch_size_of_a_recipe_takes_the_place_of_the_settings_but_for_a_quick_
     monkeypatch.setattr("pyimagesearch_lr.pipeline.command_line.RECIPES", ("tutorial", "own"))
     plan = planned(*argv)
     assert plan.settings.batch_size == plan.record(plan.bounds)["batch_size"] == expected
+    assert plan.recipe.batch_size == (expected if argv else None)  # which the description tells
     assert plan.same_on_resume(plan.bounds)["BATCH_SIZE"] == expected
     plan.check_batch(expected + 1)
     named = "--recipe own trains in batches of 128 images, and there are 128 to train on: add images"

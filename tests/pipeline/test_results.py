@@ -13,7 +13,8 @@ from test_page import HISTORY, LRS, record, save_finding, save_training
 from pyimagesearch_lr import LRCurve
 from pyimagesearch_lr.curve import STOP_REASONS
 from pyimagesearch_lr.pipeline import report
-from pyimagesearch_lr.pipeline.results import Finding, Run, Training
+from pyimagesearch_lr.pipeline.results import Finding, Run, Training, in_settings
+from pyimagesearch_lr.suggest import NoSuggestion, Probe, suggest
 
 
 @pytest.fixture
@@ -82,3 +83,30 @@ def test_record_of_a_run_has_the_time_with_its_zone():
     assert (run.settings, run.versions, run.seconds) == ({"seed": 1}, report.versions(), 1.3)
     assert abs(datetime.now(UTC) - datetime.fromisoformat(run.finished)) < timedelta(minutes=1)
     assert Run.read(asdict(run)) == run
+
+
+REFUSED = {
+    "flat": np.full(200, 2.3),
+    "rises": np.linspace(2.3, 20.0, 200),
+    "never turns": np.linspace(2.3, 0.3, 200),
+    "few": np.array([2.3, 9.0, np.inf]),
+}
+
+
+@pytest.mark.parametrize("losses", REFUSED.values(), ids=REFUSED)
+def test_refusal_names_settings_of_config_and_no_argument_of_the_library(losses):
+    with pytest.raises(NoSuggestion) as refusal:
+        suggest(LRS[: len(losses)], losses, how_to_try="ring the bell.")
+    said = in_settings(str(refusal.value))
+    assert "`" in str(refusal.value)
+    assert "`" not in said
+    assert "LRFIND_" in said
+
+
+@pytest.mark.parametrize("loss", [2.4, np.inf])
+def test_refusal_of_what_was_tried_names_settings_too(loss):
+    probes = (Probe(0.1, 1.0, 100, loss, first_loss=2.3),)
+    with pytest.raises(NoSuggestion) as refusal:
+        LRCurve(LRS, LRS, LRS, "end_lr", probes=probes).suggest()
+    assert "LRFIND_START_LR" in in_settings(str(refusal.value))
+    assert "`" not in in_settings(str(refusal.value))

@@ -780,6 +780,44 @@ def test_auto_that_was_stopped_in_its_finder_goes_on_without_being_told(tmp_path
     assert len(again.history()) == NUM_EPOCHS
 
 
+def test_finder_with_other_settings_is_not_gone_on_with(tmp_path):
+    """Neither its sweep nor, where it has ended and no epoch was finished, its bounds."""
+    with ctrl_c_from_batch(SWEEP_STEPS + 2):  # in the first epoch
+        run(tmp_path, "--auto")
+    again = run(tmp_path, "--auto", LRFIND_STEPS=60)
+    assert (again.code, again.err) == (0, "")
+    assert len(LRCurve.load(tmp_path / "output" / "lrfind.json")) <= 60
+
+
+def test_settings_of_a_finder_that_has_ended_do_not_matter_to_resume(tmp_path):
+    with ctrl_c_from_batch(SWEEP_STEPS + STEPS + 2):  # in the second epoch
+        run(tmp_path, "--auto")
+    resumed = run(tmp_path, "--auto", "--resume", LRFIND_STEPS=60)
+    assert (resumed.code, resumed.err) == (0, "")
+    assert resumed.json()["settings"]["lrfind_steps"] == SWEEP_STEPS
+
+
+def test_hint_how_to_go_on_has_the_option_that_tries_rates(tmp_path):
+    with ctrl_c_from_batch(SWEEP_STEPS + 60):
+        stopped = run(tmp_path, "--auto", "--verify")
+    assert stopped.err.endswith("`python train.py --verify --resume` continues\n")
+
+
+def test_curve_of_an_earlier_run_is_not_taken_for_what_this_one_has_measured(tmp_path):
+    assert run(tmp_path, "--lr-find", "1").code == 0
+    with ctrl_c_from_batch(0):
+        stopped = run(tmp_path, "--auto")
+    assert "nothing was measured" in stopped.err
+    resumed = run(tmp_path, "--auto", "--resume")
+    assert resumed.code == 0
+    assert not any(line.startswith("continuing from what was measured") for line in resumed.info)
+
+
+def test_bounds_of_a_quick_look_are_not_offered_for_config(tmp_path):
+    quick = run(tmp_path, "--quick", "--lr-find", "1")
+    assert any(line.startswith("suggested bounds, for --quick alone: ") for line in quick.info)
+
+
 def test_other_images_are_not_gone_on_with(tmp_path, monkeypatch):
     with ctrl_c_from_batch(2 * STEPS + 2):
         run(tmp_path)
