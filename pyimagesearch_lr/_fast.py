@@ -59,7 +59,9 @@ def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
         kind = "its own train function"
     elif type(model).fit is not keras.Model.fit:
         kind = "its own fit"
-    elif _tensorflow.is_compiled(model.train_step):
+    elif _tensorflow.is_compiled(model.train_step) or (
+        optimizer == "schedule" and _tensorflow.recompiled_functions(model)  # which keep theirs
+    ):
         kind = "a train step that is a tf.function"
     elif model.run_eagerly:
         kind = "eager"

@@ -565,10 +565,12 @@ def check_puts_weights_back_last(callback: keras.callbacks.Callback) -> None:
     later = callbacks[callbacks.index(callback) + 1 :] if callback in callbacks else []
     for other in later:
         if isinstance(other, keras.callbacks.EarlyStopping) and other.restore_best_weights:
+            owner = callback.owner
+            is_named = owner == type(callback).__name__
+            how = f"Name `{owner}` last in `callbacks`" if is_named else "Leave it out of `callbacks`"
             raise RuntimeError(
-                f"`EarlyStopping(restore_best_weights=True)` after `{type(callback).__name__}` would put "
-                f"weights of the sweep into the model at the end. Name `{type(callback).__name__}` last in "
-                "`callbacks`."
+                f"`EarlyStopping(restore_best_weights=True)` after `{owner}` would put weights of the sweep "
+                f"into the model at the end. {how}."
             )
 
 
@@ -681,11 +683,13 @@ def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
             fresh = scaled(fresh)
         if model.built:
             fresh.build(model.trainable_variables)
-    with (
-        replaced_attribute(model, "optimizer", fresh),
-        replaced_attribute(model, "train_function", None),  # it was traced with the model's own
-    ):
-        yield
+    room = tensorflow()
+    with ExitStack() as stack:
+        for name, function in ({} if room is None else room.recompiled_functions(model)).items():
+            stack.enter_context(replaced_attribute(model, name, function))
+        stack.enter_context(replaced_attribute(model, "optimizer", fresh))
+        stack.enter_context(replaced_attribute(model, "train_function", None))
+        yield  # all that was traced with the model's own is traced anew
 
 
 def _fresh_copy(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

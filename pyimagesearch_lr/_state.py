@@ -11,7 +11,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class Found:
         generators: List of functions; each reads a random generator's state and returns a function that sets
             it.
         owners: List of objects whose instance dictionary may hold numbers and arrays.
-        containers: List of plain lists, deques, sets and dicts that hold only numbers and arrays.
+        containers: List of plain lists, deques, sets and dicts that hold only numbers, arrays, and tuples of
+            them.
         arrays: List of NumPy arrays of up to `LARGEST_ARRAY` bytes.
     """
 
@@ -101,10 +102,18 @@ class Found:
             return []
         items = list(value.values() if isinstance(value, dict) else value)
         is_mutable = not isinstance(value, (tuple, frozenset))
-        if is_mutable and all(isinstance(item, (*NUMBERS, np.ndarray)) for item in items):
+        if is_mutable and _are_plain(items):
             self.containers.append(value)
         names = list(value) if isinstance(value, dict) else range(len(items))
         return [(f"{path}[{name!r}]", item) for name, item in zip(names, items, strict=True)]
+
+
+def _are_plain(items: Iterable) -> bool:
+    """Whether all are numbers, texts, arrays, or tuples of those."""
+    return all(
+        _are_plain(item) if type(item) is tuple else isinstance(item, (*NUMBERS, np.ndarray))
+        for item in items
+    )
 
 
 def is_built(model: keras.Model) -> bool:
@@ -262,12 +271,18 @@ def preserved_position(data: Any) -> Iterator[None]:
     numbers = _numbers_of(data)
     arrays = [each for each in attributes if isinstance(each, np.ndarray) and each.ndim == 1]
     orders = [(each, each.copy()) for each in arrays if each.nbytes <= LARGEST_ARRAY]
+    named = list(_attributes(data).items())
+    lists = [(name, each, list(each)) for name, each in named if type(each) is list and _are_plain(each)]
     try:
         yield
     finally:
         for put_back in generators:
             put_back()
         _set_numbers(data, numbers)
+        for name, each, items in lists:
+            _set_items(each, items)
+            if type(_attributes(data).get(name)) is list:
+                _attributes(data)[name] = each
         for order, values in orders:
             if order.flags.writeable:
                 order[...] = values

@@ -194,8 +194,10 @@ class RateDriver(Guest, _keras.OwnCallback):
         model = self.model
         steps_done = _keras.steps_done(model.optimizer)
         if self._begins_anew:
-            self._origin = self.start_step = self._origin_of_fit(0)
+            self._origin = self._origin_of_fit(0)
             self._begins_anew = False
+            if self.start_step is not None:  # None: the next `fit` starts over by itself
+                self.start_step = self._origin
         elif self._origin is None:  # your own training loop may have no epochs
             self._origin = self._origin_of_fit(0)
         step = max(0, steps_done - self._origin)
@@ -257,7 +259,14 @@ class RateDriver(Guest, _keras.OwnCallback):
             return steps_done - self.cycle.warmup_steps
         if self.start_step is not None:
             return self.start_step
-        return steps_done - epoch * (self.params.get("steps") or 0)
+        steps = self.params.get("steps")
+        if epoch and not steps:
+            warn(
+                f"`{type(self).__name__}`: this `fit` begins at epoch {epoch}, and as the steps of an epoch "
+                "are not known, a new cycle begins. Pass `steps_per_epoch` to `fit`, or `start_step=0` to go "
+                "on with the cycle that the optimizer is in."
+            )
+        return steps_done - epoch * (steps or 0)
 
     def _warn_of_end_in_mid_cycle(self, epoch: int, origin: int) -> None:
         epochs, steps = self.params.get("epochs"), self.params.get("steps")
@@ -272,6 +281,7 @@ class RateDriver(Guest, _keras.OwnCallback):
             offset=offset - cycle.warmup_steps,
             cycles=cycle.CYCLES,
             cycle_mult=cycle.cycle_mult,
+            falling=cycle.falling,
         )
         if better is not None:
             choices = " or ".join(str(number) for number in better) or "No whole number of"

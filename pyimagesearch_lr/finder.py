@@ -173,6 +173,7 @@ class LRFinder(Recorder):
         self.new_sweep(
             2 * steps_per_lr if num_steps is None else num_steps
         )  # says what is wrong, before `fit`
+        self._ramp = _plain_ramp(self._ramp)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         _keras.warn_of_scaled_weights("LRFinder", self.model.optimizer)
@@ -436,7 +437,7 @@ class LearningRateFinder:
         feed = functools.partial(
             self._fit,
             data=data,
-            class_weight=optional(mapping)("find", "class_weight", class_weight),
+            class_weight=data.weights_of_all(optional(mapping)("find", "class_weight", class_weight)),
             callbacks=_listed(callbacks),
             seed=_fresh_seed(),
         )
@@ -459,13 +460,14 @@ class LearningRateFinder:
             independent=settings["independent"],
             **common,
         )
+        ramp = _plain_ramp(ramp)
         earlier, self.earlier = self.earlier, None
         if earlier is None:
             curve = self._swept(feed, sweep, ramp)
         else:
             _check_same_sweep(earlier, ramp, _kind_of(validation_data), sweep.new_sweep(steps))
             self.curve = curve = _begun_again(earlier)
-        _warn_of_early_end(curve, sweep.num_steps or 0)
+        _warn_of_early_end(curve, settings["steps_per_lr"], sweep.num_steps or 0)
         most_steps = None if asked is None else asked.most_steps(steps)
         if asked is None or most_steps is None or curve.stop_reason not in WHOLE:
             return self._noted(UNTRIED, _how_to_try(curve, train_data, was_asked=asked is not None))
@@ -489,6 +491,7 @@ class LearningRateFinder:
         if self.curve is None:
             raise ValueError("`train_data` gave no batch: the sweep needs at least one.")
         self._kept()
+        _warn_of_lost_sweeps(sweep)
         return self.curve
 
     def _noted(self, name: str, value: str) -> LRCurve:
@@ -671,7 +674,8 @@ class PeriodicLRFinder(_keras.OwnCallback):
         self.apply = apply
         self.curves: dict[int, LRCurve] = {}
         self._in_fit: Any = None
-        names = (*OF_THE_CONSTRUCTOR,)
+        _check_arguments("PeriodicLRFinder", find)
+        names = (*OF_THE_CONSTRUCTOR, "keep")
         self._finder: dict[str, Any] = {name: find.pop(name) for name in names if name in find}
         self._finder |= {"stop_factor": stop_factor, "beta": beta}
         self._find = {"verify": False, **find}
@@ -771,7 +775,7 @@ def compare(
     """
     _check_comparable(model, optimizers, train_data)
     models = model if isinstance(model, dict) else dict.fromkeys(optimizers or {}, model)
-    settings = {name: find.pop(name) for name in OF_THE_CONSTRUCTOR if name in find}
+    settings = {name: find.pop(name) for name in (*OF_THE_CONSTRUCTOR, "keep") if name in find}
     find.setdefault("verify", False)
     curves = Comparison()
     for label, each in models.items():
@@ -783,6 +787,18 @@ def compare(
             finder = LearningRateFinder(each, stop_factor=stop_factor, beta=beta, **settings)
             curves[label] = finder.find(train_data, start_lr, end_lr, **find)
     return curves
+
+
+def _check_arguments(owner: str, given: dict[str, Any]) -> None:
+    """Raise for arguments that neither `LearningRateFinder` nor its `find` has, and for rates left out."""
+    known = {*inspect.signature(LearningRateFinder.find).parameters, *OF_THE_CONSTRUCTOR, "keep"}
+    known |= TUTORIAL_NAMES.keys() - {"self"}
+    for name in given:
+        if name not in known - {"self", "train_data", "moved"}:
+            raise TypeError(f"`{owner}` got an unexpected keyword argument {name!r}.")
+    for name, old in (("start_lr", "startLR"), ("end_lr", "endLR")):
+        if name not in given and old not in given:
+            raise TypeError(f"`{owner}` needs `{name}`, as `LearningRateFinder.find` does.")
 
 
 def _check_comparable(model: Any, optimizers: Any, train_data: Any) -> None:
@@ -838,7 +854,7 @@ class Data:
         elif inspect.isgenerator(given):
             kind, num_batches = "generator", None
         else:
-            kind, num_batches = "any", len(given) if hasattr(given, "__len__") else None
+            kind, num_batches = "any", _length_of(given)
         if sample_weight is not None:
             what = "(x, y, sample_weight)" if isinstance(given, tuple) else type(given).__name__
             raise ValueError(
@@ -848,6 +864,14 @@ class Data:
         if num_batches == 0:
             raise ValueError("`train_data` is empty: the sweep needs at least one batch.")
         return cls(given, kind, num_batches, int(batch_size))
+
+    def weights_of_all(self, class_weight: dict | None) -> dict | None:
+        """The weights with 1 for classes of arrays that have none, as `fit` takes them with arrays."""
+        y: Any = self.given[1] if self.kind == "arrays" else None
+        if not class_weight or not hasattr(y, "shape"):
+            return class_weight
+        classes = y.shape[-1] if len(y.shape) > 1 and y.shape[-1] > 1 else int(np.max(y)) + 1
+        return {**dict.fromkeys(range(classes), 1.0), **class_weight}
 
     @contextmanager
     def feed(self, model: keras.Model, steps: int) -> Iterator[dict[str, Any]]:
@@ -931,6 +955,11 @@ def _curve_of(recording: Recorder, **ramp: Any) -> LRCurve | None:
     metadata = {**ramp, "recorder": recording.recorded_by, LOSSES_ON: _kind_of(recording.validation_data)}
     curves = [sweep.curve(**metadata) for sweep in whole or recording.sweeps[:1] if sweep.losses]
     return (LRCurve.mean(curves) if len(curves) > 1 else curves[0]) if curves else None
+
+
+def _plain_ramp(ramp: dict[str, Any]) -> dict[str, Any]:
+    """The same with Python's own numbers, which a saved curve can hold."""
+    return {name: value if name == "ramp" else float(value) for name, value in ramp.items()}
 
 
 def _fresh_seed() -> int:
@@ -1165,6 +1194,14 @@ def _as_tuple_if_arrays(train_data: Any) -> Any:
     return (train_data, None) if without_targets else train_data
 
 
+def _length_of(data: Any) -> int | None:
+    """How many batches there are; None where that is not known, as of a `DataLoader` of a stream."""
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
 def _num_samples(train_data: tuple) -> int:
     if not 2 <= len(train_data) <= 3:
         raise ValueError(
@@ -1212,8 +1249,21 @@ def _num_steps(
     return epochs * steps_per_epoch
 
 
-def _warn_of_early_end(curve: LRCurve, num_steps: int) -> None:
-    done = f"after {len(curve)} of {num_steps} steps, at a learning rate of {curve.lrs[-1]:.1e}"
+def _warn_of_lost_sweeps(recording: Recorder) -> None:
+    """Say that not all repeated sweeps count, because the last one was cut short."""
+    whole = sum(sweep.stop_reason in WHOLE for sweep in recording.sweeps)
+    if 0 < whole < recording.repeats:
+        ending = recording.sweeps[-1].stop_reason
+        warn(
+            f"`repeats={recording.repeats}`: sweep {len(recording.sweeps)} was cut short ({ending}), and the "
+            f"curve is of the {whole} before. Pass more batches, or fewer `repeats`."
+        )
+
+
+def _warn_of_early_end(curve: LRCurve, steps_per_lr: int, num_steps: int) -> None:
+    done = (
+        f"after {steps_per_lr * len(curve)} of {num_steps} steps, at a learning rate of {curve.lrs[-1]:.1e}"
+    )
     said = {
         "exhausted": f"`train_data` ran out {done}: the curve ends there. Pass more batches, or lower "
         "`num_steps`, or `epochs` or `steps_per_epoch`.",

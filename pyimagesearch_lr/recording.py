@@ -357,9 +357,18 @@ class Rates:
         model: A compiled `keras.Model`.
         step_lrs: float array of shape `(steps,)`, the rate of each step.
         kept: Dict in which what stands in for a schedule is kept for the next sweep, or None.
+        independent: Bool, whether the model is put back after each rate.
     """
 
-    def __init__(self, model: keras.Model, step_lrs: np.ndarray, kept: dict | None = None):
+    def __init__(
+        self,
+        model: keras.Model,
+        step_lrs: np.ndarray,
+        kept: dict | None = None,
+        *,
+        independent: bool = False,
+    ):
+        self._independent = independent
         self.parts = _keras.parts_with_rates(model)
         self.table = np.outer(step_lrs, _keras.shares_of_rate(self.parts))
         self.replaces_a_schedule = not all(map(_keras.is_settable, self.parts))
@@ -411,6 +420,12 @@ class Rates:
                 "on JAX a sweep counts the steps of an optimizer with a schedule, and a "
                 "`LossScaleOptimizer` does not count steps that overflow. Compile the model with a float "
                 "`learning_rate` for the sweep."
+            )
+        if self._independent:
+            raise RuntimeError(
+                "on JAX a sweep counts the steps of an optimizer with a schedule, and with `independent` "
+                "each rate begins with the same count. Compile the model with a float `learning_rate` for "
+                "the sweep."
             )
         return RateOfStep(self.table[:, 0].tolist(), _keras.steps_done(part))
 
@@ -489,7 +504,7 @@ class _Fit:
             self._stack.enter_context(_state.preserved_randomness_of_layers())
         if _state.is_built(model):
             self._prepare()
-        rates = Rates(model, self._sweep.step_lrs, recorder.traces)
+        rates = Rates(model, self._sweep.step_lrs, recorder.traces, independent=recorder.independent)
         self._stack.enter_context(rates.installed())
         self._steps = self._steps_recorder(rates, running)
         train_function = self._stack.enter_context(self._steps.installed())

@@ -136,6 +136,11 @@ class Schedule(Checked):
     CYCLES: ClassVar[int | None] = None
 
     @property
+    def falling(self) -> float:
+        """The share of a cycle in which its rate falls, at its end."""
+        raise NotImplementedError
+
+    @property
     def cycle_steps(self) -> float:
         """The steps of the first cycle, without the warm-up."""
         raise NotImplementedError
@@ -256,6 +261,10 @@ class Cyclic(Schedule):
     @property
     def cycle_steps(self) -> float:
         return self.step_size + self._down
+
+    @property
+    def falling(self) -> float:
+        return self._down / self.cycle_steps
 
     @property
     def _down(self) -> float:
@@ -382,6 +391,10 @@ class OneCycle(Schedule):
         return self.total_steps - self.warmup_steps
 
     @property
+    def falling(self) -> float:
+        return (1 - self.pct_start) * (1 - self.flat_start)
+
+    @property
     def _length(self) -> float:
         """The steps of the cycle after its flat start."""
         return self.cycle_steps * (1 - self.flat_start)
@@ -424,11 +437,12 @@ def epochs_that_end_a_cycle(
     offset: float = 0.0,
     cycles: int | None = None,
     cycle_mult: float = 1.0,
+    falling: float = 0.5,
 ) -> tuple[int, ...] | None:
     """The numbers of epochs nearest to `epochs` after which a cycle is at its bottom.
 
-    A number of epochs ends a cycle if it misses the bottom by less than an epoch and by no more than a
-    twentieth of the cycle: the rate is then within a tenth of its range from the lowest.
+    A number of epochs ends a cycle if it misses the bottom by less than an epoch, and by no more than a tenth
+    of the way down to it, or up from it: the rate is then within a tenth of its range from the lowest.
 
     Args:
         epochs: Int, the number of epochs asked for.
@@ -437,6 +451,7 @@ def epochs_that_end_a_cycle(
         offset: Number, the step of the cycle at which epoch 0 begins; below 0 in a warm-up.
         cycles: Int, how many cycles there are; None for no end.
         cycle_mult: Float, how many times longer each cycle is than the one before.
+        falling: Float from 0 to 1, the share of a cycle in which its rate falls, at its end.
 
     Returns:
         None where `epochs` ends a cycle; else the next number below and the next above, those that exist.
@@ -454,13 +469,15 @@ def epochs_that_end_a_cycle(
     ends, lengths = _cycles_around(asked, cycle_steps, cycle_mult, cycles)
 
     def ends_cycles(counts: Any) -> np.ndarray:
-        missed = np.abs(counts * steps_per_epoch + offset - ends)
-        return (missed < steps_per_epoch) & (missed <= lengths / 20)
+        beyond = counts * steps_per_epoch + offset - ends
+        most = np.where(beyond > 0, 1 - falling, falling) * lengths / 10
+        return (np.abs(beyond) < steps_per_epoch) & (np.abs(beyond) <= most)
 
     if ends_cycles(epochs).any():
         return None
-    nearest = np.rint((ends - offset) / steps_per_epoch)
-    found = nearest[ends_cycles(nearest) & (nearest >= 1)].astype(int)
+    exact = (ends - offset) / steps_per_epoch
+    either = [counts[ends_cycles(counts) & (counts >= 1)] for counts in (np.floor(exact), np.ceil(exact))]
+    found = np.unique(np.concatenate(either)).astype(int)
     return (*found[found < epochs][-1:].tolist(), *found[found > epochs][:1].tolist())
 
 

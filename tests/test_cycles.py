@@ -147,6 +147,23 @@ class TestWhereACycleBegins:
         assert rates_of_fit(clr, 3, network=network) == [1, 2, 3]
         assert rates_of_fit(clr, 3, network=network) == [1, 2, 3]
 
+    def test_reset_leaves_start_step_none_as_it_is(self):
+        network = model(keras.optimizers.SGD(7.0))
+        clr = CyclicLR(1.0, 3.0, 2, start_step=None)
+        rates_of_fit(clr, 3, network=network)
+        clr.reset()
+        for _ in range(2):
+            assert rates_of_fit(clr, 3, network=network) == [1, 2, 3]
+
+    def test_new_cycle_where_the_old_one_could_not_be_found_is_told(self):
+        x, y = data(64)
+        generator = ((x[:8], y[:8]) for _ in range(9))
+        clr = OneCycleLR(0.1, total_steps=40)
+        with pytest.warns(
+            UserWarning, match=r"begins at epoch 3, and .* a new cycle begins\. .*`start_step=0`"
+        ):
+            model().fit(generator, epochs=4, initial_epoch=3, verbose=0, callbacks=[clr])
+
     def test_start_step_in_mid_training(self):
         assert rates_of_fit(CyclicLR(1.0, 3.0, 2, start_step=2), 6) == [1, 1, 1, 2, 3, 2]
 

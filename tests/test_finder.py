@@ -967,6 +967,25 @@ class TestPeriodicLRFinder:
         assert float(network.optimizer.learning_rate) == 0.125
         assert len(periodic.curves) == 1
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"strat_lr": 1e-4, **PERIODIC}, "unexpected keyword argument 'strat_lr'"),
+            ({"end_lr": 1.0}, "needs `start_lr`"),
+            ({"startLR": 1e-4}, "needs `end_lr`"),
+        ],
+    )
+    def test_arguments_that_find_does_not_have_are_refused_before_the_training(self, arguments, message):
+        with pytest.raises(TypeError, match=rf"`PeriodicLRFinder` .*{message}"):
+            PeriodicLRFinder(data(8), every=1, **arguments)
+
+    def test_curves_are_handed_out_as_they_come(self):
+        x, y = data(70)
+        kept = []
+        periodic = PeriodicLRFinder((x, y), every=1, keep=kept.append, **PERIODIC)
+        model().fit(x, y, epochs=2, callbacks=[periodic], verbose=0)
+        assert kept == list(periodic.curves.values())
+
     def test_applying_what_was_verified_says_so_where_nothing_could_be_tried(self):
         x, y = data(70)
         network = model(keras.optimizers.SGD(0.125))
@@ -1028,6 +1047,21 @@ class TestRepeats:
         spread = pytest.approx(statistics.stdev(np.log10(single)))
         assert curve.probes
         assert [curve.suggest(method).spread for method in ("bounds", None)] == [spread, spread]
+
+    def test_sweeps_that_are_cut_short_are_told(self):
+        x, y = data(160)
+        generator = (batch for batch in batches(x, y, 8) * 3)
+        finder = LearningRateFinder(model(), stop_factor=None, repeats=3)
+        with pytest.warns(UserWarning, match=r"sweep 2 was cut short \(exhausted\), and .* of the 1 before"):
+            curve = finder.find(generator, 1e-5, 1.0, num_steps=40, verbose=0)
+        assert (len(curve), len(curve.sweep_losses)) == (40, 1)
+
+    def test_steps_that_were_done_are_counted_not_rates(self):
+        x, y = data(160)
+        generator = (batch for batch in batches(x, y, 8))
+        finder = LearningRateFinder(model(), stop_factor=None, steps_per_lr=4)
+        with pytest.warns(UserWarning, match="ran out after 20 of 80 steps"):
+            finder.find(generator, 1e-5, 1.0, num_steps=80, verbose=0)
 
     def test_keeping_the_mock_weights_cannot_be_combined(self):
         with (
@@ -1441,6 +1475,128 @@ class TestVerify:
 
         curve = LearningRateFinder(network).find((x, y), **VERIFIED, callbacks=[Stop()])
         assert (len(curve), curve.stop_reason, curve.probes) == (60, "stopped", ())
+
+
+@pytest.mark.parametrize(
+    "kind", [np.float32, np.float64, np.int64, lambda value: tf.constant(value, "float64")]
+)
+def test_curve_of_rates_of_any_kind_of_number_can_be_saved(kind, tmp_path):
+    x, y = data(64)
+    curve = LearningRateFinder(model()).find((x, y), 1e-3, kind(10), num_steps=20, verbose=0)
+    lr_finder = LRFinder(1e-3, kind(10), num_steps=20)
+    model().fit(x, y, batch_size=8, epochs=3, callbacks=[lr_finder], verbose=0)
+    for number, each in enumerate((curve, lr_finder.curve)):
+        each.save(tmp_path / f"{number}.json")
+        assert LRCurve.load(tmp_path / f"{number}.json").metadata["end_lr"] == 10.0
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_classes_of_arrays_without_a_weight_weigh_one_as_in_fit(one_hot):
+    keras.utils.set_random_seed(0)
+    x, labels = np.random.default_rng(0).normal(size=(64, 4)).astype("float32"), np.arange(64) % 3
+    y = np.eye(3)[labels] if one_hot else labels
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    network.compile("sgd", "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy")
+    sweep = {"num_steps": 8, "batch_size": 8, "verbose": 0, "verify": False}
+    curves = []
+    for weights in ({1: 3.0}, {0: 1.0, 1: 3.0, 2: 1.0}):
+        keras.utils.set_random_seed(1)
+        curves.append(LearningRateFinder(network).find((x, y), 1e-3, 1e-1, class_weight=weights, **sweep))
+    assert curves[0].raw_losses.tolist() == curves[1].raw_losses.tolist()
+    plain = LearningRateFinder(network).find((x, y), 1e-3, 1e-1, **sweep)
+    assert plain.raw_losses.mean() < curves[0].raw_losses.mean()
+
+
+def test_order_in_a_list_that_reading_batches_shuffles_is_put_back():
+    x, y = data(64)
+
+    class Shuffling(keras.utils.PyDataset):
+        def __init__(self):
+            super().__init__()
+            self.order = list(range(8))
+            self.names = ["a", "b"]
+
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            self.order.reverse()
+            self.names = ["c"]
+            rows = slice(8 * self.order[index], 8 * self.order[index] + 8)
+            return x[rows], y[rows]
+
+    dataset = Shuffling()
+    order, names = dataset.order, dataset.names
+    LearningRateFinder(model()).find(dataset, 1e-5, 1.0, num_steps=15, verbose=0, verify=False)
+    assert (dataset.order, dataset.names) == (list(range(8)), ["a", "b"])
+    assert dataset.order is order and dataset.names is names
+
+
+class Compiled(keras.Model):
+    """Its training step, or a part of it, is a `tf.function`."""
+
+    def __init__(self, whole):
+        super().__init__()
+        self.dense, self.whole = keras.layers.Dense(1, kernel_initializer="zeros"), whole
+        if whole:
+            self.train_step = self.compiled_step
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, batch):
+        return self.compiled_step(batch)
+
+    @tf.function
+    def compiled_step(self, batch):
+        x, y = batch
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(x, training=True) - y))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_optimizers_are_compared_on_a_model_that_has_compiled_its_step_before(whole):
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1, keepdims=True))).batch(8)
+
+    def curves_of(trained):
+        keras.utils.set_random_seed(0)
+        network = Compiled(whole)
+        network.compile(keras.optimizers.SGD(0.0))
+        network(x[:1])
+        if trained:
+            network.fit(dataset, verbose=0)
+        before = [int(network.optimizer.iterations)]
+        curves = compare(network, {"SGD": "sgd", "Adam": "adam"}, dataset, 1e-3, 1.0, num_steps=16, verbose=0)
+        assert [int(network.optimizer.iterations)] == before
+        return {label: curve.raw_losses for label, curve in curves.items()}
+
+    trained, fresh = curves_of(True), curves_of(False)
+    for label in ("SGD", "Adam"):
+        np.testing.assert_allclose(trained[label], fresh[label], rtol=1e-5)
+    assert not np.allclose(trained["SGD"], trained["Adam"])
+
+
+def test_part_of_a_step_that_was_compiled_with_a_schedule_is_swept():
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1, keepdims=True))).batch(8)
+    losses = []
+    for optimizer in (
+        keras.optimizers.SGD(0.0),
+        keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.0, 9, 0.5)),
+    ):
+        network = Compiled(whole=False)
+        network.compile(optimizer)
+        network.fit(dataset, verbose=0)
+        curve = LearningRateFinder(network).find(dataset, 1e-3, 1.0, num_steps=16, verbose=0, verify=False)
+        losses.append(curve.raw_losses)
+        before = network.get_weights()
+        network.fit(dataset, verbose=0)  # at its own rate of 0
+        for got, expected in zip(network.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(got, expected)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
 
 
 class TestCompare:

@@ -182,6 +182,8 @@ class TestLRFinder:
 
     def test_early_stopping_that_would_undo_the_restoring_is_refused(self):
         early = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
+        with pytest.raises(RuntimeError, match=r"after `LearningRateFinder`.*Leave it out of `callbacks`\."):
+            LearningRateFinder(model()).find(data(64), 1e-5, 1.0, num_steps=8, verbose=0, callbacks=[early])
         network = model()
         network.fit(*data(64), verbose=0)
         before = variables(network)

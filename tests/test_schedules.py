@@ -442,6 +442,21 @@ ENDINGS = [
     Ending("growing", {"epochs": 16, "steps_per_epoch": 100, "cycle_steps": 500, "cycle_mult": 2}, (15, 35)),
     Ending("grown", {"epochs": 35, "steps_per_epoch": 100, "cycle_steps": 500, "cycle_mult": 2}, None),
     Ending("grown at once", {"epochs": 9, "steps_per_epoch": 1, "cycle_steps": 5, "cycle_mult": 1e300}, (5,)),
+    Ending(
+        "falling only, an epoch too many",
+        {"epochs": 7, "steps_per_epoch": 63, "cycle_steps": 430, "falling": 1.0},
+        (13,),
+    ),
+    Ending(
+        "falling only, near the end",
+        {"epochs": 13, "steps_per_epoch": 63, "cycle_steps": 430, "falling": 1.0},
+        None,
+    ),
+    Ending(
+        "falling fast",
+        {"epochs": 13, "steps_per_epoch": 32, "cycle_steps": 420, "falling": 20 / 420},
+        (40, 53),
+    ),
     Ending("past the one", {"epochs": 9, "steps_per_epoch": 10, "cycle_steps": 70, "cycles": 1}, (7,)),
 ]
 

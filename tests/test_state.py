@@ -44,6 +44,7 @@ class Everything(keras.Model):
         self.table = np.zeros(3)
         self.counts = Box([0, 0])
         self.recent = Box(collections.deque([0.0], maxlen=4))
+        self.memory = Box(collections.deque([(np.zeros(2), 1.0)]))
         self.other = keras.optimizers.Adam(0.1)
         self.rebound = Box(tf.constant(0.0))
 
@@ -70,6 +71,7 @@ class Everything(keras.Model):
         self.table += 1
         self.counts.value[0] += 1
         self.recent.value.append(1.0)
+        self.memory.value.append((np.ones(2), 2.0))
         weight = self.trainable_variables[0]
         self.other.apply([tf.zeros_like(weight)], [weight])
         self.rebound.value = self.rebound.value + 1.0
@@ -94,6 +96,7 @@ def picture(network):
         "table": network.table.tolist(),
         "counts": list(network.counts.value),
         "recent": list(network.recent.value),
+        "memory": [(array.tolist(), number) for array, number in network.memory.value],
         "other": [np.array(v.numpy()).tolist() for v in network.other.variables],
     }
 

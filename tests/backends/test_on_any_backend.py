@@ -321,3 +321,18 @@ def test_network_of_the_tutorial_is_swept():
     assert np.isfinite(curve.raw_losses).all()
     for got, expected in zip(network.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_independent_rates_of_a_schedule_are_measured_or_refused():
+    def swept(optimizer):
+        keras.utils.set_random_seed(0)
+        finder = LearningRateFinder(model(optimizer, dropout=0), independent=True, steps_per_lr=2)
+        return finder.find((X, Y), **SWEEP, num_steps=12, batch_size=16, verify=False)
+
+    schedule = keras.optimizers.schedules.CosineDecay(0.05, 40)
+    if BACKEND == "jax":
+        with pytest.raises(RuntimeError, match="with `independent` each rate begins with the same count"):
+            swept(keras.optimizers.SGD(schedule))
+        return
+    expected = swept(keras.optimizers.SGD(0.05)).raw_losses
+    np.testing.assert_allclose(swept(keras.optimizers.SGD(schedule)).raw_losses, expected, rtol=1e-4)
