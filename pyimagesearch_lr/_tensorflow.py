@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
@@ -97,10 +98,21 @@ def recompiled_functions(model: keras.Model) -> dict[str, Any]:
         return {}
     held = vars(model)
     plain = {
-        name: value.python_function if name in held else MethodType(value.python_function, model)
+        name: _python_function(value, model) if name in held else MethodType(value.python_function, model)
         for name, value in compiled.items()
     }
     return {name: tf.function(function) for name, function in plain.items()}
+
+
+def _python_function(compiled: Any, model: keras.Model) -> Callable:
+    """The function that an attribute of the model was compiled from.
+
+    Of a method that was compiled in the class and taken from the model, TensorFlow keeps a stand-in for it.
+    """
+    function = compiled.python_function
+    method = getattr(function, "__wrapped__", None)
+    stands_in = hasattr(getattr(method, "__self__", None), "weakrefself_target__")
+    return MethodType(method.__func__, model) if stands_in else function
 
 
 def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:

@@ -984,7 +984,7 @@ class TestPeriodicLRFinder:
         kept = []
         periodic = PeriodicLRFinder((x, y), every=1, keep=kept.append, **PERIODIC)
         model().fit(x, y, epochs=2, callbacks=[periodic], verbose=0)
-        assert kept == list(periodic.curves.values())
+        assert [curve.lrs.tolist() for curve in kept] == [c.lrs.tolist() for c in periodic.curves.values()]
 
     def test_applying_what_was_verified_says_so_where_nothing_could_be_tried(self):
         x, y = data(70)
@@ -1052,16 +1052,18 @@ class TestRepeats:
         x, y = data(160)
         generator = (batch for batch in batches(x, y, 8) * 3)
         finder = LearningRateFinder(model(), stop_factor=None, repeats=3)
-        with pytest.warns(UserWarning, match=r"sweep 2 was cut short \(exhausted\), and .* of the 1 before"):
+        with pytest.warns(UserWarning) as told:
             curve = finder.find(generator, 1e-5, 1.0, num_steps=40, verbose=0)
+        assert "sweep 2 was cut short (exhausted), and the curve is of the 1 before" in str(told[-1].message)
         assert (len(curve), len(curve.sweep_losses)) == (40, 1)
 
     def test_steps_that_were_done_are_counted_not_rates(self):
         x, y = data(160)
         generator = (batch for batch in batches(x, y, 8))
         finder = LearningRateFinder(model(), stop_factor=None, steps_per_lr=4)
-        with pytest.warns(UserWarning, match="ran out after 20 of 80 steps"):
+        with pytest.warns(UserWarning) as told:
             finder.find(generator, 1e-5, 1.0, num_steps=80, verbose=0)
+        assert "ran out after 20 of 80 steps" in str(told[-1].message)
 
     def test_keeping_the_mock_weights_cannot_be_combined(self):
         with (
@@ -1567,7 +1569,7 @@ def test_optimizers_are_compared_on_a_model_that_has_compiled_its_step_before(wh
         network.compile(keras.optimizers.SGD(0.0))
         network(x[:1])
         if trained:
-            network.fit(dataset, verbose=0)
+            network.fit(dataset, shuffle=False, verbose=0)
         before = [int(network.optimizer.iterations)]
         curves = compare(network, {"SGD": "sgd", "Adam": "adam"}, dataset, 1e-3, 1.0, num_steps=16, verbose=0)
         assert [int(network.optimizer.iterations)] == before
@@ -1589,11 +1591,11 @@ def test_part_of_a_step_that_was_compiled_with_a_schedule_is_swept():
     ):
         network = Compiled(whole=False)
         network.compile(optimizer)
-        network.fit(dataset, verbose=0)
+        network.fit(dataset, shuffle=False, verbose=0)
         curve = LearningRateFinder(network).find(dataset, 1e-3, 1.0, num_steps=16, verbose=0, verify=False)
         losses.append(curve.raw_losses)
         before = network.get_weights()
-        network.fit(dataset, verbose=0)  # at its own rate of 0
+        network.fit(dataset, shuffle=False, verbose=0)  # at its own rate of 0
         for got, expected in zip(network.get_weights(), before, strict=True):
             np.testing.assert_array_equal(got, expected)
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
