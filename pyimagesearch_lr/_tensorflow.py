@@ -110,7 +110,7 @@ def _python_function(compiled: Any, model: keras.Model) -> Callable:
     Of a method that was compiled in the class and taken from the model, TensorFlow keeps a stand-in for it.
     """
     function = compiled.python_function
-    method = getattr(function, "__wrapped__", None)
+    method: Any = getattr(function, "__wrapped__", None)
     stands_in = hasattr(getattr(method, "__self__", None), "weakrefself_target__")
     return MethodType(method.__func__, model) if stands_in else function
 

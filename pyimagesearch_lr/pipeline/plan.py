@@ -579,11 +579,9 @@ class Plan:
         """
         settings = settings_for(config, asked)
         complete = COMPLETE.get(asked.recipe)
-        recipe = tutorial(settings)
-        if complete:
-            recipe = dataclasses.replace(
-                complete.scaled_to(settings.full_size), batch_size=settings.batch_size
-            )
+        recipe = complete.scaled_to(settings.full_size) if complete else tutorial(settings)
+        if recipe.batch_size is not None:  # a quick look takes smaller ones
+            recipe = dataclasses.replace(recipe, batch_size=settings.batch_size)
         finds = asked.auto or asked.lr_find > 0 or asked.quick or asked.recipe in COMPLETE
         plan = cls(
             settings=settings,
