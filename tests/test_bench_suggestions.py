@@ -590,3 +590,30 @@ def test_our_bounds_have_the_lowest_regret_of_all_finders(column):
     others = [row[column] for row in rows if row["method"] in PEERS]
     assert len(others) == len(PEERS)
     assert summary_row(BOUNDS)[column] < min(others)
+
+
+def test_lowest_rate_of_the_finder_is_that_of_the_recorded_sweep_or_none():
+    from collect_suggestions import base_of_finder
+    from suggestions import recorded_tasks
+
+    from pyimagesearch_lr.suggest import suggest
+
+    task = next(task for task in recorded_tasks() if task.name == "digits_mlp_momentum")
+    (sweep,) = (each for seed, each in task.curves(300) if seed == 2)
+    expected = suggest(sweep.lrs[: len(sweep.raw_losses)], sweep.raw_losses).base_lr
+    assert base_of_finder(task.record, 2) == expected
+    flat = {"curves": [{"seed": 0, "steps": 300, "raw_losses": [2.0] * 300}]}
+    assert base_of_finder(flat, 0) == float("inf")
+
+
+def test_lowest_rates_are_held_against_a_tenth_seed_by_seed(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts" / "make"))
+    from update_pages import _suggestion_bases
+
+    tenth = [{"max_lr": 1.0, "seed": seed, "metric": 80.0 + seed} for seed in range(4)]
+    others = [{"max_lr": 1.0, "seed": seed, "share": 0.25, "metric": 79.0 + seed} for seed in range(2)]
+    others += [{"max_lr": 1.0, "seed": 3, "share": 0.02, "of": "finder", "metric": 83.5}]
+    table = _suggestion_bases([{"response": tenth, "bases": others}, {"response": tenth}])
+    assert "| a quarter of the highest | 1 | 1.00 | 1.00 | 1.00 | 0% |" in table
+    assert "| what the finder says, at most a tenth | 1 | -0.50 | -0.50 | -0.50 | 100% |" in table
+    assert "a fiftieth" not in table
