@@ -59,9 +59,7 @@ def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
         kind = "its own train function"
     elif type(model).fit is not keras.Model.fit:
         kind = "its own fit"
-    elif _tensorflow.is_compiled(model.train_step) or (
-        optimizer == "schedule" and _tensorflow.recompiled_functions(model)  # which keep theirs
-    ):
+    elif _tensorflow.is_compiled(model.train_step) or (optimizer == "schedule" and _compiles_a_part(model)):
         kind = "a train step that is a tf.function"
     elif model.run_eagerly:
         kind = "eager"
@@ -71,6 +69,12 @@ def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
         keras_trains = type(model).train_step is keras.Model.train_step
         kind = "Keras's train step" if keras_trains else "its own train step"
     return {"data": data, "optimizer": optimizer, "model": kind}
+
+
+def _compiles_a_part(model: keras.Model) -> bool:
+    """Whether its own train step may call a `tf.function` of its own, which keeps the schedule."""
+    is_own = type(model).train_step is not keras.Model.train_step or "train_step" in vars(model)
+    return is_own and bool(_tensorflow.recompiled_functions(model))
 
 
 def recorder_for(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -663,8 +664,10 @@ def seeded_if_unseeded(seed: int = 0) -> Iterator[None]:
     if context is None or not hasattr(context, "_seed") or context._seed is not None:
         yield
         return
-    with replaced_attribute(context, "_seed", None), replaced_attribute(context, "_rng", None):
-        tensorflow().set_seed(seed)
+    with (  # not by `set_seed`, which starts the counters of seeded operations again
+        replaced_attribute(context, "_seed", seed),
+        replaced_attribute(context, "_rng", random.Random(seed)),
+    ):
         yield
 
 

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
+MADE_BY_KERAS = ("train_function", "test_function", "predict_function")
+
 
 def is_dataset(data: Any) -> bool:
     return isinstance(data, tf.data.Dataset)
@@ -65,10 +67,6 @@ def is_multi_worker(model: keras.Model) -> bool:
     return isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def set_seed(seed: int) -> None:
-    tf.random.set_seed(seed)
-
-
 def trace_step(model: keras.Model, iterator: Any) -> None:
     """Trace the model's train step on what `iterator` gives, taking no batch: this creates all variables.
 
@@ -92,27 +90,28 @@ def is_compiled(train_step: Any) -> bool:
 
 def recompiled_functions(model: keras.Model) -> dict[str, Any]:
     """Each `tf.function` that is an attribute of the model or its class, made again and not traced yet."""
-    found = {name: inspect.getattr_static(model, name, None) for name in dir(model)}
+    names = [name for name in dir(model) if name not in MADE_BY_KERAS]
+    found = {name: inspect.getattr_static(model, name, None) for name in names}
     compiled = {name: value for name, value in found.items() if hasattr(value, "python_function")}
     if not compiled:
         return {}
     held = vars(model)
     plain = {
-        name: _python_function(value, model) if name in held else MethodType(value.python_function, model)
+        name: _python_function(value) if name in held else MethodType(value.python_function, model)
         for name, value in compiled.items()
     }
     return {name: tf.function(function) for name, function in plain.items()}
 
 
-def _python_function(compiled: Any, model: keras.Model) -> Callable:
-    """The function that an attribute of the model was compiled from.
+def _python_function(compiled: Any) -> Callable:
+    """The function that an attribute of a model was compiled from.
 
-    Of a method that was compiled in the class and taken from the model, TensorFlow keeps a stand-in for it.
+    Of a method that was compiled in its class, TensorFlow keeps one with a stand-in for its object.
     """
     function = compiled.python_function
     method: Any = getattr(function, "__wrapped__", None)
-    stands_in = hasattr(getattr(method, "__self__", None), "weakrefself_target__")
-    return MethodType(method.__func__, model) if stands_in else function
+    owner: Any = getattr(method, "__self__", None)
+    return MethodType(method.__func__, owner.target) if hasattr(owner, "weakrefself_target__") else function
 
 
 def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:

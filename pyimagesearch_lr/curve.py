@@ -26,6 +26,7 @@ from pyimagesearch_lr.smoothing import Smoothed, rate_of_change, smoothed
 from pyimagesearch_lr.suggest import (
     HOW_TO_TRY,
     METHODS,
+    TRIED,
     NoSuggestion,
     Probe,
     Suggestion,
@@ -42,7 +43,6 @@ SWEEP = "sweep."
 LOSSES_ON, PROBES_ON = "losses_on", "probes_on"  # keys of a curve's metadata, each with one of the next two
 UNTRIED = "untried"  # a key of a curve's metadata: how rates could be tried
 CUT_SHORT = "cut_short"  # another: trying was stopped before its end
-TRIED = "`suggest()` gives what was tried."
 TRAINING_DATA, VALIDATION_DATA = "training_data", "validation_data"
 TRAIN_LOSS = "train_loss"  # the metric where losses are on validation data
 

@@ -149,6 +149,7 @@ class RateDriver(Guest, _keras.OwnCallback):
         self.start_step: int | None = START_STEP(type(self).__name__, "start_step", start_step)
         self.history: dict[str, list] = {}
         self._begins_anew = False
+        self._reset_at: int | None = None
         self._origin: int | None = None
         self._used: dict[str, float] = {}
         self._watch: TrainingWatch | None = None
@@ -196,7 +197,9 @@ class RateDriver(Guest, _keras.OwnCallback):
         if self._begins_anew:
             self._origin = self._origin_of_fit(0)
             self._begins_anew = False
-            if self.start_step is not None:  # None: the next `fit` starts over by itself
+            if self.start_step is None:
+                self._reset_at = self._origin  # for a `fit` that goes on with this one
+            else:
                 self.start_step = self._origin
         elif self._origin is None:  # your own training loop may have no epochs
             self._origin = self._origin_of_fit(0)
@@ -259,6 +262,10 @@ class RateDriver(Guest, _keras.OwnCallback):
             return steps_done - self.cycle.warmup_steps
         if self.start_step is not None:
             return self.start_step
+        if not epoch:
+            self._reset_at = None
+        if self._reset_at is not None:
+            return self._reset_at
         steps = self.params.get("steps")
         if epoch and not steps:
             warn(
@@ -418,7 +425,8 @@ class CyclicLR(RateDriver):
 
         A new `step_size` is for the way up; a `step_size_down` stays as it is. There is no second warm-up.
         From the next step on, `start_step` is where the new cycle began, minus the warm-up: give it to the
-        callback that continues after a restart.
+        callback that continues after a restart. Where it is None it stays so, and a `fit` with an
+        `initial_epoch` goes on with the new cycle.
 
         Args:
             base_lr: Float, the new lowest rate; None keeps it.

@@ -45,6 +45,7 @@ from pyimagesearch_lr.sweep import Sweep
 END_OF_PROBE = 0.2
 STOPPED_BEFORE_TRYING = "it was stopped before a rate was tried. Call `find` again."
 OF_THE_CONSTRUCTOR = ("ramp", "steps_per_lr", "independent", "repeats", "snapshot_dir")
+FOR_ANOTHER_FIND = (*OF_THE_CONSTRUCTOR, "keep")  # what `compare` and `PeriodicLRFinder` hand on to it
 WHOLE = ("end_lr", "diverged", "non_finite")
 TUTORIAL_NAMES = {
     "trainData": "train_data",
@@ -437,7 +438,7 @@ class LearningRateFinder:
         feed = functools.partial(
             self._fit,
             data=data,
-            class_weight=data.weights_of_all(optional(mapping)("find", "class_weight", class_weight)),
+            class_weight=optional(mapping)("find", "class_weight", class_weight),
             callbacks=_listed(callbacks),
             seed=_fresh_seed(),
         )
@@ -535,7 +536,7 @@ class LearningRateFinder:
         probes: list[Probe] = []
 
         def train(max_lr: float, steps: int) -> Probe:
-            if known and known[0].max_lr == max_lr and known[0].steps <= steps:
+            if known and known[0].max_lr == max_lr and (known[0].steps == steps or known[0].diverged):
                 probes.append(known.pop(0))
                 return probes[-1]
             known.clear()
@@ -577,12 +578,11 @@ class LearningRateFinder:
             _keras.seeded_if_unseeded(seed),
             _undisturbed(self.model),
             _state.preserved_randomness(),
-            data.feed(self.model, steps) as feed,
+            data.feed(self.model, steps, class_weight) as feed,
         ):
             try:
-                self.model.fit(
-                    **feed, verbose=0, class_weight=class_weight, callbacks=[recording, *callbacks]
-                )
+                settings = {"class_weight": class_weight, **feed}
+                self.model.fit(**settings, verbose=0, callbacks=[recording, *callbacks])
             finally:
                 recording.close()
 
@@ -675,8 +675,7 @@ class PeriodicLRFinder(_keras.OwnCallback):
         self.curves: dict[int, LRCurve] = {}
         self._in_fit: Any = None
         _check_arguments("PeriodicLRFinder", find)
-        names = (*OF_THE_CONSTRUCTOR, "keep")
-        self._finder: dict[str, Any] = {name: find.pop(name) for name in names if name in find}
+        self._finder: dict[str, Any] = {name: find.pop(name) for name in FOR_ANOTHER_FIND if name in find}
         self._finder |= {"stop_factor": stop_factor, "beta": beta}
         self._find = {"verify": False, **find}
 
@@ -775,7 +774,7 @@ def compare(
     """
     _check_comparable(model, optimizers, train_data)
     models = model if isinstance(model, dict) else dict.fromkeys(optimizers or {}, model)
-    settings = {name: find.pop(name) for name in (*OF_THE_CONSTRUCTOR, "keep") if name in find}
+    settings = {name: find.pop(name) for name in FOR_ANOTHER_FIND if name in find}
     find.setdefault("verify", False)
     curves = Comparison()
     for label, each in models.items():
@@ -791,13 +790,14 @@ def compare(
 
 def _check_arguments(owner: str, given: dict[str, Any]) -> None:
     """Raise for arguments that neither `LearningRateFinder` nor its `find` has, and for rates left out."""
-    known = {*inspect.signature(LearningRateFinder.find).parameters, *OF_THE_CONSTRUCTOR, "keep"}
-    known |= TUTORIAL_NAMES.keys() - {"self"}
-    for name in given:
-        if name not in known - {"self", "train_data", "moved"}:
-            raise TypeError(f"`{owner}` got an unexpected keyword argument {name!r}.")
-    for name, old in (("start_lr", "startLR"), ("end_lr", "endLR")):
-        if name not in given and old not in given:
+    names = [TUTORIAL_NAMES.get(name, name) for name in given]
+    known = {*inspect.signature(LearningRateFinder.find).parameters, *FOR_ANOTHER_FIND, "verify_steps"}
+    known -= {"self", "train_data", "moved"}
+    for name, given_name in zip(names, given, strict=True):
+        if name not in known:
+            raise TypeError(f"`{owner}` got an unexpected keyword argument {given_name!r}.")
+    for name in ("start_lr", "end_lr"):
+        if name not in names:
             raise TypeError(f"`{owner}` needs `{name}`, as `LearningRateFinder.find` does.")
 
 
@@ -865,16 +865,10 @@ class Data:
             raise ValueError("`train_data` is empty: the sweep needs at least one batch.")
         return cls(given, kind, num_batches, int(batch_size))
 
-    def weights_of_all(self, class_weight: dict | None) -> dict | None:
-        """The weights with 1 for classes of arrays that have none, as `fit` takes them with arrays."""
-        y: Any = self.given[1] if self.kind == "arrays" else None
-        if not class_weight or not hasattr(y, "shape"):
-            return class_weight
-        classes = y.shape[-1] if len(y.shape) > 1 and y.shape[-1] > 1 else int(np.max(y)) + 1
-        return {**dict.fromkeys(range(classes), 1.0), **class_weight}
-
     @contextmanager
-    def feed(self, model: keras.Model, steps: int) -> Iterator[dict[str, Any]]:
+    def feed(
+        self, model: keras.Model, steps: int, class_weight: dict | None = None
+    ) -> Iterator[dict[str, Any]]:
         """The arguments of `fit` for exactly `steps` steps, which leave the caller's own object as it is."""
         if self.kind == "generator":
             warn(
@@ -888,7 +882,7 @@ class Data:
             yield self._untouched(steps)
             return
         if self.kind == "arrays":
-            yield self._batches_of_arrays(steps)
+            yield self._batches_of_arrays(steps, class_weight)
         elif self.kind == "tf.data":
             yield {"x": _keras.tensorflow().exactly(self.given, steps), "shuffle": False}
         elif self.kind == "PyDataset":
@@ -901,11 +895,13 @@ class Data:
         else:
             yield self._untouched(steps)
 
-    def _batches_of_arrays(self, steps: int) -> dict[str, Any]:
+    def _batches_of_arrays(self, steps: int, class_weight: dict | None) -> dict[str, Any]:
         x, y, *weights = self.given
         weight = weights[0] if weights else None
         batches = _keras.array_batches(x, y, weight, self.batch_size, steps)
-        return self._untouched(steps) if batches is None else {"x": batches, "shuffle": False}
+        if batches is None:
+            return self._untouched(steps)
+        return {"x": batches, "shuffle": False, "class_weight": _for_all_classes(class_weight, y)}
 
     def _untouched(self, steps: int) -> dict[str, Any]:
         arguments: dict[str, Any] = {"x": self.given, "shuffle": False}
@@ -1192,6 +1188,15 @@ def _as_tuple_if_arrays(train_data: Any) -> Any:
         return tuple(train_data)
     without_targets = isinstance(train_data, dict) or hasattr(train_data, "shape")
     return (train_data, None) if without_targets else train_data
+
+
+def _for_all_classes(class_weight: dict | None, y: Any) -> dict | None:
+    """The weights, and 1 for all other classes of the targets, as `fit` has it with arrays."""
+    if not class_weight or not hasattr(y, "shape"):
+        return class_weight
+    labels = keras.ops.convert_to_numpy(y)
+    classes = labels.shape[-1] if labels.ndim > 1 and labels.shape[-1] > 1 else int(labels.max()) + 1
+    return {**dict.fromkeys(range(classes), 1.0), **class_weight}
 
 
 def _length_of(data: Any) -> int | None:

@@ -442,7 +442,8 @@ def epochs_that_end_a_cycle(
     """The numbers of epochs nearest to `epochs` after which a cycle is at its bottom.
 
     A number of epochs ends a cycle if it misses the bottom by less than an epoch, and by no more than a tenth
-    of the way down to it, or up from it: the rate is then within a tenth of its range from the lowest.
+    of the way down to it, or up from it: the rate is then within a tenth of its range from the lowest. After
+    the last cycle the rate stays at the bottom.
 
     Args:
         epochs: Int, the number of epochs asked for.
@@ -470,7 +471,8 @@ def epochs_that_end_a_cycle(
 
     def ends_cycles(counts: Any) -> np.ndarray:
         beyond = counts * steps_per_epoch + offset - ends
-        most = np.where(beyond > 0, 1 - falling, falling) * lengths / 10
+        rising = (1 - falling) * cycle_mult if cycles is None else math.inf
+        most = np.where(beyond > 0, rising, falling) * lengths / 10
         return (np.abs(beyond) < steps_per_epoch) & (np.abs(beyond) <= most)
 
     if ends_cycles(epochs).any():

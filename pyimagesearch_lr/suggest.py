@@ -29,6 +29,7 @@ HOW_TO_TRY = (
     "`LearningRateFinder.find` tries what a curve says, on data that can start again, unless `verify=False` "
     "is passed."
 )
+TRIED = "`suggest()` gives what was tried."
 IF_NOISE = (
     "If losses are noisy (small batches, a rare class), larger batches or `repeats` help, and "
     "`stop_factor=None` where noise ended the sweep."
@@ -197,9 +198,10 @@ def _with_a_way_on(refusal: NoSuggestion, how_to_try: str) -> NoSuggestion:
     lowest = refusal.lowest_lr
     if lowest is None:
         return refusal
-    return NoSuggestion(
-        f"{refusal} Trying can begin at the lowest loss, at {lowest:.1e}: {how_to_try}", lowest
-    )
+    if how_to_try == TRIED:
+        return NoSuggestion(f"{refusal} {how_to_try}", lowest)
+    where = f"The loss is lowest at {lowest:.1e}, and rates around that are untried"
+    return NoSuggestion(f"{refusal} {where}: {how_to_try}", lowest)
 
 
 def decided(
@@ -267,8 +269,9 @@ def best_probe(probes: Sequence[Probe], measure: str = "loss") -> Suggestion:
         least = min(probe.max_lr for probe in probes)
         raise NoSuggestion(
             f"no rate that was tried, {least:.1e} and up, brought the {measure} below "
-            f"{lowest.first_loss:.4g}, where it began: the best ended at {lowest.loss:.4g}. If the first of "
-            "them is `start_lr`, lower it. If not, the model is trained already, or labels or loss are wrong."
+            f"{lowest.first_loss:.4g}, where it began: the best ended at {lowest.loss:.4g}. Lower `start_lr` "
+            "if it is near the first of them; if not, the model is trained already, or labels or loss are "
+            "wrong."
         )
     rates, cost = len({probe.max_lr for probe in probes}), sum(probe.steps for probe in probes)
     reason = f"of {rates} rates tried in {cost:,} steps of short training, a cycle up to {best.max_lr:.1e} "

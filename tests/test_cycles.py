@@ -155,6 +155,21 @@ class TestWhereACycleBegins:
         for _ in range(2):
             assert rates_of_fit(clr, 3, network=network) == [1, 2, 3]
 
+    def test_fit_that_goes_on_after_a_reset_is_in_the_new_cycle(self):
+        network = model(keras.optimizers.SGD(7.0))
+        clr = CyclicLR(1.0, 3.0, 2, start_step=None)
+        reset = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: clr.reset() if len(clr.history["lr"]) == 3 else None
+        )
+        x, y = data(8)
+        clr.history["lr"] = []
+        network.fit(x, y, batch_size=2, epochs=1, verbose=0, callbacks=[reset, clr])
+        network.fit(x, y, batch_size=2, epochs=2, initial_epoch=1, verbose=0, callbacks=[clr])
+        anew = clr.history["lr"].index(1.0, 1)
+        expected = [1, 2, 3, 2, 1, 2, 3, 2]
+        assert clr.history["lr"] == expected[:anew] + expected[: len(clr.history["lr"]) - anew]
+        assert anew in (3, 4)
+
     def test_new_cycle_where_the_old_one_could_not_be_found_is_told(self):
         x, y = data(64)
         generator = ((x[:8], y[:8]) for _ in range(9))

@@ -973,6 +973,8 @@ class TestPeriodicLRFinder:
             ({"strat_lr": 1e-4, **PERIODIC}, "unexpected keyword argument 'strat_lr'"),
             ({"end_lr": 1.0}, "needs `start_lr`"),
             ({"startLR": 1e-4}, "needs `end_lr`"),
+            ({"stopFactor": 2, **PERIODIC}, "unexpected keyword argument 'stopFactor'"),
+            ({"trainData": 2, **PERIODIC}, "unexpected keyword argument 'trainData'"),
         ],
     )
     def test_arguments_that_find_does_not_have_are_refused_before_the_training(self, arguments, message):
@@ -1276,7 +1278,7 @@ class TestVerify:
         network, x, y = self.line()
         sweep = {**VERIFIED, "end_lr": 0.05}
         curve = LearningRateFinder(network).find((x, y), **sweep, verify=False)
-        how = "lowest loss, at .*: pass `verify=True`, and rates around it are tried"
+        how = "rates around that are untried: pass `verify=True`, and rates around it are tried"
         with pytest.raises(NoSuggestion, match=f"never turned upwards.*{how}"):
             curve.suggest()
 
@@ -1579,6 +1581,50 @@ def test_optimizers_are_compared_on_a_model_that_has_compiled_its_step_before(wh
     for label in ("SGD", "Adam"):
         np.testing.assert_allclose(trained[label], fresh[label], rtol=1e-5)
     assert not np.allclose(trained["SGD"], trained["Adam"])
+
+
+def test_a_schedule_is_swept_in_long_executions_after_a_prediction_too():
+    x, y = data(64)
+    schedule = keras.optimizers.schedules.CosineDecay(0.05, 40)
+    network = model(keras.optimizers.SGD(schedule), steps_per_execution=4)
+    network.predict(x, verbose=0)
+    lr_finder = LRFinder(1e-4, 1.0, num_steps=16)
+    network.fit(x, y, batch_size=4, verbose=0, callbacks=[lr_finder])
+    assert len(set(lr_finder.curve.lrs.tolist())) == 16
+    curve = LearningRateFinder(network).find((x, y), 1e-4, 1.0, num_steps=16, verbose=0, verify=False)
+    assert curve.metadata["recorder"] == "fast"
+
+
+def test_seeded_operations_go_on_counting_after_a_sweep_without_a_global_seed(monkeypatch):
+    for name in ("_seed", "_rng"):
+        monkeypatch.setattr(context.context(), name, None)
+    first = float(tf.random.uniform([], seed=1))
+    LearningRateFinder(model()).find(data(64), 1e-5, 1.0, num_steps=20, verbose=0, verify=False)
+    assert float(tf.random.uniform([], seed=1)) != first
+
+
+def test_compiled_method_of_another_object_keeps_its_object():
+    class Doubling:
+        factor = 2.0
+
+        @tf.function
+        def double(self, x):
+            return self.factor * x
+
+    class WithHelper(Compiled):
+        def __init__(self):
+            super().__init__(whole=False)
+            self.doubled = Doubling().double
+
+        def call(self, x):
+            return self.dense(self.doubled(x))
+
+    network = WithHelper()
+    network.compile("sgd")
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1, keepdims=True))).batch(8)
+    curves = compare(network, {"SGD": "sgd"}, dataset, 1e-3, 1.0, num_steps=16, verbose=0)
+    assert len(curves["SGD"]) > 1
 
 
 def test_part_of_a_step_that_was_compiled_with_a_schedule_is_swept():

@@ -457,6 +457,11 @@ ENDINGS = [
         {"epochs": 13, "steps_per_epoch": 32, "cycle_steps": 420, "falling": 20 / 420},
         (14,),
     ),
+    Ending(
+        "an epoch that goes on at the bottom of the one",
+        {"epochs": 4, "steps_per_epoch": 26, "cycle_steps": 100, "cycles": 1, "falling": 0.7},
+        None,
+    ),
     Ending("past the one", {"epochs": 9, "steps_per_epoch": 10, "cycle_steps": 70, "cycles": 1}, (7,)),
 ]
 

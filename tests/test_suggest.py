@@ -314,14 +314,15 @@ def test_refusal_of_a_cycle_says_where_trying_can_begin_and_how(method, message)
         suggest(sweep_of(), case.losses, method, "ring the bell.")
     at = f"{refusal.value.lowest_lr:.1e}"
     is_of_a_cycle = method in ("bounds", "constant")
-    assert str(refusal.value).endswith(f"lowest loss, at {at}: ring the bell.") == is_of_a_cycle
-    assert ("Trying" in str(refusal.value)) == is_of_a_cycle
+    way_on = f"The loss is lowest at {at}, and rates around that are untried: ring the bell."
+    assert str(refusal.value).endswith(way_on) == is_of_a_cycle
+    assert ("untried" in str(refusal.value)) == is_of_a_cycle
 
 
 def test_refusal_of_a_flat_curve_names_no_place_to_try_from():
     with pytest.raises(NoSuggestion, match=FLAT) as refusal:
         suggest(sweep_of(), np.full(400, 2.3), "bounds", "ring the bell.")
-    assert "Trying" not in str(refusal.value)
+    assert "untried" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("method", METHODS)

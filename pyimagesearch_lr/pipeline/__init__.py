@@ -155,15 +155,16 @@ def _kept(config: Any, asked: argparse.Namespace) -> str:
     if "MAX_LR" not in begun.settings:
         found = results.measured_by(begun.settings.get(RUN), settings.output_dir)
         kept = "nothing was measured" if found is None else "what the finder has measured is kept"
-    return f"; {kept}: {_how_to('--resume', asked)}"
+    return f"; {kept}: {_how_to('--resume', asked, finds='MAX_LR' not in begun.settings)}"
 
 
-def _how_to(option: str, asked: argparse.Namespace) -> str:
-    """What to type, with the options that name the run's folder."""
+def _how_to(option: str, asked: argparse.Namespace, *, finds: bool = False) -> str:
+    """What to type, with the options that name the run's folder, and those of a finder that has not ended."""
     from pyimagesearch_lr.pipeline.plan import TUTORIAL
 
     options = ["--quick"] if asked.quick else []
-    options += [] if asked.verify is None else ["--verify" if asked.verify else "--no-verify"]
+    if finds and asked.verify is not None:
+        options.append("--verify" if asked.verify else "--no-verify")
     options += [] if asked.recipe == TUTORIAL else ["--recipe", asked.recipe]
     does = {"--resume": "continues", "--restart": "starts over"}[option]
     return f"`{' '.join([asked.program, *options, option])}` {does}"

@@ -96,6 +96,9 @@ NETWORKS = """
     def logits(shape, classes):
         return dense(shape, classes)
 
+    def zeros(shape, classes):
+        return dense(shape, classes, kernel_initializer="zeros")
+
     def sigmoids(shape, classes):
         return dense(shape, classes, activation="sigmoid")
 
@@ -210,7 +213,9 @@ def test_network_that_is_not_compiled_gets_the_optimizer_and_loss_of_the_recipe(
     assert data.one_hot
 
 
-@pytest.mark.parametrize(("name", "expected"), [("plain", False), ("logits", True), ("sigmoids", False)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("plain", False), ("logits", True), ("zeros", True), ("sigmoids", False)]
+)
 def test_loss_of_a_network_that_gives_logits_takes_logits(name, expected, capsys):
     model, data = made(f"their_networks:{name}")
     assert model.loss.from_logits is expected
