@@ -110,8 +110,8 @@ def _python_function(compiled: Any) -> Callable:
     """
     function = compiled.python_function
     method: Any = getattr(function, "__wrapped__", None)
-    owner: Any = getattr(method, "__self__", None)
-    return MethodType(method.__func__, owner.target) if hasattr(owner, "weakrefself_target__") else function
+    owner = getattr(getattr(method, "__self__", None), "target", None)
+    return function if owner is None else MethodType(method.__func__, owner)
 
 
 def assign_part(variable: tf.Variable, begin: list, end: list, value: Any) -> None:

@@ -1614,7 +1614,8 @@ def test_compiled_method_of_another_object_keeps_its_object():
     class WithHelper(Compiled):
         def __init__(self):
             super().__init__(whole=False)
-            self.doubled = Doubling().double
+            self.helper = Doubling()
+            self.doubled = self.helper.double
 
         def call(self, x):
             return self.dense(self.doubled(x))
