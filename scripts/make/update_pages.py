@@ -81,6 +81,7 @@ def readme(root: Path) -> dict[str, str]:
     score = _benchmark(root, "suggestions")
     return {
         "bounds": _found_bounds(root),
+        "both_cycles": _both_cycles(root),
         **_times(root),
         "results": _results_in_short(_tutorial(root, "training"), _benchmark(root, "recipes")),
         "suggestion_tasks": _suggestion_tasks(score),
@@ -101,11 +102,14 @@ def _found_bounds(root: Path) -> str:
 def _times(root: Path) -> dict[str, str]:
     """How long each command takes."""
     sweep, training = _tutorial(root, "lrfind"), _tutorial(root, "training")
-    epochs, seconds = len(training["history"]["loss"]), training["seconds"]
+    epochs = len(training["history"]["loss"])
+    seconds = [median(row["seconds"] for row in _history(root, name)) for name in ("tutorial", "auto")]
+    least, most = min(seconds), max(seconds)
+    hours = f"{epochs * least / 3600:.1f} to {epochs * most / 3600:.1f} hours"
     runs = _benchmark(root, "recipes")
     return {
         "lrfind_minutes": f"{sweep['metadata']['seconds'] / 60:.0f} minutes",
-        "training_hours": f"{seconds / epochs:.0f} s an epoch, {seconds / 3600:.1f} hours",
+        "training_hours": f"{least:.0f} to {most:.0f} s an epoch, {hours}",
         **{f"{name}_minutes": _mean_minutes(_runs_of(runs, name)) for name in TARGETS},
         **{
             f"{name}_seconds": _rounded_time(median(bench["seconds"]))
@@ -256,6 +260,15 @@ def _both_bounds(root: Path) -> str:
         ]
         rows.append((f"after {epoch} epochs", *cells))
     return _table(head, rows)
+
+
+def _both_cycles(root: Path) -> str:
+    """Test accuracy at the end of each cycle that was trained with the finder's bounds, and with the others."""
+    runs = [_history(root, name) for name in ("auto", "tutorial")]
+    ends = range(CYCLE, len(runs[0]) + 1, CYCLE)
+    found, others = (" and ".join(f"{run[end - 1]['val_accuracy']:.4f}" for end in ends) for run in runs)
+    after = " and ".join(f"{end}" for end in ends)
+    return f"{found} after {after} epochs, where those have {others}"
 
 
 def _history(root: Path, name: str) -> list[dict[str, float]]:
