@@ -453,7 +453,7 @@ class Shape:
         shape = cls(
             line, level, int(np.argmin(line.losses[: line.calm])), (float(lrs[0]), float(lrs[end - 1]))
         )
-        shape.check(broke_off=end < len(losses))
+        shape.check(broke_off=end < len(losses), leaps=_leaps(lrs))
         return shape
 
     @property
@@ -508,14 +508,20 @@ class Shape:
             self.lr_of(self.lowest + int(up[0]) if len(up) else len(above) - 1),
         )
 
-    def check(self, *, broke_off: bool) -> None:
+    def check(self, *, broke_off: bool, leaps: bool) -> None:
         noise = self.line.error
         rise = float(self.smoothed[-1] - self.smoothed[self.lowest])
         if self.lowest == 0 or self.fall <= STANDS_OUT * noise or self.fall <= 1e-6 * abs(self.level):
             if broke_off or rise > max(STANDS_OUT * noise, 1e-6 * abs(self.level)):
+                way = (
+                    'pass `ramp="exponential"`, as a linear one'
+                    if leaps
+                    else "lower `start_lr`, so that the sweep"
+                )
+                begins = "leaps over" if leaps else "begins with"
                 raise NoSuggestion(
-                    "the loss rises without having fallen first: lower `start_lr`, so that the sweep begins "
-                    f"with rates the model learns from. {IF_NOISE}",
+                    f"the loss rises without having fallen first: {way} {begins} rates the model learns from. "
+                    f"{IF_NOISE}",
                     self.lowest_lr,
                 )
             raise NoSuggestion(
@@ -528,6 +534,12 @@ class Shape:
                 "or, where the sweep ended before it, pass `stop_factor=None` and data for all its steps.",
                 self.lowest_lr,
             )
+
+
+def _leaps(lrs: np.ndarray) -> bool:
+    """Whether a linear ramp is past a decade or more after its first step."""
+    strides = np.diff(lrs)
+    return len(lrs) > 2 and bool(lrs[1] > 10 * lrs[0]) and bool(np.allclose(strides, strides[0]))
 
 
 def _longest_decrease(values: np.ndarray) -> tuple[int, int]:

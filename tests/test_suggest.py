@@ -319,6 +319,16 @@ def test_refusal_of_a_cycle_says_where_trying_can_begin_and_how(method, message)
     assert ("untried" in str(refusal.value)) == is_of_a_cycle
 
 
+@pytest.mark.parametrize("start_lr", [1e-8, 1e-2])
+def test_linear_ramp_that_leaps_over_the_fall_is_told_to_be_exponential(start_lr):
+    lrs = np.linspace(start_lr, 10.0, 400)
+    with pytest.raises(NoSuggestion, match="rises without having fallen first") as refusal:
+        suggest(lrs, 2.3 + lrs)
+    leaps = start_lr == 1e-8
+    assert ('pass `ramp="exponential"`, as a linear one leaps over rates' in str(refusal.value)) == leaps
+    assert ("lower `start_lr`" in str(refusal.value)) != leaps
+
+
 def test_refusal_of_a_flat_curve_names_no_place_to_try_from():
     with pytest.raises(NoSuggestion, match=FLAT) as refusal:
         suggest(sweep_of(), np.full(400, 2.3), "bounds", "ring the bell.")

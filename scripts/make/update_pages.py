@@ -263,7 +263,7 @@ def _both_bounds(root: Path) -> str:
 
 
 def _both_cycles(root: Path) -> str:
-    """Test accuracy at the end of each cycle that was trained with the finder's bounds, and with the others."""
+    """Test accuracy where each cycle with the finder's bounds has ended, and with the tutorial's."""
     runs = [_history(root, name) for name in ("auto", "tutorial")]
     ends = range(CYCLE, len(runs[0]) + 1, CYCLE)
     found, others = (" and ".join(f"{run[end - 1]['val_accuracy']:.4f}" for end in ends) for run in runs)
