@@ -514,15 +514,12 @@ class Shape:
         if self.lowest == 0 or self.fall <= STANDS_OUT * noise or self.fall <= 1e-6 * abs(self.level):
             if broke_off or rise > max(STANDS_OUT * noise, 1e-6 * abs(self.level)):
                 way = (
-                    'pass `ramp="exponential"`, as a linear one'
+                    'pass `ramp="exponential"`, as a linear one leaps over rates the model learns from'
                     if leaps
-                    else "lower `start_lr`, so that the sweep"
+                    else "lower `start_lr`, so that the sweep begins with rates the model learns from"
                 )
-                begins = "leaps over" if leaps else "begins with"
                 raise NoSuggestion(
-                    f"the loss rises without having fallen first: {way} {begins} rates the model learns from. "
-                    f"{IF_NOISE}",
-                    self.lowest_lr,
+                    f"the loss rises without having fallen first: {way}. {IF_NOISE}", self.lowest_lr
                 )
             raise NoSuggestion(
                 f"the loss is flat: its fall of {max(self.fall, 0):.2g} does not stand out from its noise of "
