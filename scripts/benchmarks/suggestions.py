@@ -63,7 +63,6 @@ WITHIN = 1.0
 CURVATURE_COST = 60  # 20 products with the Hessian, each of about three steps'
 VERIFIED = "ours, verified in {} steps"
 COMPARED = "Sweeps of 200 and 1,000 steps"
-EARLIER = "Tasks that were reported before"
 COLUMNS = (
     "method",
     "mean",
@@ -99,8 +98,7 @@ def main(argv: list[str]) -> int:
     if arguments.by_task:
         print("\n" + by_task(picks, tasks, lengths))
     if (split, arguments.steps) == ("report", "all"):
-        earlier = [task for task in recorded_tasks() if task.split == "tune" and "rate_free" in task.record]
-        save_summary(tasks, {**tables, EARLIER: rows_of(all_picks(earlier), STEPS)})
+        save_summary(tasks, tables)
     return 0
 
 

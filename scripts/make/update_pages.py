@@ -21,20 +21,7 @@ from pyimagesearch_lr.suggest import AS_GOOD, CLEARLY_WORSE, suggest
 ROOT = Path(__file__).resolve().parents[2]
 NO_FINDERS = ("ours", "grid", "a grid", "Keras's default", "random", "successive", "AutoLRS", "curvature")
 NO_FINDERS += ("Prodigy", "DoG", "Schedule-Free", "ScheduleFreeAdamW")  # they have no rate to find
-POINTS = ("mean", "median", "worst")
 COMPARED = "Sweeps of 200 and 1,000 steps"
-EARLIER = "Tasks that were reported before"
-RIVALS = (
-    "grid search, one seed",
-    "ours: bounds",
-    "Prodigy, no rate",
-    "Schedule-Free, no rate",
-    "ScheduleFreeAdamW, no rate",
-    "DoG, no rate",
-    "AutoLRS's stage, ten even rates",
-    "curvature",
-    "Keras's default rate",
-)
 CYCLE = 16  # epochs of the tutorial's recipe
 BASES = {  # as records have them
     0.25: "a quarter of the highest",
@@ -138,12 +125,10 @@ def benchmarks(root: Path) -> dict[str, str]:
         "suggestion_tasks": _suggestion_tasks(score),
         "suggestion_summary": _suggestion_summary(score, _benchmark(root, "choosing")),
         "suggestion_trainings": _suggestion_trainings(root, score),
-        "suggestion_earlier": str(sum("rate_free" in each for each in _records(root, "tune"))),
         "suggestion_bases": _suggestion_bases(_records(root, "tune") + _records(root, "report")),
         "suggestion_reports": _suggestion_reports(score, _benchmark(root, "reports")),
         "suggestions": _suggestions(score),
         "suggestion_lengths": _suggestion_lengths(score),
-        "suggestion_rivals": _suggestion_rivals(score),
         "choosing": _choosing(_benchmark(root, "choosing")),
         "curve_rule": _curve_rule(_benchmark(root, "curve_rule")),
         "lengths": _lengths(_benchmark(root, "lengths")),
@@ -791,7 +776,8 @@ def _suggestions(score: dict) -> str:
         points = [f"{row[key]:.1f}" for key in shown[:3]]
         apart = "" if row["spread, decades"] is None else f"{row['spread, decades']:.2f}"
         shares = [f"{row['within 1 point']:.0%}", f"{row['diverged']:.0%}", apart]
-        last = [f"{row['no answer']:.0%}", f"{row['steps it cost']:.0f}"]
+        no_answer = "" if name.endswith("no rate") else f"{row['no answer']:.0%}"
+        last = [no_answer, f"{row['steps it cost']:.0f}"]
         lines.append("| " + " | ".join([LABELS.get(name, name), *points, *shares, *last]) + " |")
     return "\n".join(lines)
 
@@ -804,16 +790,6 @@ def _suggestion_lengths(score: dict) -> str:
         means = [f"{table[name]['mean']:.1f}" if name in table else "" for table in tables.values()]
         rows.append((LABELS.get(name, name), *means))
     return _table(["mean points lost, by steps of the sweep", *(f"{steps:,}" for steps in LENGTHS)], rows)
-
-
-def _suggestion_rivals(score: dict) -> str:
-    """What needs no sweep, beside the curve alone, on the tasks that were reported before."""
-    rows = _rows_of(score, EARLIER)
-    lines = ["| method | mean | median | worst |", "|---|---|---|---|"]
-    for name in RIVALS:
-        points = " | ".join(f"{rows[name][key]:.1f}" for key in POINTS)
-        lines.append(f"| {LABELS.get(name, name)} | {points} |")
-    return "\n".join(lines)
 
 
 def _suggestion_targets(score: dict) -> str:
