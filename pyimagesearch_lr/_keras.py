@@ -8,6 +8,7 @@ fallback, or a refusal that says what is missing.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import random
 import sys
@@ -170,10 +171,22 @@ class OwnCallback(keras.callbacks.Callback):
 
     def set_model(self, model: Any) -> None:
         check_model(type(self).__name__, model)
+        _called_in_turn(running_fit())
         super().set_model(model)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_model": None}
+
+
+def _called_in_turn(fit: keras.callbacks.CallbackList | None) -> None:
+    """Let `fit` wait for the hooks after each batch, as it does for callbacks that are given in a list.
+
+    On JAX and PyTorch it calls them in threads if no callback needs to be waited for, and it looks for such
+    callbacks only in a list or a tuple.
+    """
+    for name in ("_async_train", "_async_test"):
+        if hasattr(fit, name):
+            setattr(fit, name, False)
 
 
 def check_model(owner: str, model: Any) -> None:
@@ -239,12 +252,17 @@ def train_function_made_anew(model: keras.Model, train_step: Callable | None = N
             stack.enter_context(replaced_attribute(model, name, function))
         with (
             replaced_attribute(model, "train_function", None),
-            replaced_attribute(model, "train_step", train_step or model.train_step),
+            replaced_attribute(model, "train_step", train_step or _another_function(model.train_step)),
         ):
             model.make_train_function(force=True)
             made = model.train_function
         stack.enter_context(replaced_attribute(model, "train_function", made))
         yield made
+
+
+def _another_function(train_step: Callable) -> Callable:
+    """The same train step: JAX takes again what it compiled for a method, as long as anyone holds that."""
+    return functools.partial(train_step) if BACKEND == "jax" else train_step
 
 
 def what_is_traced(model: keras.Model) -> tuple:
@@ -692,6 +710,9 @@ def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
             stack.enter_context(replaced_attribute(model, name, function))
         stack.enter_context(replaced_attribute(model, "optimizer", fresh))
         stack.enter_context(replaced_attribute(model, "train_function", None))
+        if BACKEND == "jax":
+            step = _another_function(model.train_step)
+            stack.enter_context(replaced_attribute(model, "train_step", step))
         yield  # all that was traced with the model's own is traced anew
 
 

@@ -29,7 +29,8 @@ def cycled_momentum(model: keras.Model, owner: str) -> CycledMomentum:
         owner: String, the class that errors name.
 
     Raises:
-        ValueError: If the optimizer has no momentum, or one of 0, for which it keeps no velocities.
+        ValueError: If the optimizer has no momentum, or one of 0, for which it keeps no velocities, or one
+            that must not change.
         RuntimeError: If the backend compiles the step in a way that fixes the momentum.
     """
     if keras.backend.backend() == "tensorflow":
@@ -61,6 +62,11 @@ class CycledMomentum:
                 f"`{owner}`: the momentum of `{type(self._optimizer).__name__}` cannot be cycled: it has "
                 "none, or one of 0. Use SGD or RMSprop with a `momentum` above 0, or an optimizer with a "
                 "`beta_1`, such as Adam."
+            )
+        if isinstance(self._optimizer, getattr(keras.optimizers, "ScheduleFreeAdamW", ())):
+            raise ValueError(
+                f"`{owner}`: the `beta_1` of `ScheduleFreeAdamW` cannot be cycled: by it the weights are "
+                "made from an average and taken apart again, which needs one value. Leave `momentum` out."
             )
         self._in_step = ExitStack()
         self._found = model.train_function

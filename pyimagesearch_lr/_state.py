@@ -32,7 +32,11 @@ KERAS_KINDS = (
     keras.random.SeedGenerator,
 )
 NOT_THE_USERS = frozenset(
-    (*sys.stdlib_module_names, "numpy", "keras", "tensorflow", "tf_keras", "jax", "jaxlib", "torch", "pandas")
+    (
+        *sys.stdlib_module_names,
+        *("numpy", "pandas", "keras", "tensorflow", "tf_keras", "jax", "jaxlib", "torch"),
+        __package__,  # its schedules do not change, and what stands in for one is not the model's
+    )
 ) - {"__main__"}
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
@@ -153,11 +157,14 @@ def build_as_fit_would(model: keras.Model, iterator: Any) -> None:
 def other_optimizers(model: keras.Model) -> dict[str, Any]:
     """The optimizers that the model holds besides the one it was compiled with, by attribute.
 
+    One that is kept only in TensorFlow's books was the model's before; it is "optimizer".
+
     Example: `{"d_optimizer": <Adam>, "g_optimizer": <Adam>}`.
     """
     own = {id(part) for part in _keras.parts_of(model.optimizer)}
     found = Found(model).optimizers
-    return {path.removeprefix("model."): each for path, each in found.items() if id(each) not in own}
+    held = {path.removeprefix("model."): each for path, each in found.items() if id(each) not in own}
+    return {"optimizer" if path.startswith("_self_") else path: each for path, each in held.items()}
 
 
 class Snapshot:

@@ -96,11 +96,12 @@ def recompiled_functions(model: keras.Model) -> dict[str, Any]:
     if not compiled:
         return {}
     held = vars(model)
-    plain = {
-        name: _python_function(value) if name in held else MethodType(value.python_function, model)
-        for name, value in compiled.items()
-    }
-    return {name: tf.function(function) for name, function in plain.items()}
+    made = {}
+    for name, value in compiled.items():
+        function = _python_function(value) if name in held else MethodType(value.python_function, model)
+        copied = getattr(value, "_clone", tf.function)  # with the options that its user gave
+        made[name] = copied(function)
+    return made
 
 
 def _python_function(compiled: Any) -> Callable:

@@ -8,8 +8,10 @@ import keras
 import numpy as np
 
 from pyimagesearch_lr import _keras, _state
+from pyimagesearch_lr._warn import warn
 
 MOVES_WEIGHTS = 1e-5  # a float32 weight need not change at a lower rate
+PATIENCE = 32  # steps; a train step may sum gradients up, or train another part of the model in between
 
 
 class TrainingWatch:
@@ -18,18 +20,26 @@ class TrainingWatch:
     Args:
         owner: String, the class that sets the rate, for the error.
         model: A compiled `keras.Model`.
+        steps: Int, how many steps are to come, or None.
     """
 
-    def __init__(self, owner: str, model: keras.Model):
+    def __init__(self, owner: str, model: keras.Model, steps: int | None = None):
         self._owner = owner
         self._model = model
         self._others = _state.other_optimizers(model)
         self._marks = {name: _marks(each) for name, each in self._others.items()}
         self._own = _marks(model.optimizer)
-        holder = _keras.rate_holder(model.optimizer)
-        self._wait = max(1, getattr(holder, "gradient_accumulation_steps", None) or 1)
+        self._updates = _updates_of(model.optimizer)
+        self._wait = min(PATIENCE, steps or PATIENCE)
         self._weights: list[np.ndarray] | None = None
         self._is_over = False
+
+    @property
+    def has_seen_an_update(self) -> bool:
+        """Whether the model's weights have been changed, as far as this has looked."""
+        return self._is_over and (
+            self._weights is not None or _updates_of(self._model.optimizer) > self._updates
+        )
 
     def check(self, is_finite: bool, rate: float, steps: int = 1) -> None:
         """Look after an execution, as long as it is needed.
@@ -46,7 +56,11 @@ class TrainingWatch:
             return
         self._wait -= steps
         if _has_moved(self._model.optimizer, self._own):
-            self._is_over = True
+            self._is_over, self._weights = True, None
+            self._warn_of_wrapped()
+            return
+        if self._weights is None:
+            self._weights = self._read_weights()
         elif self._wait <= 0:
             self._look_for_others()
             self._look_at_weights(rate)
@@ -55,7 +69,15 @@ class TrainingWatch:
         trained = [name for name, each in self._others.items() if _has_moved(each, self._marks[name])]
         if trained:
             own = type(self._model.optimizer).__name__
-            names = " and ".join(f"`{name}` ({type(self._others[name]).__name__})" for name in trained)
+            kinds = {name: type(self._others[name]).__name__ for name in trained}
+            if "optimizer" in kinds:
+                raise RuntimeError(
+                    f"`{self._owner}` sets the learning rate of the model's `{own}`, but it is trained by "
+                    f"the `{kinds['optimizer']}` that it had before: a function that was compiled then, "
+                    "and is not an attribute of the model, keeps it. Make the function again, or make it an "
+                    "attribute of the model."
+                )
+            names = " and ".join(f"`{name}` ({kind})" for name, kind in kinds.items())
             raise RuntimeError(
                 f"`{self._owner}` sets the learning rate of the optimizer that the model was compiled with "
                 f"(`{own}`), but the model is trained by {names} instead. "
@@ -63,19 +85,37 @@ class TrainingWatch:
                 "of the parts."
             )
 
+    def _warn_of_wrapped(self) -> None:
+        """Warn if what trains the model is an optimizer within the one whose rate is set."""
+        own = self._model.optimizer
+        for name, each in self._others.items():
+            is_within = name.startswith("optimizer.") and _has_moved(each, self._marks[name])
+            if is_within and each.learning_rate is not _keras.rate_holder(own).learning_rate:
+                warn(
+                    f"`{self._owner}` sets the learning rate of `{type(own).__name__}`. The "
+                    f"`{type(each).__name__}` within it, `{name}`, trains too and has a rate of its own, "
+                    "which stays as it is. If that one moves the weights, the rate set has no effect: give "
+                    "the outer one a `learning_rate` property that reads and sets the inner one's."
+                )
+
+    def _read_weights(self) -> list[np.ndarray]:
+        return [_keras.to_numpy(each) for each in self._model.trainable_variables]
+
     def _look_at_weights(self, rate: float) -> None:
-        weights = [_keras.to_numpy(each) for each in self._model.trainable_variables]
-        before, self._weights = self._weights, weights
-        if before is None:
-            return
-        if any(not np.array_equal(a, b) for a, b in zip(before, weights, strict=True)):
-            self._is_over = True
+        """Compare with the weights after the first step."""
+        pairs = zip(self._weights or (), self._read_weights(), strict=False)
+        if any(not np.array_equal(a, b) for a, b in pairs):
+            self._is_over, self._weights = True, []
         elif rate >= MOVES_WEIGHTS:
             raise RuntimeError(
-                f"`{self._owner}` sets a learning rate that has no effect: a step changed neither the "
-                "optimizer that the model was compiled with nor a trainable weight. Check that the model has "
-                "trainable weights and that its `train_step` applies `self.optimizer`."
+                f"`{self._owner}` sets a learning rate that has no effect: the steps so far changed neither "
+                "the optimizer that the model was compiled with nor a trainable weight. Check that the model "
+                "has trainable weights and that its `train_step` applies `self.optimizer`."
             )
+
+
+def _updates_of(optimizer: Any) -> int:
+    return int(_keras.to_numpy(_keras.rate_holder(optimizer).iterations))
 
 
 def _marks(optimizer: Any) -> dict[int, float]:

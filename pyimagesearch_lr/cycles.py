@@ -69,7 +69,12 @@ class Guest:
     def preview(self, steps: int) -> np.ndarray:
         """The rates of the first `steps` steps, a float64 array of shape `(steps,)`; nothing is trained."""
         steps = self._checked("preview", COUNT_OR_0, "steps", steps)
-        return np.broadcast_to(self._known_cycle(steps)(np.arange(steps)), (steps,)).astype(np.float64)
+        cycle = self._known_cycle(steps)
+        try:
+            lrs = cycle(np.arange(steps))
+        except (TypeError, ValueError):  # a `scale_fn` may take one number at a time, as in training
+            lrs = [cycle(step) for step in range(steps)]
+        return np.broadcast_to(np.asarray(lrs), (steps,)).astype(np.float64)
 
     def plot_preview(self, steps: int, ax: Any = None, title: str = "") -> Any:
         """Draw the rates of the first `steps` steps; nothing is trained.
@@ -150,6 +155,7 @@ class RateDriver(Guest, _keras.OwnCallback):
         self.history: dict[str, list] = {}
         self._begins_anew = False
         self._reset_at: int | None = None
+        self._reset_start: int | None = None
         self._origin: int | None = None
         self._used: dict[str, float] = {}
         self._watch: TrainingWatch | None = None
@@ -182,13 +188,15 @@ class RateDriver(Guest, _keras.OwnCallback):
         _keras.check_can_drive(self)
         _keras.call_first(self)
         self._origin = None
-        self._watch = TrainingWatch(type(self).__name__, self.model)
+        steps = (self.params.get("steps") or 0) * (self.params.get("epochs") or 0)
+        self._watch = TrainingWatch(type(self).__name__, self.model, steps)
         if self.momentum is not None:
             self._begin_momentum()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if self._origin is None:
             self._origin = self._origin_of_fit(epoch)
+            self._warn_of_late_beginning(self._origin)
             self._warn_of_end_in_mid_cycle(epoch, self._origin)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -200,12 +208,12 @@ class RateDriver(Guest, _keras.OwnCallback):
             if self.start_step is None:
                 self._reset_at = self._origin  # for a `fit` that goes on with this one
             else:
-                self.start_step = self._origin
+                self.start_step = self._reset_start = self._origin
         elif self._origin is None:  # your own training loop may have no epochs
             self._origin = self._origin_of_fit(0)
         step = max(0, steps_done - self._origin)
         self._used = {"lr": self._lr(step)}
-        model.optimizer.learning_rate = self._used["lr"]
+        _keras.set_learning_rate(model.optimizer, self._used["lr"])
         if self._cycled_momentum is not None and self.momentum is not None:
             self._used["momentum"] = float(self._known_cycle().momentum(step, *self.momentum))
             self._cycled_momentum.put(self._used["momentum"])
@@ -274,6 +282,16 @@ class RateDriver(Guest, _keras.OwnCallback):
                 "on with the cycle that the optimizer is in."
             )
         return steps_done - epoch * (steps or 0)
+
+    def _warn_of_late_beginning(self, origin: int) -> None:
+        """Warn if the optimizer is newer than the one in whose steps `reset` set `start_step`."""
+        wait = origin - _keras.steps_done(self.model.optimizer)
+        if wait > 0 and origin == self._reset_start:
+            warn(
+                f"`{type(self).__name__}`: `reset` let the cycles begin at step {origin} of the optimizer, "
+                f"and this one is newer, so that the first {wait} steps of this `fit` keep the rate "
+                f"{self._lr(0):.1e}. Call `reset()` again, or set `start_step=0`, for cycles that begin now."
+            )
 
     def _warn_of_end_in_mid_cycle(self, epoch: int, origin: int) -> None:
         epochs, steps = self.params.get("epochs"), self.params.get("steps")

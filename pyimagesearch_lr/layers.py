@@ -19,8 +19,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Keras 3 builds batch normalisation from many elementwise operations; on a CPU each of them is a pass over
     memory. For images of shape `(batch, height, width, channels)` this layer computes the same in one kernel
     forward and one backward. Outputs, gradients and moving statistics equal the parent's up to rounding. Any
-    other input (another rank or axis, a mask, `synchronized=True`, float64, variables that are not float32)
-    is left to the parent.
+    other input (another rank or axis, a mask, `synchronized=True`, `renorm=True`, float64, variables that are
+    not float32) is left to the parent.
 
     Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
 
@@ -62,7 +62,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         last_axis = len(inputs.shape) == 4 and self.axis in (-1, 3)
         is_served = keras.backend.standardize_dtype(inputs.dtype) in KERNEL_DTYPES
         is_served = is_served and self.variable_dtype == "float32"
-        return last_axis and is_served and mask is None and not self.synchronized
+        is_plain = not (self.synchronized or getattr(self, "renorm", False))  # older Keras has no `renorm`
+        return last_axis and is_served and mask is None and is_plain
 
     def _update_moving_statistics(self, inputs: Any, mean: Any, variance: Any) -> None:
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)

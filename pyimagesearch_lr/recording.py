@@ -205,7 +205,7 @@ class Recorder(_keras.OwnCallback):
             self._check_within_a_rate(len(steps))
         sweep = self.sweeps[-1]
         losses = [self._loss_of(logs) for logs in steps]
-        fit.watch.check(all(map(math.isfinite, losses)), sweep.lr, len(steps))
+        fit.check(losses, sweep.lr)
         for loss, logs in zip(losses, steps, strict=True):
             if sweep.stop_reason is None:
                 sweep.record(loss, logs, self._validation_loss(sweep))
@@ -356,25 +356,17 @@ class Rates:
     Args:
         model: A compiled `keras.Model`.
         step_lrs: float array of shape `(steps,)`, the rate of each step.
-        kept: Dict in which what stands in for a schedule is kept for the next sweep, or None.
         independent: Bool, whether the model is put back after each rate.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        step_lrs: np.ndarray,
-        kept: dict | None = None,
-        *,
-        independent: bool = False,
-    ):
+    def __init__(self, model: keras.Model, step_lrs: np.ndarray, *, independent: bool = False):
         self._independent = independent
         self.parts = _keras.parts_with_rates(model)
         self.table = np.outer(step_lrs, _keras.shares_of_rate(self.parts))
         self.replaces_a_schedule = not all(map(_keras.is_settable, self.parts))
         self.variables: list[keras.Variable] = []
+        self._stand_ins: list[StandIn] = []
         self._model = model
-        self._kept = {} if kept is None else kept
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -383,6 +375,22 @@ class Rates:
             for part in self.parts:
                 stack.enter_context(self._settable(part))
             yield
+
+    @property
+    def are_read(self) -> bool:
+        """Whether the step, or what was traced for it, has read all that stands in for schedules."""
+        return all(each.has_been_read for each in self._stand_ins)
+
+    @contextmanager
+    def in_a_step(self) -> Iterator[None]:
+        """Take what is read inside for read by the step."""
+        for each in self._stand_ins:
+            each.is_in_a_step = True
+        try:
+            yield
+        finally:
+            for each in self._stand_ins:
+                each.is_in_a_step = False
 
     def set(self, step: int) -> None:
         """Set the rate of the step; beyond the end, the last rate."""
@@ -400,19 +408,21 @@ class Rates:
                 part.learning_rate.assign(before)
             return
         schedule = _keras.rate_object(part)
-        part.learning_rate = self._swept_rate(part)
+        stand_in = self._stand_in(part, schedule)
+        self._stand_ins.append(stand_in)
+        part.learning_rate = stand_in
         try:
             yield
         finally:
             part.learning_rate = schedule
+            stand_in.give_way()
 
-    def _swept_rate(self, part: keras.optimizers.Optimizer) -> Any:
+    def _stand_in(self, part: keras.optimizers.Optimizer, schedule: Any) -> StandIn:
         if _keras.BACKEND != "jax":
-            owner, swept = self._kept.get(id(part), (None, None))
-            if owner is not part:
+            swept = _SWEPT_RATES.get(part)
+            if swept is None or swept.schedule is not schedule:
                 with _keras.variable_scope(self._model):
-                    swept = SweptRate()
-                self._kept[id(part)] = (part, swept)
+                    swept = _SWEPT_RATES[part] = SweptRate(schedule=schedule)
             self.variables.append(swept.variable)
             return swept
         if isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
@@ -430,28 +440,60 @@ class Rates:
         return RateOfStep(self.table[:, 0].tolist(), _keras.steps_done(part))
 
 
+class StandIn(keras.optimizers.schedules.LearningRateSchedule):
+    """Stands in for an optimizer's schedule during a sweep.
+
+    Attributes:
+        is_in_a_step: Bool, whether a step is running now.
+        has_been_read: Bool, whether a step, or the tracing of one, has asked for the rate.
+    """
+
+    is_in_a_step = False
+    has_been_read = False
+
+    def give_way(self) -> None:
+        """The sweep is over."""
+
+
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
-class SweptRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Stands in for an optimizer's schedule during a sweep: a rate that is set from outside.
+class SweptRate(StandIn):
+    """A rate that is set from outside, and before and after the sweep that of the schedule.
+
+    What is compiled during a sweep may hold it for longer: it computes the schedule again once this has given
+    way.
 
     Args:
         rate: Float, the first rate.
+        schedule: Schedule or function that this stands in for, or None.
     """
 
-    def __init__(self, rate: float = 0.0):
+    def __init__(self, rate: float = 0.0, schedule: Any = None):
+        self.schedule = schedule
         self.variable = keras.Variable(
             rate, trainable=False, aggregation="only_first_replica", name="swept_learning_rate"
         )
 
     def __call__(self, step: Any) -> Any:
-        return self.variable.value
+        self.has_been_read |= self.is_in_a_step
+        rate = self.variable.value
+        if self.schedule is None:
+            return rate
+        is_schedule = isinstance(self.schedule, keras.optimizers.schedules.LearningRateSchedule)
+        own = self.schedule(step) if is_schedule else self.schedule()
+        return keras.ops.where(keras.ops.isnan(rate), keras.ops.cast(own, rate.dtype), rate)
+
+    def give_way(self) -> None:
+        self.variable.assign(math.nan)
 
     def get_config(self) -> dict[str, Any]:
         return {"rate": float(_keras.to_numpy(self.variable))}
 
 
+_SWEPT_RATES: weakref.WeakKeyDictionary[Any, SweptRate] = weakref.WeakKeyDictionary()  # by the optimizer
+
+
 @keras.saving.register_keras_serializable("pyimagesearch_lr")
-class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
+class RateOfStep(StandIn):
     """Stands in for an optimizer's schedule during a sweep on JAX, whose compiled step has no other state.
 
     Args:
@@ -463,6 +505,7 @@ class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
         self.rates, self.origin = rates, origin
 
     def __call__(self, step: Any) -> Any:
+        self.has_been_read |= self.is_in_a_step
         place = keras.ops.clip(keras.ops.cast(step, "int32") - self.origin, 0, len(self.rates) - 1)
         return keras.ops.take(keras.ops.convert_to_tensor(self.rates, "float32"), place)
 
@@ -484,7 +527,7 @@ class _Fit:
         self._sweep = sweep
         self._owner = recorder.owner
         self._finalizer: Any = None
-        self.watch = TrainingWatch(self._owner, model)
+        self.watch = TrainingWatch(self._owner, model, sweep.num_steps)
 
     @property
     def is_left_to_its_end(self) -> bool:
@@ -502,11 +545,11 @@ class _Fit:
         self._stack.enter_context(_keras.traces_released())
         if recorder.restore:
             self._stack.enter_context(_state.preserved_randomness_of_layers())
-        if _state.is_built(model):
+        if _state.is_built(model) or self.is_left_to_its_end:  # JAX's `fit` has built all that it will
             self._prepare()
-        rates = Rates(model, self._sweep.step_lrs, recorder.traces, independent=recorder.independent)
-        self._stack.enter_context(rates.installed())
-        self._steps = self._steps_recorder(rates, running)
+        self._rates = Rates(model, self._sweep.step_lrs, independent=recorder.independent)
+        self._stack.enter_context(self._rates.installed())
+        self._steps = self._steps_recorder(self._rates, running)
         train_function = self._stack.enter_context(self._steps.installed())
         self._stack.enter_context(_keras.replaced_attribute(model, "train_function", train_function))
         self.guard("train_function")
@@ -549,7 +592,20 @@ class _Fit:
     def put_back(self) -> None:
         """Set the model's state as it was before the first step."""
         if self._snapshot is not None:
+            is_to_stop = self._model.stop_training  # another callback may have asked for it since the copy
             self._snapshot.put_back()
+            self._model.stop_training = is_to_stop
+
+    def check(self, losses: list[float], rate: float) -> None:
+        """Raise a RuntimeError if steps with these losses, the first at this rate, did not train with it."""
+        self.watch.check(all(map(math.isfinite, losses)), rate, len(losses))
+        if not self._rates.are_read and self.watch.has_seen_an_update:
+            raise RuntimeError(
+                f"`{self._owner}`: the step that was trained did not read the learning rate of the model's "
+                "optimizer, which is a schedule. A function that was compiled before, and is not an "
+                "attribute of the model, keeps the schedule as it was. Make that function again, or compile "
+                "the model with a float `learning_rate`."
+            )
 
     def close(self) -> None:
         """Put everything back and release the copy."""
@@ -569,7 +625,7 @@ class _Fit:
 
         @functools.wraps(function)
         def guarded(*args: Any) -> Any:
-            with _keras.closed_on_error(self._fail):
+            with _keras.closed_on_error(self._fail), self._rates.in_a_step():
                 if not self._is_prepared:
                     _state.build_as_fit_would(self._model, args[-1])
                     self._prepare()

@@ -32,6 +32,14 @@ def rates_of_fit(clr, steps, epochs=1, network=None, **fit_kwargs):
     return seen
 
 
+def fitted_model(steps):
+    """A model that was trained for so many steps."""
+    network = model(keras.optimizers.SGD(7.0))
+    x, y = data(4 * steps)
+    network.fit(x, y, batch_size=4, verbose=0)
+    return network
+
+
 @pytest.mark.filterwarnings("ignore::pyimagesearch_lr.MidCycleWarning")
 class TestCyclicLR:
     def test_triangular_goes_up_and_down_in_straight_lines(self):
@@ -201,6 +209,15 @@ class TestWhereACycleBegins:
         model().fit(x, y, batch_size=4, callbacks=[resetting, clr], verbose=0)
         assert clr.history["lr"] == [1, 2, 3, 1, 3, 5]
 
+    def test_cycles_that_begin_late_after_a_reset_are_told(self):
+        clr = CyclicLR(1.0, 3.0, 2)
+        rates_of_fit(clr, 3)
+        clr.reset()
+        rates_of_fit(clr, 2, network=fitted_model(3))
+        assert clr.start_step == 3
+        with pytest.warns(UserWarning, match=r"begin at step 3 of the optimizer, and.*the first 3 steps"):
+            assert rates_of_fit(clr, 5) == [1, 1, 1, 1, 2]
+
     def test_refused_reset_changes_nothing(self):
         clr = CyclicLR(1.0, 3.0, 2)
         with pytest.raises(ValueError, match="`base_lr` must be at least 0 and less than `max_lr`"):
@@ -281,6 +298,11 @@ class TestPreview:
         clr = CyclicLR(1.0, 3.0, 2, mode="triangular2")
         assert clr.preview(8).tolist() == [1, 2, 3, 2, 1, 1.5, 2, 1.5]
         assert clr.history == {}
+        assert rates_of_fit(clr, 8) == clr.preview(8).tolist()
+
+    @pytest.mark.parametrize("mode", ["cycle", "iterations"])
+    def test_of_a_function_of_one_number_is_what_is_trained_with(self, mode):
+        clr = CyclicLR(1.0, 3.0, 2, scale_fn=lambda each: 0.5 if each > 1 else 1.0, scale_mode=mode)
         assert rates_of_fit(clr, 8) == clr.preview(8).tolist()
 
     def test_one_cycle_of_unknown_length_is_previewed_over_the_steps_asked_for(self):

@@ -290,3 +290,26 @@ def test_optimizer_whose_weights_follow_the_rate_is_told_of(owner):
     x = np.random.default_rng(0).normal(size=(32, 2))
     with pytest.warns(UserWarning, match=f"`{owner}`: `Ftrl` makes the weights anew in each step"):
         DRIVERS[owner](model, x, x.sum(axis=1))
+
+
+def test_functions_compiled_again_keep_the_options_that_they_were_given():
+    class Network(keras.Model):
+        @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
+        def in_class(self, x):
+            return x
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 2))])
+        def with_signature(self, x):
+            return x
+
+    network = Network()
+    network.held = tf.function(lambda x: x, jit_compile=True)
+    again = _keras.tensorflow().recompiled_functions(network)
+    assert set(again) == {"in_class", "with_signature", "held"}
+    assert again["with_signature"].input_signature == (tf.TensorSpec((None, 2)),)
+    assert np.array(again["with_signature"](np.ones((3, 2), "float32"))).shape == (3, 2)
+    with pytest.raises(TypeError):
+        again["with_signature"](np.ones((3, 4), "float32"))
+    for name in ("in_class", "held"):
+        text = again[name].experimental_get_compiler_ir(tf.ones(2))(stage="hlo")  # only of what XLA compiles
+        assert "HloModule" in text

@@ -1,5 +1,7 @@
 """`FusedBatchNormalization` against Keras's own layer: outputs, gradients, statistics, saving."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -90,3 +92,16 @@ def test_model_with_the_layer_saves_and_loads(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(x), model(x))
+
+
+@pytest.mark.skipif(
+    "renorm" not in inspect.signature(keras.layers.BatchNormalization).parameters, reason="new in Keras"
+)
+def test_renormalised_statistics_are_the_parents():
+    x = np.random.default_rng(0).normal(2, 3, size=(8, 4, 4, 3)).astype("float32")
+    layers = [kind(renorm=True) for kind in (FusedBatchNormalization, keras.layers.BatchNormalization)]
+    for _ in range(3):
+        got, expected = (np.array(layer(x, training=True)) for layer in layers)
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    for mine, parents in zip(*(layer.variables for layer in layers), strict=True):
+        np.testing.assert_allclose(mine.numpy(), parents.numpy(), rtol=1e-5, atol=1e-6)

@@ -208,6 +208,14 @@ class TestMomentum:
         ):
             fit_one_weight(one_weight(optimizer), [OneCycleLR(1.0, momentum=(0.85, 0.95))])
 
+    @pytest.mark.skipif(not hasattr(keras.optimizers, "ScheduleFreeAdamW"), reason="new in Keras 3.13")
+    def test_of_an_average_that_needs_one_value_is_refused(self):
+        optimizer = keras.optimizers.ScheduleFreeAdamW()
+        with pytest.raises(
+            ValueError, match="`CyclicLR`: the `beta_1` of `ScheduleFreeAdamW` cannot be cycled"
+        ):
+            fit_one_weight(one_weight(optimizer), [CyclicLR(momentum=(0.85, 0.95))])
+
     def test_of_one_cycle_mirrors_the_rate(self):
         clr = OneCycleLR(1.0, pct_start=0.6, anneal="linear", momentum=(0.85, 0.95))
         fit_one_weight(one_weight(keras.optimizers.Adam()), [clr], steps=5)

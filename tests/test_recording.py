@@ -199,6 +199,12 @@ def test_an_early_end_has_its_true_reason():
     assert (len(curve), curve.stop_reason) == (3, "stopped")
 
 
+def test_a_state_that_is_put_back_after_each_rate_does_not_take_an_end_back():
+    finder = LearningRateFinder(model(), stop_factor=None, independent=True, steps_per_lr=3)
+    curve = finder.find(data(64), 1e-5, 0.1, num_steps=12, callbacks=[Stopping()], verbose=0)
+    assert (len(curve), curve.stop_reason) == (1, "stopped")  # of three steps
+
+
 @pytest.mark.filterwarnings("ignore:Limiting")
 @pytest.mark.skipif(not hasattr(keras.config, "set_max_steps_per_epoch"), reason="Keras has no such limit")
 def test_kerass_debug_limit_is_named():

@@ -323,6 +323,75 @@ def test_network_of_the_tutorial_is_swept():
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("kind", ["a schedule", "another optimizer"])
+def test_model_that_was_trained_is_swept_with_what_stands_in(kind):
+    """JAX takes a step that was compiled before again, as long as it is held."""
+    schedule = keras.optimizers.schedules.CosineDecay(0.05, 40)
+    optimizers = [schedule if kind == "a schedule" else 0.05, 0.05]
+    network, twin = (
+        model(keras.optimizers.SGD(each, momentum=momentum), dropout=0)
+        for each, momentum in zip(optimizers, (0.9 if kind == "a schedule" else 0.1, 0.9), strict=True)
+    )
+    network.fit(X, Y, batch_size=16, verbose=0)
+    twin.set_weights(network.get_weights())
+    settings = {**SWEEP, "num_steps": 12, "batch_size": 16, "verify": False}
+    if kind == "a schedule":
+        twin.optimizer.build(twin.trainable_variables)
+        for to, variable in zip(twin.optimizer.variables[2:], network.optimizer.variables[1:], strict=True):
+            to.assign(keras.ops.convert_to_numpy(variable))
+        curve = LearningRateFinder(network).find((X[:16], Y[:16]), **settings)
+    else:
+        other = keras.optimizers.SGD(0.05, momentum=0.9)
+        curve = compare(network, {"other": other}, (X[:16], Y[:16]), **settings)["other"]
+    oracle = []
+    for lr in rates(12):
+        twin.optimizer.learning_rate = float(lr)
+        oracle.append(float(logs_of_step(twin, X[:16], Y[:16])["loss"]))
+    np.testing.assert_allclose(curve.raw_losses, oracle[: len(curve)], rtol=1e-5)
+    assert len(curve) > 9
+
+
+class WithoutUse(keras.Model):
+    """Has a layer that is never called, so that it is never built."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused = keras.layers.Dense(Y.shape[1]), keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.used(x)
+
+
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer")
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_model_with_a_layer_that_is_never_called_is_put_back(is_trained):
+    network, twin = WithoutUse(), WithoutUse()
+    for each in (network, twin):
+        each.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
+        each(X[:2])
+    twin.set_weights(network.get_weights())
+    if is_trained:
+        fitted(network), fitted(twin)
+    before = network.get_weights()
+    LearningRateFinder(network).find((X, Y), **SWEEP, num_steps=8, batch_size=16, verify=False)
+    fitted(network, [LRFinder(1e-4, 0.5)], epochs=2)
+    for got, expected in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    for got, expected in zip(fitted(network).get_weights(), fitted(twin).get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("shape", [lambda each: each, lambda each: [each], lambda each: (each,)])
+def test_callback_is_called_in_turn_however_it_is_given(shape):
+    clr, lr_finder = CyclicLR(0.01, 0.05, 6), LRFinder(1e-4, 0.5, stop_factor=None)
+    for callback in (clr, lr_finder):
+        model(dropout=0).fit(Batches(), epochs=3, shuffle=False, callbacks=shape(callback), verbose=0)
+    assert clr.history["iterations"] == list(range(1, 13))
+    assert clr.history["lr"] == clr.preview(12).tolist()
+    oracle = trained_by_hand(model(dropout=0), rates(12))
+    np.testing.assert_allclose(lr_finder.curve.raw_losses, oracle, rtol=2e-6)
+
+
 def test_independent_rates_of_a_schedule_are_measured_or_refused():
     def swept(optimizer):
         keras.utils.set_random_seed(0)
