@@ -72,7 +72,7 @@ def remove_leftovers(folder: str | os.PathLike, name: str | None = None) -> None
 
 def sync(path: Path) -> None:
     """Return when what is written to a file or a folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows syncs what can be written
     try:
         os.fsync(handle)
     finally:

@@ -273,7 +273,7 @@ class LearningRateFinder:
             their mean, and its suggestion says how far apart their answers lie.
         snapshot_dir: Folder for the copy of the model's state, for a model too large to be held in memory
             twice; None keeps the copy in memory.
-        keep: Function of an `LRCurve`, called after the sweep and after every probe with what has been
+        keep: Function of an `LRCurve`, called after the sweep, every probe and at the end with what has been
             measured so far, to save it; None for none.
         earlier: `LRCurve` that `keep` got before a process was stopped, of the same model, data and
             arguments: `find` continues from there rather than measure it again. None starts from the
@@ -535,9 +535,15 @@ class LearningRateFinder:
         before = functools.cache(lambda: _losses_before_learning(feed, settings, first_steps))
         probes: list[Probe] = []
 
+        def so_far() -> LRCurve:
+            """What is left if trying stops now."""
+            left = {CUT_SHORT: True} if probes else {UNTRIED: STOPPED_BEFORE_TRYING}
+            return replace(curve, probes=tuple(probes), metadata={**curve.metadata, **left})
+
         def train(max_lr: float, steps: int) -> Probe:
             if known and known[0].max_lr == max_lr and (known[0].steps == steps or known[0].diverged):
                 probes.append(known.pop(0))
+                self.curve = so_far()
                 return probes[-1]
             known.clear()
             low = min(base_lr, max_lr / 10)
@@ -546,22 +552,18 @@ class LearningRateFinder:
             feed(recording)
             losses = recording.sweeps[-1].raw_losses
             probes.append(_probe_of(losses, recording.last, low, max_lr, steps, before()))
-            self.curve = replace(curve, probes=tuple(probes))
+            self.curve = so_far()
             self._kept()
             return probes[-1]
 
         if settings["verbose"]:
             most = f"{max_steps - first_steps:,} steps after {first_steps:,} that change nothing"
             print(f"Trying rates around {start:.1e}, in at most {most}:")
-        try:
-            limits = (float(curve.lrs[0]), float(curve.metadata["end_lr"]))
-            probe_around(start, train, max_steps, limits, train_steps=train_steps)
-        except BaseException:
-            left = {CUT_SHORT: True} if probes else {UNTRIED: STOPPED_BEFORE_TRYING}
-            curve = replace(curve, metadata={**curve.metadata, **left})
-            raise
-        finally:
-            self.curve = replace(curve, probes=tuple(probes))
+        self.curve = so_far()
+        limits = (float(curve.lrs[0]), float(curve.metadata["end_lr"]))
+        probe_around(start, train, max_steps, limits, train_steps=train_steps)
+        self.curve = replace(curve, probes=tuple(probes))
+        self._kept()
         if settings["verbose"]:
             print(_said_of(self.curve))
         return self.curve

@@ -39,8 +39,17 @@ def kept():
 
 def test_keep_gets_the_sweep_and_then_every_probe(kept):
     whole, _, curves = kept
-    assert [len(curve.probes) for curve in curves] == list(range(len(whole.probes) + 1))
+    tried = len(whole.probes)
+    assert [len(curve.probes) for curve in curves] == [*range(tried + 1), tried]
     assert curves[-1].probes == whole.probes
+    assert curves[-1].metadata == whole.metadata
+
+
+def test_what_is_kept_before_the_end_says_that_trying_was_cut_short(kept):
+    whole, _, curves = kept
+    reasons = ["cut short" if curve.metadata.get("cut_short") else "whole" for curve in curves[1:]]
+    assert reasons == ["cut short"] * len(whole.probes) + ["whole"]
+    assert "stopped" in curves[-2].suggest().reason
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, -1])

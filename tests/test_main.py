@@ -146,6 +146,18 @@ def test_bare_curve_of_0_1_works_and_warns(tmp_path, monkeypatch, capsys, argv):
     assert err.startswith("[WARNING] `pyimagesearch-lr") and "Type `pyimagesearch-lr show`" in err
 
 
+def test_another_module_called_config_is_not_taken_for_it(tmp_path, monkeypatch, capsys):
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    for folder in (elsewhere, here):
+        folder.mkdir()
+    (elsewhere / "config.py").write_text("raise RuntimeError('not mine')\n")
+    monkeypatch.syspath_prepend(elsewhere)
+    monkeypatch.delitem(sys.modules, "config", raising=False)
+    monkeypatch.chdir(here)
+    assert main(["train"]) == 2
+    assert f"there is no config.py in {here}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["find", "train", "auto"])
 def test_command_without_a_config_says_how_to_get_one(tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)

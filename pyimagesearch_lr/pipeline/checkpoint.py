@@ -77,6 +77,11 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if saved is None:
             return 0
         for name, (before, now) in saved.differences(self.settings).items():
+            if name == checkpoint_file.IMAGES:
+                raise UnusableCheckpoint(
+                    f"the training in {self.path} was started with other images: put those back to continue, "
+                    "or start over with --restart."
+                )
             raise UnusableCheckpoint(
                 f"the training in {self.path} was started with {name} = {before!r}, and it is {now!r} "
                 "now: set it back to continue, or start over with --restart."

@@ -20,6 +20,7 @@ from pyimagesearch_lr.files import sync, written_whole
 FORMAT = "pyimagesearch_lr.checkpoint/2"
 DOCUMENT = "document"
 VARIABLE, STEP = "variable/", "step/"
+IMAGES = "the images"  # the setting that has their fingerprint
 
 
 class UnusableCheckpoint(ValueError):  # noqa: N818 - the name says what it is

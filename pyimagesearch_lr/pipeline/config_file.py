@@ -24,6 +24,10 @@ def imported(folder: str) -> Any:
     Raises:
         UnusableConfig: If there is none, or importing it raises.
     """
+    if not os.path.lexists(os.path.join(folder, NAME)):  # Python would import another module of that name
+        raise UnusableConfig(
+            f"there is no config.py in {folder}: `pyimagesearch-lr init` writes one into the current folder."
+        )
     sys.path.insert(0, folder)
     try:
         import config
@@ -51,10 +55,6 @@ def write(folder: str | os.PathLike) -> Path:
 
 
 def _what_is_wrong(error: BaseException, folder: str) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == "config":
-        return (
-            f"there is no config.py in {folder}: `pyimagesearch-lr init` writes one into the current folder."
-        )
     path = os.path.join(folder, NAME)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if isinstance(error, SyntaxError):

@@ -89,10 +89,8 @@ class Data:
                 return images.failures[0]
         return None
 
-    def training_batches(
-        self, image_size: int, *, drop_remainder: bool = False, start_epoch: int = 0
-    ) -> tf.data.Dataset:
-        """Endless augmented batches, epoch by epoch from `start_epoch` on."""
+    def training_batches(self, image_size: int, *, start_epoch: int = 0) -> tf.data.Dataset:
+        """Endless augmented batches, epoch by epoch from `start_epoch` on, without the rest of an epoch."""
         return image_batches.training_batches(
             image_batches.resize(self.train_images, image_size),
             self._targets(self.train_labels),
@@ -102,7 +100,7 @@ class Data:
             whole_pixels=self.plan.recipe.whole_pixels,
             alternate_flips=self.plan.recipe.alternate_flips,
             erased=self.plan.recipe.erased,
-            drop_remainder=drop_remainder,
+            drop_remainder=True,
             start_epoch=start_epoch,
         )
 

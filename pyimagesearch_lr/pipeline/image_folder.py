@@ -22,6 +22,7 @@ from pyimagesearch_lr.pipeline.machine import processors
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+LEFT_BEHIND = ("__MACOSX", "__pycache__")
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp")
 TRAINING_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")
@@ -310,9 +311,12 @@ def _pictures(
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [
-        path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))
-    ]
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_passed_over(path.name)]
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether it is a folder that programs leave behind, no class."""
+    return name.startswith(".") or name in LEFT_BEHIND
 
 
 def _is_picture(path: Path) -> bool:

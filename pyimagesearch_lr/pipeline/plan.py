@@ -553,6 +553,8 @@ class Plan:
         train: Bool, whether to train.
         resume: Bool, whether it continues where a training was stopped.
         restart: Bool, whether to discard what a stopped training left.
+        fresh: `Plan` that starts over, for a run that goes on without being told to and may turn out to be of
+            other images; None for all others.
     """
 
     settings: Settings
@@ -564,6 +566,7 @@ class Plan:
     train: bool
     resume: bool
     restart: bool = False
+    fresh: Plan | None = None
 
     @classmethod
     def made(cls, config: Any, asked: argparse.Namespace) -> Plan:
@@ -622,7 +625,18 @@ class Plan:
         self.settings.check_leaves_images("batch_size", num_images)
 
     def advice_for(self, steps_per_epoch: int) -> str | None:
-        """What to do if a complete recipe takes few steps with the images, for the user; None otherwise."""
+        """What to do if a complete recipe takes few steps with the images, for the user; None otherwise.
+
+        Raises:
+            SettingError: If a cycle is too short to leave MIN_LR.
+        """
+        of_cycle = self.recipe.epochs_of_cycle * steps_per_epoch
+        if self.train and of_cycle < 2:
+            raise SettingError(
+                f"STEP_SIZE = {self.settings.step_size:g} in config.py makes cycles of {of_cycle:g} steps: "
+                f"an epoch of these images has {steps_per_epoch}, and the rate would stay at MIN_LR. Raise "
+                f"STEP_SIZE to {1 / steps_per_epoch:g} or more, or lower BATCH_SIZE."
+            )
         steps = self.recipe.epochs * steps_per_epoch
         is_complete = self.recipe_name in COMPLETE and self.train and not self.quick
         if not is_complete or steps >= FEW_STEPS:
@@ -696,7 +710,7 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
         raise SettingError(str(error)) from error
     if begun is None or plan.restart:
         return plan
-    bounds, done = plan.bounds, begun.epochs_done
+    bounds, done, fresh = plan.bounds, begun.epochs_done, None
     if begun.settings.get("BOUNDS_FROM") == FINDER:
         bounds = Bounds(begun.settings["MIN_LR"], begun.settings["MAX_LR"], FINDER)
     finds = "MAX_LR" not in begun.settings  # its finder had not ended
@@ -707,8 +721,9 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
         of_a_finder = bounds.bounds_from == FINDER or finds
         if differences or not plan.find or not of_a_finder:
             return plan  # none of it can be used here
-        resume = True
-        info("continuing the run whose finder was stopped; --restart starts over")
+        where = "whose finder was stopped" if finds else "that was stopped before its first epoch's end"
+        info(f"continuing the run {where}; --restart starts over")
+        fresh, resume = plan, True
     if not resume:
         raise SettingError(
             f"{path} holds an unfinished training, {done} of {epochs_in_words(plan.recipe.epochs)} "
@@ -727,7 +742,7 @@ def _going_on(plan: Plan, resume: bool) -> Plan:
         )
     if begun.passed_over is not None:
         info(begun.passed_over)
-    return dataclasses.replace(plan, bounds=bounds, find=finds, resume=True)
+    return dataclasses.replace(plan, bounds=bounds, find=finds, resume=True, fresh=fresh)
 
 
 def _told(differences: dict[str, tuple[Any, Any]]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FACTS = "pyimagesearch_lr.json"  # beside Keras's own files in the archive, which Keras passes over
 SCALING = "divided by 255"
+ROUNDING = 0.01  # of bfloat16
 
 
 class UnusableModel(ValueError):  # noqa: N818 - the message says what is wrong
@@ -32,7 +33,7 @@ class Facts:
         classes: Tuple of strings, the name of each output.
         image_size: Int, pixels of both sides.
         channels: Int, 1 for grey or 3 for red, green and blue.
-        logits: Bool, whether the outputs are logits rather than probabilities.
+        logits: Bool, whether the outputs are logits rather than shares, which are divided by their sum.
         mirrored_mean: Bool, whether an answer is the mean of those for an image and for its mirror image.
         scaling: String, what is done to the values from 0 to 255.
     """
@@ -72,20 +73,25 @@ class Facts:
         """
         if of_mirrored is not None:
             return (self.probabilities(outputs) + self.probabilities(of_mirrored)) / 2
-        return softmax(outputs) if self.logits else np.asarray(outputs, np.float64)
+        if self.logits:
+            return softmax(outputs)
+        shares = np.asarray(outputs, np.float64)
+        return shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
 def are_logits(outputs: np.ndarray) -> bool:
-    """Whether outputs of shape `(n, classes)` are anything other than probabilities.
+    """Whether outputs of shape `(n, classes)` are neither probabilities nor shares, as of sigmoids.
 
     Example:
 
-    >>> are_logits(np.array([[0.25, 0.75]])), are_logits(np.array([[-1.0, 2.0]]))
-    (False, True)
+    >>> are_logits(np.array([[0.25, 0.75]])), are_logits(np.array([[0.5, 1.0]]))
+    (False, False)
+    >>> are_logits(np.array([[-1.0, 2.0]]))
+    True
     """
     outputs = np.asarray(outputs, np.float64)
-    is_distribution = np.allclose(outputs.sum(axis=1), 1, atol=0.05)  # bfloat16 rounds
-    return bool((outputs < 0).any() or not is_distribution)
+    are_shares = (outputs >= 0).all() and (outputs <= 1 + ROUNDING).all() and (outputs.sum(axis=1) > 0).all()
+    return not are_shares
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from pyimagesearch_lr.pipeline.plan import (
     title_of,
 )
 from pyimagesearch_lr.pipeline.process import EXIT_NO_SUGGESTION, EXIT_OK
-from pyimagesearch_lr.pipeline.report import Saving
+from pyimagesearch_lr.pipeline.report import Picture, Saving
 from pyimagesearch_lr.pipeline.results import CURVE, Finding, Run, Training
 from pyimagesearch_lr.pipeline.saved_model import Facts, are_logits
 from pyimagesearch_lr.pipeline.stopping import raise_if_stopped
@@ -90,6 +90,7 @@ def run(plan: Plan) -> int:
 
 def _phases(plan: Plan, data: Data) -> int:
     model, data = compiled(plan, data)
+    plan = _for_these_images(plan, model, data)
     bounds, finding = plan.bounds, None
     if plan.train and plan.find and not plan.resume:
         begun = {**plan.same_on_resume(None), RUN: uuid.uuid4().hex}
@@ -111,6 +112,16 @@ def _phases(plan: Plan, data: Data) -> int:
             write_page(plan, saving, finding, training)
         checkpoint_file.discard(plan.settings.checkpoint_path)  # everything that it was for is written
     return EXIT_OK
+
+
+def _for_these_images(plan: Plan, model: keras.Model, data: Data) -> Plan:
+    """The plan; the one that starts over if a run that nobody asked to continue does not fit the images."""
+    begun = None if plan.fresh is None else checkpoint_file.load(plan.settings.checkpoint_path)
+    others = {} if begun is None else begun.differences(_same_on_resume(plan, plan.bounds, model, data))
+    if plan.fresh is None or not others:
+        return plan
+    info(f"starting over instead: {' and '.join(others)} differ from those of that run")
+    return plan.fresh
 
 
 def write_page(plan: Plan, saving: Saving, finding: Finding | None, training: Training | None = None) -> None:
@@ -137,8 +148,15 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
         info(f"continuing from what was measured before: {len(earlier)} rates, {len(earlier.probes)} tried")
     started = time.perf_counter() - (earlier.metadata["seconds"] if earlier is not None else 0.0)
 
-    def keep(curve: LRCurve) -> None:
-        saving(_with_record(record, which, curve, started)[1].save, Path(settings.output_dir, CURVE))
+    title = plots.literal(f"Learning rate finder, {title_of(record)}")
+
+    def keep(curve: LRCurve) -> tuple[Run, LRCurve, Picture]:
+        """Save curve and plot: a run that is killed leaves both, of the same rates."""
+        run, curve = _with_record(record, which, curve, started)
+        plot = report.drawn(settings.lrfind_plot_path, curve.plot(title=title).figure)
+        saving(curve.save, Path(settings.output_dir, CURVE))
+        saving(report.save_picture, plot)
+        return run, curve, plot
 
     finder = LearningRateFinder(model, keep=keep, earlier=earlier)
     try:
@@ -154,12 +172,7 @@ def find(plan: Plan, model: keras.Model, data: Data, saving: Saving) -> Finding:
         raise_if_stopped()
     finally:
         if finder.curve is not None:
-            keep(finder.curve)
-            run, curve = _with_record(record, which, finder.curve, started)
-            title = plots.literal(f"Learning rate finder, {title_of(run.settings)}")
-            axes = curve.plot(title=title)
-            plot = report.drawn(settings.lrfind_plot_path, axes.figure)
-            saving(report.save_picture, plot)
+            run, curve, plot = keep(finder.curve)
     finding = Finding.of(run, curve, plot)
     last = f"after {len(curve)} steps, at a learning rate of {curve.lrs[-1]:.1e}"
     info(f"learning rate finder complete: {finding.ending} {last}")
@@ -227,7 +240,7 @@ def train(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> Trainin
                     "ignore", MidCycleWarning
                 )  # `Plan.advice` has said it, with config's names
                 model.fit(
-                    data.training_batches(image_size, drop_remainder=True, start_epoch=begin),
+                    data.training_batches(image_size, start_epoch=begin),
                     validation_data=data.test_batches(image_size),
                     steps_per_epoch=data.steps_per_epoch,
                     initial_epoch=begin,
@@ -263,16 +276,17 @@ def cycle(recipe: Recipe, bounds: Bounds, steps_per_epoch: int) -> CyclicLR:
     return CyclicLR(bounds.min_lr, bounds.max_lr, up, recipe.mode, recipe.gamma, step_size_down=down)
 
 
+def _same_on_resume(plan: Plan, bounds: Bounds, model: keras.Model, data: Data) -> dict[str, Any]:
+    """What must stay the same when a training continues: settings, and what network and images say."""
+    found = {"DTYPE_POLICY": model.dtype_policy.name, "the optimizer": optimizer_of(model)}
+    return {**plan.same_on_resume(bounds), **found, checkpoint_file.IMAGES: data.fingerprint}
+
+
 def _checkpoint(plan: Plan, bounds: Bounds, model: keras.Model, data: Data, clr: CyclicLR) -> EpochCheckpoint:
     """The checkpoint of this training; if it continues one that was stopped, everything is put back."""
     from pyimagesearch_lr.pipeline.checkpoint import EpochCheckpoint
 
-    same = {
-        **plan.same_on_resume(bounds),
-        "DTYPE_POLICY": model.dtype_policy.name,
-        "the optimizer": optimizer_of(model),
-        "the images": data.fingerprint,
-    }
+    same = _same_on_resume(plan, bounds, model, data)
     rates = clr.history.setdefault("lr", [])
     checkpoint = EpochCheckpoint(plan.settings.checkpoint_path, same, {"lr": rates})
     try:

@@ -92,6 +92,13 @@ def test_hidden_files_are_passed_over_and_others_are_counted(folder):
     ]
 
 
+def test_a_class_may_begin_with_underscores(tmp_path):
+    for name in ("__rejected__", "good"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(SOUND["colour.png"])
+    assert listed(tmp_path).classes == ("__rejected__", "good")
+
+
 def test_names_of_any_script_are_classes(tmp_path):
     classes = ["Ελλάδα", "猫", "кошка", "قط", "$\\frac{a}{b}$", "a b", "100%", "émeu"]
     classes += [

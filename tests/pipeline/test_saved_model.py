@@ -92,7 +92,9 @@ def test_missing_file_is_the_systems_own_error(tmp_path):
     [
         ([[0.5, 0.5], [1.0, 0.0]], False),
         ([[0.498, 0.5]], False),  # as bfloat16 rounds
-        ([[0.9, 0.9]], True),
+        ([[0.9, 0.9]], False),  # of sigmoids
+        ([[0.9, 1.004]], False),
+        ([[0.9, 1.2]], True),
         ([[2.0, -1.0]], True),
         ([[0.0, 0.0]], True),
     ],
@@ -105,3 +107,11 @@ def test_probabilities_of_logits_sum_to_one_also_where_exp_overflows():
     np.testing.assert_allclose(softmax(np.array([[0.0, np.log(3.0)]])), [[0.25, 0.75]])
     np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0]])), [[1.0, 0.0]])
     np.testing.assert_allclose(FACTS.probabilities(np.zeros((2, 2))), np.full((2, 2), 0.5))
+
+
+def test_shares_of_sigmoids_are_divided_by_their_sum():
+    facts = dataclasses.replace(FACTS, logits=False)
+    np.testing.assert_allclose(
+        facts.probabilities(np.array([[0.9, 0.3], [0.0, 0.5]])), [[0.75, 0.25], [0, 1]]
+    )
+    np.testing.assert_array_equal(facts.probabilities(np.zeros((1, 2))), [[0, 0]])

@@ -29,7 +29,7 @@ from event_files import scalars
 from pyimagesearch_lr import pipeline
 from pyimagesearch_lr.curve import LRCurve
 from pyimagesearch_lr.minigooglenet import MiniGoogLeNet
-from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, page
+from pyimagesearch_lr.pipeline import fashion_mnist, image_batches, page, training
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = fashion_mnist.load_sample()
@@ -824,9 +824,29 @@ def test_other_images_are_not_gone_on_with(tmp_path, monkeypatch):
     monkeypatch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images(NUM_TRAIN + 1))
     other = run(tmp_path, "--resume")
     assert other.code == 2
-    assert re.match(
-        r"\[ERROR\] --resume: the training in .* was started with the images = '\w{16}', and", other.err
-    )
+    assert re.match(r"\[ERROR\] --resume: the training in .* was started with other images: put", other.err)
+
+
+def test_auto_with_other_images_starts_over_where_no_epoch_was_finished(tmp_path, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "described", interrupted)  # which is printed as the training begins
+        assert run(tmp_path, "--auto").code == 130
+    monkeypatch.setattr(fashion_mnist, "load_data", lambda data_dir=None: first_images(NUM_TRAIN + 1))
+    again = run(tmp_path, "--auto")
+    assert (again.code, again.err) == (0, "")
+    assert again.info[0].startswith("continuing the run that was stopped before its first epoch's end")
+    assert "starting over instead: the images differ from those of that run" in again.info
+    assert len(again.history()) == NUM_EPOCHS
+
+
+def test_cycle_of_less_than_two_steps_is_refused(tmp_path):
+    refused = run(tmp_path, BATCH_SIZE=NUM_TRAIN - 1, STEP_SIZE=0.75, NUM_EPOCHS=3)
+    assert refused.code == 2
+    assert refused.err.startswith("[ERROR] STEP_SIZE = 0.75 in config.py makes cycles of 1.5 steps")
+    assert "Raise STEP_SIZE to 1 or more" in refused.err
 
 
 def test_page_that_cannot_be_written_keeps_the_checkpoint(tmp_path, monkeypatch):
