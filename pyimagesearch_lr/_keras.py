@@ -35,6 +35,7 @@ ATTRIBUTES_OF_FIT = (
     "_initial_epoch",
     "_eval_epoch_iterator",
 )
+CLONE = "_clone"  # of a `tf.function`
 MADE_BY_COMPILE = ("_compile_loss", "_compile_metrics", "_loss_tracker")
 NEWEST = (3, 15)  # what the tests have seen
 _told: list[str] = []
@@ -246,9 +247,8 @@ def train_function_made_anew(model: keras.Model, train_step: Callable | None = N
         model: A compiled `keras.Model`.
         train_step: The train step to trace; None takes the model's own.
     """
-    room = tensorflow()
     with ExitStack() as stack:
-        for name, function in ({} if room is None else room.recompiled_functions(model)).items():
+        for name, function in recompiled_functions(model).items():
             stack.enter_context(replaced_attribute(model, name, function))
         with (
             replaced_attribute(model, "train_function", None),
@@ -258,6 +258,16 @@ def train_function_made_anew(model: keras.Model, train_step: Callable | None = N
             made = model.train_function
         stack.enter_context(replaced_attribute(model, "train_function", made))
         yield made
+
+
+def recompiled_functions(model: keras.Model) -> dict[str, Any]:
+    """Each `tf.function` that is an attribute of the model or its class, made again and not traced yet.
+
+    It keeps the options that its user gave, unless this version of TensorFlow copies it in another way.
+    """
+    room = tensorflow()
+    found = {} if room is None else room.compiled_functions(model)
+    return {name: getattr(old, CLONE, room.compiled)(function) for name, (old, function) in found.items()}
 
 
 def _another_function(train_step: Callable) -> Callable:
@@ -704,9 +714,8 @@ def optimizer_in_place(model: keras.Model, optimizer: Any) -> Iterator[None]:
             fresh = scaled(fresh)
         if model.built:
             fresh.build(model.trainable_variables)
-    room = tensorflow()
     with ExitStack() as stack:
-        for name, function in ({} if room is None else room.recompiled_functions(model)).items():
+        for name, function in recompiled_functions(model).items():
             stack.enter_context(replaced_attribute(model, name, function))
         stack.enter_context(replaced_attribute(model, "optimizer", fresh))
         stack.enter_context(replaced_attribute(model, "train_function", None))

@@ -126,7 +126,7 @@ class TracedMomentum(CycledMomentum):
     def __init__(self, model: keras.Model, owner: str):
         super().__init__(model, owner)
         self.has_been_read = False
-        self._recompiled = _keras.tensorflow().recompiled_functions(model)
+        self._recompiled = _keras.recompiled_functions(model)
         with model.distribute_strategy.scope():
             self._variable = keras.Variable(
                 vars(self._optimizer)[self._name],

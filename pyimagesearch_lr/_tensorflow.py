@@ -88,20 +88,23 @@ def is_compiled(train_step: Any) -> bool:
     return hasattr(train_step, "python_function") and hasattr(train_step, "get_concrete_function")
 
 
-def recompiled_functions(model: keras.Model) -> dict[str, Any]:
-    """Each `tf.function` that is an attribute of the model or its class, made again and not traced yet."""
+def compiled_functions(model: keras.Model) -> dict[str, tuple[Any, Callable]]:
+    """Each `tf.function` that is an attribute of the model or its class, and what to compile in its place."""
     names = [name for name in dir(model) if name not in MADE_BY_KERAS]
     found = {name: inspect.getattr_static(model, name, None) for name in names}
     compiled = {name: value for name, value in found.items() if hasattr(value, "python_function")}
     if not compiled:
         return {}
     held = vars(model)
-    made = {}
-    for name, value in compiled.items():
-        function = _python_function(value) if name in held else MethodType(value.python_function, model)
-        copied = getattr(value, "_clone", tf.function)  # with the options that its user gave
-        made[name] = copied(function)
-    return made
+    plain = {
+        name: _python_function(value) if name in held else MethodType(value.python_function, model)
+        for name, value in compiled.items()
+    }
+    return {name: (value, plain[name]) for name, value in compiled.items()}
+
+
+def compiled(function: Callable) -> Any:
+    return tf.function(function)
 
 
 def _python_function(compiled: Any) -> Callable:

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "_momentum": {"_keras", "_tensorflow"},
     "_state": {"_keras"},
     "_fast": {"_keras", "_tensorflow"},
-    "_watch": {"_keras", "_state"},
+    "_watch": {"_keras", "_state", "_warn"},
     "recording": {"_arguments", "sweep", "_fast", "_keras", "_state", "_watch"},
     "cycles": {"_arguments", "_keras", "_momentum", "_warn", "_watch", "plots", "schedules"},
     "finder": {

@@ -304,7 +304,7 @@ def test_functions_compiled_again_keep_the_options_that_they_were_given():
 
     network = Network()
     network.held = tf.function(lambda x: x, jit_compile=True)
-    again = _keras.tensorflow().recompiled_functions(network)
+    again = _keras.recompiled_functions(network)
     assert set(again) == {"in_class", "with_signature", "held"}
     assert again["with_signature"].input_signature == (tf.TensorSpec((None, 2)),)
     assert np.array(again["with_signature"](np.ones((3, 2), "float32"))).shape == (3, 2)
