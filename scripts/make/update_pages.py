@@ -70,7 +70,9 @@ def readme(root: Path) -> dict[str, str]:
         "bounds": _found_bounds(root),
         "both_cycles": _both_cycles(root),
         **_times(root),
-        "results": _results_in_short(_tutorial(root, "training"), _benchmark(root, "recipes")),
+        "results": _results_in_short(
+            _tutorial(root, "training"), _found_training(root), _benchmark(root, "recipes")
+        ),
         "suggestion_tasks": _suggestion_tasks(score),
         "answer": _answer(score),
         "cost_summary": _cost_summary(_benchmark(root, "sweep")),
@@ -91,12 +93,11 @@ def _times(root: Path) -> dict[str, str]:
     sweep, training = _tutorial(root, "lrfind"), _tutorial(root, "training")
     epochs = len(training["history"]["loss"])
     seconds = [median(row["seconds"] for row in _history(root, name)) for name in ("tutorial", "auto")]
-    least, most = min(seconds), max(seconds)
-    hours = f"{epochs * least / 3600:.1f} to {epochs * most / 3600:.1f} hours"
+    quick, slow = (f"{each:.0f} s an epoch, {epochs * each / 3600:.1f} hours" for each in sorted(seconds))
     runs = _benchmark(root, "recipes")
     return {
         "lrfind_minutes": f"{sweep['metadata']['seconds'] / 60:.0f} minutes",
-        "training_hours": f"{least:.0f} to {most:.0f} s an epoch, {hours}",
+        "training_hours": f"{quick}; another time {slow}",
         **{f"{name}_minutes": _mean_minutes(_runs_of(runs, name)) for name in TARGETS},
         **{
             f"{name}_seconds": _rounded_time(median(bench["seconds"]))
@@ -247,6 +248,12 @@ def _both_bounds(root: Path) -> str:
     return _table(head, rows)
 
 
+def _found_training(root: Path) -> dict | None:
+    """The tutorial's recipe with the finder's bounds, once it has ended."""
+    path = root / "docs/results/auto/training.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def _both_cycles(root: Path) -> str:
     """Test accuracy where each cycle with the finder's bounds has ended, and with the tutorial's."""
     runs = [_history(root, name) for name in ("auto", "tutorial")]
@@ -262,10 +269,9 @@ def _history(root: Path, name: str) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _results_in_short(training: dict, runs: dict) -> str:
-    """The committed run and the complete recipes beside the tutorial."""
+def _results_in_short(training: dict, found: dict | None, runs: dict) -> str:
+    """The committed runs and the complete recipes beside the tutorial."""
     rates, cores = "1e-05 to 0.01", "two shared CPU cores"
-    reached = f"{training['test_accuracy']:.4f}", f"{training['history']['val_loss'][-1]:.3f}"
     columns = {
         "MiniGoogLeNet on Fashion-MNIST": (
             "epochs",
@@ -276,8 +282,20 @@ def _results_in_short(training: dict, runs: dict) -> str:
             "test accuracy without mirror images",
             "on",
         ),
-        "its recipe here": (_epochs(training), rates, *reached, _mean_minutes([training]), "", cores),
     }
+    for name, run in (("its recipe here", training), ("with the finder's bounds", found)):
+        if run is None:
+            continue
+        by_median = f"{_epochs(run) * median(run['history']['seconds']) / 60:.0f} minutes by its median epoch"
+        columns[name] = (
+            _epochs(run),
+            f"{run['settings']['min_lr']:g} to {run['settings']['max_lr']:g}",
+            f"{run['test_accuracy']:.4f}",
+            f"{run['history']['val_loss'][-1]:.3f}",
+            by_median if run is found else _mean_minutes([run]),  # that was stopped and paused
+            "",
+            cores,
+        )
     for name in TARGETS:
         done = _runs_of(runs, name)
         columns[f"`make {name}`, {'mean of ' * (len(done) > 1)}{_seeds(done)}"] = (
