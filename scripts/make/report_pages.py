@@ -17,6 +17,7 @@ from pyimagesearch_lr.pipeline.results import Finding, Training
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = {  # and the folder that each was written to
     "docs/results/tutorial": "output",
+    "docs/results/auto": "output",
     "docs/results/short": "output/short",
     "docs/results/best": "output/best",
 }
