@@ -74,7 +74,7 @@ def kinds(model: keras.Model, rates: Any, data: str = "any") -> dict[str, str]:
 def _compiles_a_part(model: keras.Model) -> bool:
     """Whether its own train step may call a `tf.function` of its own, which keeps the schedule."""
     is_own = type(model).train_step is not keras.Model.train_step or "train_step" in vars(model)
-    return is_own and bool(_keras.recompiled_functions(model))
+    return is_own and bool(_tensorflow.compiled_functions(model))
 
 
 def recorder_for(

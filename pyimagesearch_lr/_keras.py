@@ -36,6 +36,7 @@ ATTRIBUTES_OF_FIT = (
     "_eval_epoch_iterator",
 )
 CLONE = "_clone"  # of a `tf.function`
+TENSORFLOWS_BOOKS = "_self_"  # attributes in which it notes what a model has tracked begin so
 MADE_BY_COMPILE = ("_compile_loss", "_compile_metrics", "_loss_tracker")
 NEWEST = (3, 15)  # what the tests have seen
 _told: list[str] = []

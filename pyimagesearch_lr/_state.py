@@ -164,7 +164,8 @@ def other_optimizers(model: keras.Model) -> dict[str, Any]:
     own = {id(part) for part in _keras.parts_of(model.optimizer)}
     found = Found(model).optimizers
     held = {path.removeprefix("model."): each for path, each in found.items() if id(each) not in own}
-    return {"optimizer" if path.startswith("_self_") else path: each for path, each in held.items()}
+    books = _keras.TENSORFLOWS_BOOKS
+    return {"optimizer" if path.startswith(books) else path: each for path, each in held.items()}
 
 
 class Snapshot:
